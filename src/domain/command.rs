@@ -1,0 +1,188 @@
+//! Every change that a person can cause. The console, the command line and later the HTTP side hand one of these to the
+//! store's one executor, which also writes the audit trail and knows how to take the change back.
+
+use serde::Serialize;
+
+use crate::domain::account::{AccountKey, Profile};
+use crate::domain::catalogue::Severity;
+use crate::domain::channel::Channel;
+use crate::domain::destination::{DestinationState, FieldValues};
+use crate::domain::id::{ChangeId, DeliveryId, DestinationId};
+use crate::domain::matrix::CellSetting;
+use crate::domain::time::Timestamp;
+
+/// Who acts: the login behind the SSH session, and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Actor {
+    /// The login: `SUDO_USER` before `USER`.
+    pub login: String,
+    /// The terminal and the address it came from, as `pts/3 from 192.0.2.7`.
+    pub origin: String,
+}
+
+/// One cell to set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CellChange {
+    /// The row.
+    pub event_type: String,
+    /// The column.
+    pub channel: Channel,
+    /// What to.
+    pub to: CellSetting,
+}
+
+/// What a person says about a destination.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DestinationForm {
+    /// What to call it; empty for the address in short.
+    pub label: String,
+    /// Event types or groups it narrows the matrix to.
+    pub only: Vec<String>,
+    /// The channel's fields. In an edit, a secret that is left out stays as it is.
+    pub fields: FieldValues,
+}
+
+/// A change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// A new account, with its owner's address as its first email destination.
+    AddAccount {
+        /// Its key.
+        key: AccountKey,
+        /// What is known of it.
+        profile: Profile,
+    },
+    /// Other words about an account.
+    EditAccount {
+        /// Which.
+        key: AccountKey,
+        /// The new words.
+        profile: Profile,
+    },
+    /// An account goes, with its set-up, events and deliveries. The audit trail stays.
+    RemoveAccount {
+        /// Which.
+        key: AccountKey,
+    },
+    /// One account gets another's cells, own event types and destinations (all but those made by enrolment).
+    CopySetup {
+        /// Whose to take.
+        from: AccountKey,
+        /// Who gets them.
+        to: AccountKey,
+    },
+    /// An event type of the account's own.
+    AddEventType {
+        /// Whose.
+        account: AccountKey,
+        /// Its name.
+        name: String,
+        /// What people read.
+        title: String,
+        /// Where it stands in the matrix.
+        group: String,
+        /// How it is meant.
+        severity: Severity,
+    },
+    /// An event type of the account's own goes; its events stay.
+    RemoveEventType {
+        /// Whose.
+        account: AccountKey,
+        /// Which.
+        name: String,
+    },
+    /// Cells of the matrix, all or none.
+    SetCells {
+        /// Whose.
+        account: AccountKey,
+        /// Which, and what to.
+        cells: Vec<CellChange>,
+    },
+    /// A new destination.
+    AddDestination {
+        /// Whose.
+        account: AccountKey,
+        /// What it speaks.
+        channel: Channel,
+        /// Its settings.
+        form: DestinationForm,
+    },
+    /// Other settings for a destination.
+    EditDestination {
+        /// Which.
+        id: DestinationId,
+        /// The new settings.
+        form: DestinationForm,
+    },
+    /// Enables, pauses or disables a destination. What waits for a disabled one is cancelled.
+    SetDestinationState {
+        /// Which.
+        id: DestinationId,
+        /// What to.
+        state: DestinationState,
+    },
+    /// A destination goes; what waits for it is cancelled.
+    RemoveDestination {
+        /// Which.
+        id: DestinationId,
+    },
+    /// A sample event, marked as a test, to one destination only.
+    TestDestination {
+        /// Which.
+        id: DestinationId,
+        /// A sample of which type; a plain one when none is named.
+        event_type: Option<String>,
+    },
+    /// These deliveries once more from the first try, with the same `webhook-id`.
+    Replay {
+        /// Which; those that have not ended are passed over.
+        deliveries: Vec<DeliveryId>,
+    },
+    /// These deliveries are not to be tried any more.
+    Cancel {
+        /// Which; those that have ended or are being sent are passed over.
+        deliveries: Vec<DeliveryId>,
+    },
+    /// Takes a change back.
+    Undo {
+        /// Which.
+        change: ChangeId,
+    },
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// A sentence for the person, as `Slack is on for deploy started`.
+    pub says: String,
+    /// The row of the audit trail; nothing when the command changed nothing.
+    pub change: Option<ChangeId>,
+    /// The destination that was made.
+    pub destination: Option<DestinationId>,
+    /// The deliveries that were made or moved.
+    pub deliveries: Vec<DeliveryId>,
+}
+
+/// A row of the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Its id.
+    pub id: ChangeId,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    #[serde(flatten)]
+    pub actor: Actor,
+    /// Whose set-up it changed.
+    pub account: Option<AccountKey>,
+    /// The command's name, as `set_cells`.
+    pub command: String,
+    /// What it did, as a sentence.
+    pub says: String,
+    /// What stood there before, secrets masked.
+    pub before: serde_json::Value,
+    /// What stands there since, secrets masked.
+    pub after: serde_json::Value,
+    /// The change that this one took back.
+    pub undoes: Option<ChangeId>,
+}

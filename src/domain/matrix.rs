@@ -1,0 +1,230 @@
+//! The matrix: which kinds of events go to which channels, and what becomes of one event.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::account::AccountStatus;
+use crate::domain::catalogue::{EventType, SUSPENDED};
+use crate::domain::channel::Channel;
+use crate::domain::destination::{DestinationState, takes};
+use crate::domain::id::DestinationId;
+use crate::domain::time::Timestamp;
+
+/// What a person sets a cell to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CellSetting {
+    /// Events of this type go to this channel.
+    On,
+    /// They don't.
+    Off,
+    /// As if nobody had said anything.
+    Default,
+}
+
+/// A cell that differs from the default: a preference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preference {
+    /// What it is set to.
+    pub on: bool,
+    /// Who set it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The preferences of one account. What is not in it is as the default says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preferences(HashMap<(String, Channel), Preference>);
+
+impl Preferences {
+    /// From what the store keeps.
+    #[must_use]
+    pub fn new(cells: HashMap<(String, Channel), Preference>) -> Self {
+        Self(cells)
+    }
+
+    /// The preference for a cell, when it differs from the default.
+    #[must_use]
+    pub fn get(&self, event_type: &str, channel: Channel) -> Option<&Preference> {
+        self.0.get(&(event_type.to_owned(), channel))
+    }
+
+    /// Whether events of this type go to this channel.
+    #[must_use]
+    pub fn is_on(&self, event_type: &EventType, channel: Channel) -> bool {
+        self.get(&event_type.name, channel)
+            .map_or_else(|| event_type.on_by_default(channel), |preference| preference.on)
+    }
+}
+
+/// What fan-out must know of a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its id.
+    pub id: DestinationId,
+    /// What it speaks.
+    pub channel: Channel,
+    /// Whether it is sent to.
+    pub state: DestinationState,
+    /// Why it is not, when it is disabled.
+    pub state_reason: Option<String>,
+    /// What it narrows the matrix to.
+    pub only: Vec<String>,
+}
+
+/// Why a channel got nothing of an event. Kept with the event, so that nobody has to reconstruct it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+pub enum NotSent {
+    /// Nobody has turned it on.
+    OffByDefault,
+    /// Somebody turned it off.
+    Off {
+        /// Who.
+        by: String,
+        /// When, in milliseconds since the epoch.
+        at: i64,
+    },
+    /// It is on, but there is nowhere to send to.
+    NoDestination,
+    /// It is on, but each destination there is has been disabled.
+    Disabled {
+        /// Why the first of them was.
+        reason: String,
+    },
+    /// It is on, but each destination narrows itself to other event types.
+    Narrowed,
+    /// The account is suspended.
+    AccountSuspended,
+    /// A test message goes to one destination only.
+    OnlyATest,
+}
+
+impl NotSent {
+    /// The reason as a sentence without its stop, for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::OffByDefault => "off by default; nobody has turned it on".to_owned(),
+            Self::Off { by, at } => {
+                let day = Timestamp::from_millis(*at).in_zone(&jiff::tz::TimeZone::UTC).strftime("%-d %b %Y %H:%M UTC");
+                format!("turned off by {by} on {day}")
+            }
+            Self::NoDestination => "on, but no destination is set up".to_owned(),
+            Self::Disabled { reason } => format!("on, but the destination is disabled: {reason}"),
+            Self::Narrowed => "on, but no destination takes this event type".to_owned(),
+            Self::AccountSuspended => "the account is suspended".to_owned(),
+            Self::OnlyATest => "a test for another destination".to_owned(),
+        }
+    }
+}
+
+/// Where an event goes: deliveries to make, and for each channel that gets none, why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FanOut {
+    /// The destinations that get it.
+    pub to: Vec<DestinationId>,
+    /// The channels that don't.
+    pub not_sent: Vec<(Channel, NotSent)>,
+}
+
+/// Decides where an event of this type goes.
+#[must_use]
+pub fn fan_out(status: AccountStatus, event_type: &EventType, preferences: &Preferences, targets: &[Target]) -> FanOut {
+    let mut fan_out = FanOut::default();
+    for channel in Channel::ALL {
+        match route(status, event_type, preferences, targets, channel) {
+            Ok(destinations) => fan_out.to.extend(destinations),
+            Err(reason) => fan_out.not_sent.push((channel, reason)),
+        }
+    }
+    fan_out
+}
+
+fn route(
+    status: AccountStatus,
+    event_type: &EventType,
+    preferences: &Preferences,
+    targets: &[Target],
+    channel: Channel,
+) -> Result<Vec<DestinationId>, NotSent> {
+    if !preferences.is_on(event_type, channel) {
+        return Err(match preferences.get(&event_type.name, channel) {
+            Some(preference) => NotSent::Off { by: preference.by.clone(), at: preference.at.millis() },
+            None => NotSent::OffByDefault,
+        });
+    }
+    if status == AccountStatus::Suspended && event_type.name != SUSPENDED {
+        return Err(NotSent::AccountSuspended);
+    }
+    let mut disabled = None;
+    let mut narrowed = false;
+    let mut destinations = Vec::new();
+    for target in targets.iter().filter(|target| target.channel == channel) {
+        if !takes(&target.only, &event_type.name, &event_type.group) {
+            narrowed = true;
+        } else if target.state == DestinationState::Disabled {
+            disabled.get_or_insert_with(|| target.state_reason.clone().unwrap_or_else(|| "by hand".to_owned()));
+        } else {
+            destinations.push(target.id);
+        }
+    }
+    match (destinations.is_empty(), disabled) {
+        (false, _) => Ok(destinations),
+        (true, Some(reason)) => Err(NotSent::Disabled { reason }),
+        (true, None) if narrowed => Err(NotSent::Narrowed),
+        (true, None) => Err(NotSent::NoDestination),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::catalogue::Catalogue;
+
+    fn target(id: i64, channel: Channel, state: DestinationState, only: &[&str]) -> Target {
+        let only = only.iter().map(|&name| name.to_owned()).collect();
+        Target { id: DestinationId::new(id), channel, state, state_reason: Some("gone".to_owned()), only }
+    }
+
+    fn stopped() -> EventType {
+        let catalogue = Catalogue::new(Vec::new());
+        catalogue.get("server.stopped").cloned().unwrap_or_else(|| panic!("built in"))
+    }
+
+    fn reason(fan_out: &FanOut, channel: Channel) -> Option<NotSent> {
+        fan_out.not_sent.iter().find(|(not_sent, _)| *not_sent == channel).map(|(_, reason)| reason.clone())
+    }
+
+    #[test]
+    fn every_channel_gets_deliveries_or_a_reason() {
+        let by_jane = |on| Preference { on, by: "jane".to_owned(), at: Timestamp::from_millis(0) };
+        let preferences = Preferences::new(HashMap::from([
+            (("server.stopped".to_owned(), Channel::Slack), by_jane(true)),
+            (("server.stopped".to_owned(), Channel::Webhook), by_jane(true)),
+            (("server.stopped".to_owned(), Channel::Ios), by_jane(true)),
+            (("server.stopped".to_owned(), Channel::Email), by_jane(false)),
+            (("server.stopped".to_owned(), Channel::Hipchat), by_jane(true)),
+        ]));
+        let targets = [
+            target(1, Channel::Email, DestinationState::Enabled, &[]),
+            target(2, Channel::Slack, DestinationState::Enabled, &["servers"]),
+            target(3, Channel::Slack, DestinationState::Paused, &[]),
+            target(4, Channel::Slack, DestinationState::Disabled, &[]),
+            target(5, Channel::Webhook, DestinationState::Disabled, &[]),
+            target(6, Channel::Hipchat, DestinationState::Enabled, &["billing"]),
+        ];
+        let all = fan_out(AccountStatus::Active, &stopped(), &preferences, &targets);
+        assert_eq!(all.to, [DestinationId::new(2), DestinationId::new(3)]);
+        assert_eq!(reason(&all, Channel::Browser), Some(NotSent::OffByDefault));
+        assert_eq!(reason(&all, Channel::Email), Some(NotSent::Off { by: "jane".to_owned(), at: 0 }));
+        assert_eq!(reason(&all, Channel::Webhook), Some(NotSent::Disabled { reason: "gone".to_owned() }));
+        assert_eq!(reason(&all, Channel::Ios), Some(NotSent::NoDestination));
+        assert_eq!(reason(&all, Channel::Hipchat), Some(NotSent::Narrowed));
+        let suspended = fan_out(AccountStatus::Suspended, &stopped(), &preferences, &targets);
+        assert_eq!(suspended.to, []);
+        assert_eq!(reason(&suspended, Channel::Slack), Some(NotSent::AccountSuspended));
+    }
+}

@@ -1,0 +1,140 @@
+//! When a delivery that did not get through is tried again.
+
+use std::time::Duration;
+
+use crate::domain::time::Timestamp;
+
+/// Standard Webhooks' schedule: how long after each failed try the next one is made (standardwebhooks.com, "Deliverability
+/// and reliability"). The first try is at once.
+pub const STANDARD_SCHEDULE: [Duration; 9] = [
+    Duration::from_secs(5),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(10),
+    Duration::from_hours(14),
+    Duration::from_hours(20),
+    Duration::from_hours(24),
+];
+
+/// How many retries a receiver gets whose answer will hardly change by waiting.
+pub const SHORT_RETRIES: usize = 3;
+
+/// Longest that a receiver's `Retry-After` is heeded.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+
+/// The most that jitter adds, as a part of the delay.
+const JITTER_PART_MAX: f64 = 0.1;
+
+/// How far a failed delivery's schedule goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// The whole schedule: the trouble is likely to pass.
+    Full,
+    /// The first [`SHORT_RETRIES`]: the receiver is probably misconfigured, or being redeployed.
+    Short,
+    /// It was no try at all (a rate limit, no server configured yet), so it does not count.
+    NotCounted,
+}
+
+/// The schedule in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// How long after each failed try the next one is made.
+    pub schedule: Vec<Duration>,
+    /// Age of a delivery from which it is not tried again.
+    pub age_max: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { schedule: STANDARD_SCHEDULE.to_vec(), age_max: Duration::from_hours(96) }
+    }
+}
+
+impl RetryPolicy {
+    /// When try number `attempts + 1` is due, after `attempts` tries of which the last just failed; nothing when there is
+    /// none. `retry_after` is the receiver's wish and a floor; `jitter` is 0.0 to 1.0 and only ever adds.
+    #[must_use]
+    pub fn next_try(
+        &self,
+        attempts: u32,
+        patience: Patience,
+        now: Timestamp,
+        retry_after: Option<Duration>,
+        jitter: f64,
+    ) -> Option<Timestamp> {
+        let retries = match patience {
+            Patience::Full => self.schedule.len(),
+            Patience::Short => SHORT_RETRIES.min(self.schedule.len()),
+            Patience::NotCounted => return Some(now.plus(with_jitter(floor(Duration::ZERO, retry_after), jitter))),
+        };
+        let index = usize::try_from(attempts).ok()?.checked_sub(1)?;
+        let delay = self.schedule.get(..retries)?.get(index)?;
+        Some(now.plus(with_jitter(floor(*delay, retry_after), jitter)))
+    }
+}
+
+fn floor(delay: Duration, retry_after: Option<Duration>) -> Duration {
+    delay.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
+}
+
+fn with_jitter(delay: Duration, jitter: f64) -> Duration {
+    delay + delay.mul_f64(JITTER_PART_MAX * jitter.clamp(0.0, 1.0))
+}
+
+/// Reads a `Retry-After` header: seconds or an HTTP date (RFC 9110 section 10.2.3). A date in the past is no wait at all;
+/// what is neither is ignored.
+#[must_use]
+pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(value.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX));
+    }
+    let date = jiff::fmt::rfc2822::parse(value).ok()?;
+    Some(Timestamp::from_millis(date.timestamp().as_millisecond()).since(now).min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(784_111_777_000);
+
+    #[test]
+    fn the_schedule_is_standard_webhooks() {
+        let policy = RetryPolicy::default();
+        let after = |attempts, patience, retry_after: Option<u64>, jitter| {
+            policy
+                .next_try(attempts, patience, NOW, retry_after.map(Duration::from_secs), jitter)
+                .map(|at| at.since(NOW).as_secs())
+        };
+        assert_eq!(after(1, Patience::Full, None, 0.0), Some(5));
+        assert_eq!(after(2, Patience::Full, None, 0.0), Some(300));
+        assert_eq!(after(9, Patience::Full, None, 0.0), Some(86_400));
+        assert_eq!(after(10, Patience::Full, None, 0.0), None);
+        assert_eq!(after(3, Patience::Short, None, 0.0), Some(1800));
+        assert_eq!(after(4, Patience::Short, None, 0.0), None);
+        assert_eq!(after(1, Patience::Full, Some(7), 0.0), Some(7));
+        assert_eq!(after(1, Patience::Full, Some(2), 0.0), Some(5));
+        assert_eq!(after(1, Patience::Full, Some(1 << 40), 0.0), Some(86_400));
+        assert_eq!(after(1, Patience::Full, Some(100), 1.0), Some(110));
+        assert_eq!(after(99, Patience::NotCounted, Some(60), 0.0), Some(60));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let check = |value: &str, seconds: Option<u64>| {
+            assert_eq!(parse_retry_after(value, NOW), seconds.map(Duration::from_secs), "`{value}`");
+        };
+        check("7", Some(7));
+        check(" 120 ", Some(120));
+        check("99999999999999999999999", Some(86_400));
+        check("Sun, 06 Nov 1994 08:49:47 GMT", Some(10));
+        check("Sun, 06 Nov 1994 08:49:07 GMT", Some(0));
+        check("", None);
+        check("-5", None);
+        check("soon", None);
+    }
+}

@@ -1,0 +1,5 @@
+//! bellboard: who is told of what, and was it delivered.
+//!
+//! Modules use only modules to their left: `domain → channels → store → dispatch → http → console → config → cli → main`.
+
+pub mod domain;
