@@ -1,1 +1,3 @@
+//! Parses, sets up, runs; no logic.
+
 fn main() {}

@@ -1,1 +1,2 @@
+//! One test binary for all tests that need no outside program.
 
