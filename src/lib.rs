@@ -3,3 +3,7 @@
 //! Modules use only modules to their left: `domain → channels → store → dispatch → http → console → config → cli → main`.
 
 pub mod domain;
+
+pub mod channels;
+
+pub mod store;

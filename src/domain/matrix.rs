@@ -59,6 +59,72 @@ impl Preferences {
     }
 }
 
+/// How a cell looks: what it is set to, and whether that can work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CellMark {
+    /// Nothing goes there.
+    Off,
+    /// It goes, and all is well.
+    On,
+    /// It is on, but no destination takes it.
+    Nowhere,
+    /// It is on, and what comes is held.
+    Paused,
+    /// It is on, and a destination fails.
+    Failing,
+    /// It is on, and every destination is disabled.
+    Disabled,
+}
+
+/// A cell of the matrix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Whether events of this type go to this channel.
+    pub on: bool,
+    /// Whether they would if nobody had said otherwise.
+    pub default: bool,
+    /// Who said otherwise, and when; nothing when it is as the default.
+    pub changed: Option<Preference>,
+    /// How it looks.
+    pub mark: CellMark,
+    /// How many destinations of the channel take this type, whatever their state.
+    pub destinations: usize,
+}
+
+/// Puts a cell together from its setting and the channel's destinations that take the type: their states, and whether they
+/// only fail at present.
+#[must_use]
+pub fn cell(
+    event_type: &EventType,
+    channel: Channel,
+    preferences: &Preferences,
+    destinations: &[(DestinationState, bool)],
+) -> Cell {
+    let on = preferences.is_on(event_type, channel);
+    let any = |state: DestinationState| destinations.iter().any(|(other, _)| *other == state);
+    let mark = if !on {
+        CellMark::Off
+    } else if destinations.is_empty() {
+        CellMark::Nowhere
+    } else if destinations.iter().all(|(state, _)| *state == DestinationState::Disabled) {
+        CellMark::Disabled
+    } else if any(DestinationState::Disabled) || destinations.iter().any(|(_, failing)| *failing) {
+        CellMark::Failing
+    } else if any(DestinationState::Paused) {
+        CellMark::Paused
+    } else {
+        CellMark::On
+    };
+    Cell {
+        on,
+        default: event_type.on_by_default(channel),
+        changed: preferences.get(&event_type.name, channel).cloned(),
+        mark,
+        destinations: destinations.len(),
+    }
+}
+
 /// What fan-out must know of a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -196,6 +262,23 @@ mod tests {
 
     fn reason(fan_out: &FanOut, channel: Channel) -> Option<NotSent> {
         fan_out.not_sent.iter().find(|(not_sent, _)| *not_sent == channel).map(|(_, reason)| reason.clone())
+    }
+
+    #[test]
+    fn a_cell_shows_what_stands_in_its_way() {
+        use DestinationState::{Disabled, Enabled, Paused};
+        let on = Preference { on: true, by: "jane".to_owned(), at: Timestamp::from_millis(0) };
+        let preferences = Preferences::new(HashMap::from([(("server.stopped".to_owned(), Channel::Slack), on)]));
+        let check = |destinations: &[(DestinationState, bool)], expected: CellMark| {
+            assert_eq!(cell(&stopped(), Channel::Slack, &preferences, destinations).mark, expected, "{destinations:?}");
+        };
+        check(&[], CellMark::Nowhere);
+        check(&[(Enabled, false)], CellMark::On);
+        check(&[(Enabled, false), (Enabled, true)], CellMark::Failing);
+        check(&[(Enabled, false), (Disabled, false)], CellMark::Failing);
+        check(&[(Enabled, false), (Paused, false)], CellMark::Paused);
+        check(&[(Disabled, true)], CellMark::Disabled);
+        assert_eq!(cell(&stopped(), Channel::Webhook, &preferences, &[(Enabled, true)]).mark, CellMark::Off);
     }
 
     #[test]

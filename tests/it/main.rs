@@ -1,2 +1,7 @@
 //! One test binary for all tests that need no outside program.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod support;
+
+mod store;

@@ -1,0 +1,203 @@
+//! Accounts, and what is wrong with each.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::domain::account::{Account, AccountKey, AccountStatus, Profile};
+use crate::domain::id::AccountId;
+use crate::domain::time::Timestamp;
+use crate::store::Store;
+use crate::store::error::StoreError;
+
+/// Waiting deliveries are counted up to here; a backlog of a million is not counted for a list.
+pub const WAITING_COUNT_MAX: u32 = 1000;
+
+/// Which accounts to list.
+#[derive(Clone, Debug)]
+pub struct AccountFilter {
+    /// Letters that the key or name has in this order; empty for all.
+    pub text: String,
+    /// Only those with a failing or disabled destination.
+    pub trouble_only: bool,
+    /// How many at most.
+    pub limit: u32,
+}
+
+impl Default for AccountFilter {
+    fn default() -> Self {
+        Self { text: String::new(), trouble_only: false, limit: 200 }
+    }
+}
+
+/// A line of the list of accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRow {
+    /// The account.
+    pub account: Account,
+    /// Enabled or paused destinations that only fail at present.
+    pub failing: u32,
+    /// Destinations that are disabled.
+    pub disabled: u32,
+    /// Deliveries that wait, up to [`WAITING_COUNT_MAX`].
+    pub waiting: u32,
+    /// When the newest event came.
+    pub last_event_at: Option<Timestamp>,
+}
+
+/// How the deliveries go, for the head of a screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pulse {
+    /// Deliveries that wait, up to [`WAITING_COUNT_MAX`].
+    pub waiting: u32,
+    /// Destinations that only fail at present.
+    pub failing: u32,
+    /// Destinations that are disabled.
+    pub disabled: u32,
+    /// Events of the last minute, up to [`WAITING_COUNT_MAX`].
+    pub per_minute: u32,
+    /// The process that delivers, or last did.
+    pub delivering_by: Option<String>,
+}
+
+impl Store {
+    /// The account of that key.
+    ///
+    /// # Errors
+    /// When there is none, or the store cannot be read.
+    pub async fn account(&self, key: &AccountKey) -> Result<Account, StoreError> {
+        let mut connection = self.readers().acquire().await?;
+        read(&mut connection, key).await
+    }
+
+    /// Accounts in the order of their names, those whose key or name begins with the text first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn accounts(&self, filter: &AccountFilter) -> Result<Vec<AccountRow>, StoreError> {
+        let text: Vec<String> = filter.text.chars().filter(|c| !c.is_whitespace()).map(escape_like).collect();
+        let rows = sqlx::query(
+            "WITH found AS MATERIALIZED (
+                SELECT id, key, name, owner_email, timezone, status, created_at,
+                       NOT (key LIKE ?2 ESCAPE '\\' OR name LIKE ?2 ESCAPE '\\') AS later
+                FROM account
+                WHERE (?1 = '%%' OR key LIKE ?1 ESCAPE '\\' OR name LIKE ?1 ESCAPE '\\')
+                  AND (NOT ?3 OR id IN (SELECT account_id FROM destination WHERE removed_at IS NULL
+                                        AND (failing_since IS NOT NULL OR state = 'disabled')))
+                ORDER BY later, name COLLATE NOCASE, id
+                LIMIT ?4)
+             SELECT found.*,
+               (SELECT count(*) FROM destination WHERE account_id = found.id AND removed_at IS NULL
+                AND (failing_since IS NOT NULL OR state = 'disabled') AND state <> 'disabled'),
+               (SELECT count(*) FROM destination WHERE account_id = found.id AND removed_at IS NULL
+                AND (failing_since IS NOT NULL OR state = 'disabled') AND state = 'disabled'),
+               (SELECT count(*) FROM (SELECT 1 FROM destination AS d JOIN delivery ON delivery.destination_id = d.id
+                WHERE d.account_id = found.id AND delivery.state = 'pending' LIMIT ?5)),
+               (SELECT received_at FROM event WHERE account_id = found.id ORDER BY id DESC LIMIT 1)
+             FROM found ORDER BY later, name COLLATE NOCASE, id",
+        )
+        .bind(format!("%{}%", text.join("%")))
+        .bind(format!("{}%", text.concat()))
+        .bind(filter.trouble_only)
+        .bind(filter.limit)
+        .bind(WAITING_COUNT_MAX)
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(row_of_list).collect()
+    }
+
+    /// How the deliveries of one account, or of all, go.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn pulse(&self, account: Option<&AccountKey>) -> Result<Pulse, StoreError> {
+        let minute_ago = self.clock().now().millis() - 60_000;
+        // Two texts, since one with `?1 IS NULL OR` could not use the account's indexes.
+        let (of_destination, of_delivery, of_event) = match account {
+            Some(_) => (
+                "account_id = (SELECT id FROM account WHERE key = ?1)",
+                "destination_id IN (SELECT id FROM destination WHERE account_id = (SELECT id FROM account WHERE key = ?1))",
+                "account_id = (SELECT id FROM account WHERE key = ?1)",
+            ),
+            None => ("?1 IS NULL", "?1 IS NULL", "?1 IS NULL"),
+        };
+        let statement = format!(
+            "SELECT
+               (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE state = 'pending' AND {of_delivery} LIMIT ?2)),
+               (SELECT count(*) FROM destination WHERE removed_at IS NULL
+                AND (failing_since IS NOT NULL OR state = 'disabled') AND state <> 'disabled' AND {of_destination}),
+               (SELECT count(*) FROM destination WHERE removed_at IS NULL
+                AND (failing_since IS NOT NULL OR state = 'disabled') AND state = 'disabled' AND {of_destination}),
+               (SELECT count(*) FROM (SELECT received_at FROM event WHERE {of_event} ORDER BY id DESC LIMIT ?2)
+                WHERE received_at > ?3),
+               (SELECT process FROM deliverer WHERE id = 1)"
+        );
+        let row = sqlx::query(sqlx::AssertSqlSafe(statement))
+            .bind(account.map(AccountKey::as_str))
+            .bind(WAITING_COUNT_MAX)
+            .bind(minute_ago)
+            .fetch_one(self.readers())
+            .await?;
+        Ok(Pulse {
+            waiting: row.try_get(0)?,
+            failing: row.try_get(1)?,
+            disabled: row.try_get(2)?,
+            per_minute: row.try_get(3)?,
+            delivering_by: row.try_get(4)?,
+        })
+    }
+}
+
+/// The account of that key, on a connection at hand.
+pub(crate) async fn read(connection: &mut SqliteConnection, key: &AccountKey) -> Result<Account, StoreError> {
+    let row = sqlx::query("SELECT id, key, name, owner_email, timezone, status, created_at FROM account WHERE key = ?")
+        .bind(key.as_str())
+        .fetch_optional(connection)
+        .await?
+        .ok_or_else(|| not_found(key))?;
+    account(&row)
+}
+
+/// The account of that number, on a connection at hand.
+pub(crate) async fn read_by_id(connection: &mut SqliteConnection, id: AccountId) -> Result<Account, StoreError> {
+    let row = sqlx::query("SELECT id, key, name, owner_email, timezone, status, created_at FROM account WHERE id = ?")
+        .bind(id.number())
+        .fetch_one(connection)
+        .await?;
+    account(&row)
+}
+
+/// What to say when there is no account of that key.
+pub(crate) fn not_found(key: &AccountKey) -> StoreError {
+    StoreError::NotFound(format!("there is no account `{key}`; see `bellboard accounts list`"))
+}
+
+fn account(row: &SqliteRow) -> Result<Account, StoreError> {
+    let key: String = row.try_get(1)?;
+    let status: String = row.try_get(5)?;
+    Ok(Account {
+        id: AccountId::new(row.try_get(0)?),
+        key: key.parse().map_err(|_| StoreError::Damaged(format!("account key `{key}`")))?,
+        profile: Profile {
+            name: row.try_get(2)?,
+            owner_email: row.try_get(3)?,
+            timezone: row.try_get(4)?,
+            status: if status == "active" { AccountStatus::Active } else { AccountStatus::Suspended },
+        },
+        created_at: Timestamp::from_millis(row.try_get(6)?),
+    })
+}
+
+fn row_of_list(row: &SqliteRow) -> Result<AccountRow, StoreError> {
+    let last: Option<i64> = row.try_get(11)?;
+    Ok(AccountRow {
+        account: account(row)?,
+        failing: row.try_get(8)?,
+        disabled: row.try_get(9)?,
+        waiting: row.try_get(10)?,
+        last_event_at: last.map(Timestamp::from_millis),
+    })
+}
+
+fn escape_like(character: char) -> String {
+    if matches!(character, '%' | '_' | '\\') { format!("\\{character}") } else { character.to_string() }
+}

@@ -1,0 +1,93 @@
+//! The requests of one transaction, sorted by kind, and their answers until its commit.
+
+use crate::domain::command::{Actor, Command, Done};
+use crate::domain::event::Accepted;
+use crate::domain::id::DeliveryId;
+use crate::domain::time::Timestamp;
+use crate::store::error::{AcceptError, CommandError, StoreError};
+use crate::store::queue::{Claimed, Finished};
+use crate::store::writer::{Incoming, Reply, Request};
+
+/// One transaction's requests, by kind.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) accepts: Vec<Incoming>,
+    pub(crate) claims: Vec<(Vec<DeliveryId>, Timestamp, Reply<Vec<Claimed>>)>,
+    pub(crate) finishes: Vec<(Vec<Finished>, Reply<()>)>,
+    pub(crate) commands: Vec<(Actor, Command, Reply<Done, CommandError>)>,
+    pub(crate) reclaims: Vec<(String, String, Reply<u64>)>,
+    pub(crate) look: bool,
+}
+
+impl Batch {
+    pub(crate) fn put(&mut self, request: Request) {
+        match request {
+            Request::Accept { events, reply } => self.accepts.push((events, reply)),
+            Request::Claim { deliveries, lease_ends, reply } => self.claims.push((deliveries, lease_ends, reply)),
+            Request::Finish { results, reply } => self.finishes.push((results, reply)),
+            Request::Run { actor, command, reply } => self.commands.push((actor, command, reply)),
+            Request::Reclaim { boot_id, process, reply } => self.reclaims.push((boot_id, process, reply)),
+            Request::Look => self.look = true,
+            Request::Close { .. } => {}
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.accepts.is_empty()
+            && self.claims.is_empty()
+            && self.finishes.is_empty()
+            && self.commands.is_empty()
+            && self.reclaims.is_empty()
+    }
+
+    pub(crate) fn touches_lanes(&self) -> bool {
+        !self.commands.is_empty() || !self.reclaims.is_empty()
+    }
+
+    pub(crate) fn refuse(self, error: &StoreError) {
+        for (_, reply) in self.accepts {
+            let _ = reply.send(Err(error.again()));
+        }
+        for (_, _, reply) in self.claims {
+            let _ = reply.send(Err(error.again()));
+        }
+        for (_, reply) in self.finishes {
+            let _ = reply.send(Err(error.again()));
+        }
+        for (_, _, reply) in self.commands {
+            let _ = reply.send(Err(error.again().into()));
+        }
+        for (_, _, reply) in self.reclaims {
+            let _ = reply.send(Err(error.again()));
+        }
+    }
+}
+
+/// What to answer, in the order of the batch's requests, once it is committed.
+#[derive(Default)]
+pub(crate) struct Answers {
+    pub(crate) accepted: Vec<Vec<Result<Accepted, AcceptError>>>,
+    pub(crate) claimed: Vec<Vec<Claimed>>,
+    pub(crate) done: Vec<Result<Done, CommandError>>,
+    pub(crate) reclaimed: Vec<u64>,
+}
+
+impl Answers {
+    pub(crate) fn send(self, batch: Batch) {
+        for ((_, reply), accepted) in batch.accepts.into_iter().zip(self.accepted) {
+            let _ = reply.send(Ok(accepted));
+        }
+        for ((_, _, reply), claimed) in batch.claims.into_iter().zip(self.claimed) {
+            let _ = reply.send(Ok(claimed));
+        }
+        for (_, reply) in batch.finishes {
+            let _ = reply.send(Ok(()));
+        }
+        for ((_, _, reply), done) in batch.commands.into_iter().zip(self.done) {
+            let _ = reply.send(done);
+        }
+        for ((_, _, reply), reclaimed) in batch.reclaims.into_iter().zip(self.reclaimed) {
+            let _ = reply.send(Ok(reclaimed));
+        }
+    }
+}

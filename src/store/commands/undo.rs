@@ -1,0 +1,172 @@
+//! Takes changes back: for each command that can be, its inverse made from what stood there before.
+
+use serde_json::Value;
+use sqlx::Row;
+
+use crate::domain::account::{AccountKey, AccountStatus, Profile};
+use crate::domain::catalogue::Severity;
+use crate::domain::command::{Actor, CellChange, Change, Command, Done};
+use crate::domain::destination::DestinationState;
+use crate::domain::id::{ChangeId, DestinationId};
+use crate::store::audit;
+use crate::store::commands::{Record, destinations, execute};
+use crate::store::destinations::read_one;
+use crate::store::error::{CommandError, StoreError};
+use crate::store::writer::Session;
+
+/// Whether a command of that name can be taken back.
+pub(crate) fn can_undo(command: &str) -> bool {
+    matches!(
+        command,
+        "set_cells"
+            | "edit_account"
+            | "add_event_type"
+            | "remove_event_type"
+            | "add_destination"
+            | "edit_destination"
+            | "set_destination_state"
+    )
+}
+
+pub(crate) async fn undo(session: &mut Session, actor: &Actor, id: ChangeId) -> Result<Done, CommandError> {
+    let row = sqlx::query(
+        "SELECT id, at, login, origin, account, command, says, before, after, undoes, undone_by, sealed
+         FROM audit WHERE id = ?",
+    )
+    .bind(id.number())
+    .fetch_optional(&mut session.connection)
+    .await?
+    .ok_or_else(|| CommandError::NotFound(format!("there is no change `{id}`; see `bellboard audit list`")))?;
+    let change = audit::change(&row)?;
+    let undone_by: Option<i64> = row.try_get(10)?;
+    if undone_by.is_some() {
+        return Err(CommandError::Refused(format!("{id} has been taken back already")));
+    }
+    let done = match change.command.as_str() {
+        "edit_destination" => restore_settings(session, actor, &change, row.try_get(11)?).await?,
+        _ => execute(session, actor, &inverse(&change)?).await?,
+    };
+    let Some(by) = done.change else {
+        return Err(CommandError::Refused(format!("there is nothing to take back: {}", done.says)));
+    };
+    sqlx::query("UPDATE audit SET undoes = ? WHERE id = ?")
+        .bind(id.number())
+        .bind(by.number())
+        .execute(&mut session.connection)
+        .await?;
+    sqlx::query("UPDATE audit SET undone_by = ? WHERE id = ?")
+        .bind(by.number())
+        .bind(id.number())
+        .execute(&mut session.connection)
+        .await?;
+    Ok(Done { says: format!("taken back: {}", change.says), ..done })
+}
+
+/// The command that leads back to what stood there before.
+fn inverse(change: &Change) -> Result<Command, CommandError> {
+    let account = || change.account.clone().ok_or_else(|| damaged(change));
+    match change.command.as_str() {
+        "set_cells" => Ok(Command::SetCells { account: account()?, cells: cells(change)? }),
+        "edit_account" => Ok(Command::EditAccount { key: account()?, profile: profile(change)? }),
+        "add_event_type" => {
+            Ok(Command::RemoveEventType { account: account()?, name: text(&change.after, "name", change)? })
+        }
+        "remove_event_type" => add_event_type(change, account()?),
+        "add_destination" => Ok(Command::RemoveDestination { id: destination(&change.after, change)? }),
+        "set_destination_state" => {
+            let state = change.before.get("state").cloned().unwrap_or_default();
+            let state: DestinationState = serde_json::from_value(state).map_err(|_| damaged(change))?;
+            Ok(Command::SetDestinationState { id: destination(&change.before, change)?, state })
+        }
+        _ => Err(CommandError::Refused(format!("this cannot be taken back: {}", change.says))),
+    }
+}
+
+async fn restore_settings(
+    session: &mut Session,
+    actor: &Actor,
+    change: &Change,
+    sealed: Option<Vec<u8>>,
+) -> Result<Done, CommandError> {
+    let id = destination(&change.before, change)?;
+    let (now, sealed_now) = read_one(&mut session.connection, id).await?;
+    let settings = change.before.get("settings").ok_or_else(|| damaged(change))?;
+    let label = text(settings, "label", change)?;
+    let fields = settings.get("fields").and_then(Value::as_object).ok_or_else(|| damaged(change))?;
+    // In the audit trail a secret stands as its mask; in the destination's row as null.
+    let fields: serde_json::Map<String, Value> = fields
+        .iter()
+        .map(|(name, value)| {
+            let is_secret = value.as_str() == Some(crate::domain::secret::MASK);
+            (name.clone(), if is_secret { Value::Null } else { value.clone() })
+        })
+        .collect();
+    let only = settings.get("only").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
+    let fields = Value::Object(fields).to_string();
+    destinations::write_settings(session, id, &label, &fields, sealed, &only.to_string()).await?;
+    let says = format!("the settings of {label} are as they were before");
+    let record = Record {
+        account: change.account.as_ref(),
+        command: "edit_destination",
+        says: &says,
+        before: serde_json::json!({"id": id, "settings":
+            {"label": now.label, "only": now.only, "fields": now.fields}}),
+        after: change.before.clone(),
+        sealed: sealed_now,
+    };
+    let by = session.record(actor, record).await?;
+    Ok(Done { says, change: Some(by), destination: Some(id), ..Done::default() })
+}
+
+fn cells(change: &Change) -> Result<Vec<CellChange>, CommandError> {
+    let cells = change.before.as_array().ok_or_else(|| damaged(change))?;
+    cells
+        .iter()
+        .map(|cell| {
+            let part = |name: &str| cell.get(name).cloned().unwrap_or_default();
+            Ok(CellChange {
+                event_type: text(cell, "event_type", change)?,
+                channel: serde_json::from_value(part("channel")).map_err(|_| damaged(change))?,
+                to: serde_json::from_value(part("to")).map_err(|_| damaged(change))?,
+            })
+        })
+        .collect()
+}
+
+fn profile(change: &Change) -> Result<Profile, CommandError> {
+    let before = &change.before;
+    let status = if before.get("status").and_then(Value::as_str) == Some("suspended") {
+        AccountStatus::Suspended
+    } else {
+        AccountStatus::Active
+    };
+    Ok(Profile {
+        name: text(before, "name", change)?,
+        owner_email: text(before, "owner_email", change)?,
+        timezone: text(before, "timezone", change)?,
+        status,
+    })
+}
+
+fn add_event_type(change: &Change, account: AccountKey) -> Result<Command, CommandError> {
+    let before = &change.before;
+    Ok(Command::AddEventType {
+        account,
+        name: text(before, "name", change)?,
+        title: text(before, "title", change)?,
+        group: text(before, "group", change)?,
+        severity: Severity::parse(&text(before, "severity", change)?).map_err(|_| damaged(change))?,
+    })
+}
+
+fn destination(value: &Value, change: &Change) -> Result<DestinationId, CommandError> {
+    text(value, "id", change)?.parse().map_err(|_| damaged(change))
+}
+
+fn text(value: &Value, name: &str, change: &Change) -> Result<String, CommandError> {
+    value.get(name).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| damaged(change))
+}
+
+fn damaged(change: &Change) -> CommandError {
+    CommandError::Store(StoreError::Damaged(format!("{} in the audit trail cannot be read", change.id)))
+}

@@ -1,0 +1,314 @@
+//! Deliveries and their attempts.
+
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::domain::account::AccountKey;
+use crate::domain::channel::Channel;
+use crate::domain::delivery::{Answer, DeliveryState, SentBody, SentRequest};
+use crate::domain::destination::Destination;
+use crate::domain::event::Event;
+use crate::domain::id::{DeliveryId, DestinationId, EventId};
+use crate::domain::time::Timestamp;
+use crate::store::error::StoreError;
+use crate::store::events::{account_key, event_id, read_event};
+use crate::store::matrix::read_channel;
+use crate::store::{Store, destinations};
+
+/// Which deliveries to list.
+#[derive(Clone, Debug)]
+pub struct DeliveryFilter {
+    /// Of this account.
+    pub account: Option<AccountKey>,
+    /// Over this channel.
+    pub channel: Option<Channel>,
+    /// To this destination.
+    pub destination: Option<DestinationId>,
+    /// Of events of this type.
+    pub event_type: Option<String>,
+    /// That stand there.
+    pub state: Option<DeliveryState>,
+    /// Of this event.
+    pub event: Option<EventId>,
+    /// Made at this time or later.
+    pub since: Option<Timestamp>,
+    /// Made before this time.
+    pub until: Option<Timestamp>,
+    /// Older than this one; for the next page.
+    pub before: Option<DeliveryId>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+impl Default for DeliveryFilter {
+    fn default() -> Self {
+        Self {
+            account: None,
+            channel: None,
+            destination: None,
+            event_type: None,
+            state: None,
+            event: None,
+            since: None,
+            until: None,
+            before: None,
+            limit: 100,
+        }
+    }
+}
+
+/// A delivery as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeliveryRow {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Of which event.
+    pub event_id: EventId,
+    /// That event's type.
+    pub event_type: String,
+    /// Whose.
+    pub account: AccountKey,
+    /// Over which channel.
+    pub channel: Channel,
+    /// Where to.
+    pub destination: DestinationId,
+    /// What people call that destination.
+    pub label: String,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Tries made, the present one too.
+    pub attempts: u32,
+    /// What the last answer's status was.
+    pub status: Option<u16>,
+    /// Why it stands there.
+    pub reason: Option<String>,
+    /// How long the last try took.
+    pub duration_ms: Option<u32>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When it is tried next; nothing when it is being sent, or has ended.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Whether it is a test.
+    pub test: bool,
+}
+
+impl DeliveryRow {
+    /// What became of it, as a sentence without its stop.
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        let tries = if self.attempts == 1 { "1 try".to_owned() } else { format!("{} tries", self.attempts) };
+        let reason = self.reason.as_deref();
+        match self.state {
+            DeliveryState::Delivered => match self.status {
+                Some(status) => format!("delivered to {} after {tries}, answered {status}", self.label),
+                None => format!("delivered to {} after {tries}", self.label),
+            },
+            DeliveryState::Failed => format!("failed after {tries}: {}", reason.unwrap_or("no reason was noted")),
+            DeliveryState::Cancelled => format!("cancelled: {}", reason.unwrap_or("by hand")),
+            DeliveryState::Sending => format!("is being sent to {}", self.label),
+            DeliveryState::Pending => match reason {
+                Some(reason) => format!("waits to be tried again after {tries}: {reason}"),
+                None => "waits for its turn".to_owned(),
+            },
+        }
+    }
+}
+
+/// One try of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// Which, from 1.
+    pub number: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration_ms: u32,
+    /// `delivered`, `failed`, `rejected`, `gone`, or `interrupted` when the process ended in the middle of it.
+    pub outcome: String,
+    /// The answer's status.
+    pub status: Option<u16>,
+    /// What went wrong.
+    pub reason: Option<String>,
+    /// What was sent, secrets masked.
+    pub request: Option<AttemptRequest>,
+    /// What came back.
+    #[serde(rename = "response")]
+    pub answer: Option<Answer>,
+}
+
+/// A request with its body as the text that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AttemptRequest {
+    /// The HTTP method, or `SMTP`.
+    pub method: String,
+    /// Where to.
+    pub url: String,
+    /// Header lines in order.
+    pub headers: Vec<(String, String)>,
+    /// What it carried.
+    pub body: String,
+}
+
+/// A delivery with all that is known of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeliveryDetail {
+    /// The delivery.
+    #[serde(flatten)]
+    pub delivery: DeliveryRow,
+    /// Its event.
+    pub event: Event,
+    /// Where it goes; as it is now, also when it was removed.
+    #[serde(skip)]
+    pub target: Destination,
+    /// Its tries, the first one first.
+    #[serde(rename = "attempt_log")]
+    pub attempts: Vec<Attempt>,
+}
+
+impl Store {
+    /// Deliveries that the filter lets through, the newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryRow>, StoreError> {
+        let mut connection = self.readers().acquire().await?;
+        read_list(&mut connection, filter).await
+    }
+
+    /// One delivery with its event, its destination and its tries.
+    ///
+    /// # Errors
+    /// When there is none, or the store cannot be read.
+    pub async fn delivery(&self, id: DeliveryId) -> Result<DeliveryDetail, StoreError> {
+        let mut transaction = self.readers().begin().await?;
+        let row = sqlx::query(concat!(select_row!(), " WHERE delivery.id = ?"))
+            .bind(id.number())
+            .fetch_optional(&mut *transaction)
+            .await?
+            .ok_or_else(|| {
+                StoreError::NotFound(format!("there is no delivery `{id}`; see `bellboard deliveries list`"))
+            })?;
+        let delivery = delivery_row(&row, 0)?;
+        let (event, _) = read_event(&mut transaction, &delivery.event_id).await?;
+        let target = destinations::read_even_removed(&mut transaction, delivery.destination).await?;
+        let rows = sqlx::query(
+            "SELECT number, started_at, duration_ms, outcome, status, reason, request, answer
+             FROM attempt WHERE delivery_id = ? ORDER BY number",
+        )
+        .bind(id.number())
+        .fetch_all(&mut *transaction)
+        .await?;
+        let attempts = rows.iter().map(|row| attempt(row, &event)).collect::<Result<_, _>>()?;
+        Ok(DeliveryDetail { delivery, event, target, attempts })
+    }
+}
+
+/// The columns of a [`DeliveryRow`], with the tables that they come from.
+macro_rules! select_row {
+    () => {
+        "SELECT delivery.id, event.public_id, event.event_type, account.key, destination.channel, destination.id,
+                destination.label, delivery.state, delivery.attempts, delivery.status, delivery.reason,
+                delivery.duration_ms, delivery.created_at, delivery.updated_at,
+                CASE delivery.state WHEN 'pending' THEN delivery.due_at END, event.is_test
+         FROM delivery
+         JOIN event ON event.id = delivery.event_id
+         JOIN destination ON destination.id = delivery.destination_id
+         JOIN account ON account.id = event.account_id"
+    };
+}
+pub(crate) use select_row;
+
+/// The list, on a connection at hand.
+pub(crate) async fn read_list(
+    connection: &mut SqliteConnection,
+    filter: &DeliveryFilter,
+) -> Result<Vec<DeliveryRow>, StoreError> {
+    const CONDITIONS: &str = " WHERE (?1 IS NULL OR account.key = ?1) AND (?2 IS NULL OR destination.channel = ?2)
+           AND (?3 IS NULL OR delivery.destination_id = ?3) AND (?4 IS NULL OR event.event_type = ?4)
+           AND (?5 IS NULL OR delivery.state = ?5) AND (?6 IS NULL OR event.public_id = ?6)
+           AND (?7 IS NULL OR delivery.created_at >= ?7) AND (?8 IS NULL OR delivery.created_at < ?8)
+           AND (?9 IS NULL OR delivery.id < ?9)";
+    // The narrowest way in is chosen here, since one statement for all filters has one plan for all of them.
+    let narrowed = if filter.event.is_some() {
+        " AND delivery.event_id = (SELECT id FROM event WHERE public_id = ?6)"
+    } else if filter.destination.is_some() {
+        " AND delivery.destination_id = ?3"
+    } else if filter.account.is_some() {
+        " AND delivery.event_id IN (SELECT id FROM event WHERE account_id = (SELECT id FROM account WHERE key = ?1))"
+    } else {
+        ""
+    };
+    let state = match filter.state {
+        Some(DeliveryState::Pending) => " AND delivery.state = 'pending'",
+        Some(DeliveryState::Sending) => " AND delivery.state = 'sending'",
+        Some(DeliveryState::Failed) => " AND delivery.state = 'failed'",
+        _ => "",
+    };
+    let statement = format!("{}{CONDITIONS}{narrowed}{state} ORDER BY delivery.id DESC LIMIT ?10", select_row!());
+    let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
+        .bind(filter.account.as_ref().map(AccountKey::as_str))
+        .bind(filter.channel.map(Channel::name))
+        .bind(filter.destination.map(DestinationId::number))
+        .bind(filter.event_type.as_deref())
+        .bind(filter.state.map(DeliveryState::name))
+        .bind(filter.event.as_ref().map(|id| id.as_bytes().to_vec()))
+        .bind(filter.since.map(Timestamp::millis))
+        .bind(filter.until.map(Timestamp::millis))
+        .bind(filter.before.map(DeliveryId::number))
+        .bind(filter.limit)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| delivery_row(row, 0)).collect()
+}
+
+/// Reads the columns of [`select_row`], beginning at column `first`.
+pub(crate) fn delivery_row(row: &SqliteRow, first: usize) -> Result<DeliveryRow, StoreError> {
+    let state: String = row.try_get(first + 7)?;
+    let next: Option<i64> = row.try_get(first + 14)?;
+    Ok(DeliveryRow {
+        id: DeliveryId::new(row.try_get(first)?),
+        event_id: event_id(row.try_get(first + 1)?)?,
+        event_type: row.try_get(first + 2)?,
+        account: account_key(row.try_get(first + 3)?)?,
+        channel: read_channel(row.try_get(first + 4)?)?,
+        destination: DestinationId::new(row.try_get(first + 5)?),
+        label: row.try_get(first + 6)?,
+        state: DeliveryState::parse(&state).map_err(StoreError::Damaged)?,
+        attempts: row.try_get(first + 8)?,
+        status: row.try_get(first + 9)?,
+        reason: row.try_get(first + 10)?,
+        duration_ms: row.try_get(first + 11)?,
+        created_at: Timestamp::from_millis(row.try_get(first + 12)?),
+        updated_at: Timestamp::from_millis(row.try_get(first + 13)?),
+        next_attempt_at: next.map(Timestamp::from_millis),
+        test: row.try_get(first + 15)?,
+    })
+}
+
+fn attempt(row: &SqliteRow, event: &Event) -> Result<Attempt, StoreError> {
+    let request: Option<String> = row.try_get(6)?;
+    let answer: Option<String> = row.try_get(7)?;
+    let damaged = |error: serde_json::Error| StoreError::Damaged(error.to_string());
+    let request: Option<SentRequest> = request.as_deref().map(serde_json::from_str).transpose().map_err(damaged)?;
+    Ok(Attempt {
+        number: row.try_get(0)?,
+        started_at: Timestamp::from_millis(row.try_get(1)?),
+        duration_ms: row.try_get(2)?,
+        outcome: row.try_get(3)?,
+        status: row.try_get(4)?,
+        reason: row.try_get(5)?,
+        request: request.map(|request| AttemptRequest {
+            method: request.method,
+            url: request.url,
+            headers: request.headers,
+            body: match request.body {
+                SentBody::Payload(timestamp) => event.data.body(timestamp, &event.event_type),
+                SentBody::Text(text) => text,
+            },
+        }),
+        answer: answer.as_deref().map(serde_json::from_str).transpose().map_err(damaged)?,
+    })
+}

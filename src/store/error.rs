@@ -1,0 +1,214 @@
+//! What can go wrong with the store, in terms of what a person or a caller can do about it.
+
+use crate::channels::form::FieldError;
+use crate::store::seal::SealError;
+
+/// Exit code for wrong input.
+const EXIT_USAGE: u8 = 2;
+/// Exit code when there is nothing by that name.
+const EXIT_NOT_FOUND: u8 = 3;
+/// Exit code when it was refused.
+const EXIT_REFUSED: u8 = 4;
+/// Exit code when the store cannot be used.
+const EXIT_STORE: u8 = 6;
+
+/// A read or write that did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is nothing by that name.
+    #[error("{0}")]
+    NotFound(String),
+    /// The store was opened for reading.
+    #[error("this is read-only; start without --read-only to change anything")]
+    ReadOnly,
+    /// No room is left for the database.
+    #[error("the disk is full, so nothing was stored; make room, and bellboard goes on by itself")]
+    Full,
+    /// Another process holds the database for longer than anybody waits.
+    #[error("the database is busy; another program holds it locked, try again when it has ended")]
+    Busy,
+    /// The database is damaged, or something else wrote to it.
+    #[error("the database is damaged: {0}; stop bellboard, keep the file, and restore a backup")]
+    Damaged(String),
+    /// Reading or writing the file failed.
+    #[error("the database cannot be read or written, so nothing was stored: {0}")]
+    Io(String),
+    /// A secret cannot be opened.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The writer has ended.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// The process's exit code for it.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotFound(_) => EXIT_NOT_FOUND,
+            Self::ReadOnly => EXIT_REFUSED,
+            _ => EXIT_STORE,
+        }
+    }
+
+    /// The same for another caller of the batch that failed.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::Busy => Self::Busy,
+            Self::Damaged(problem) => Self::Damaged(problem.clone()),
+            Self::Closed => Self::Closed,
+            other => Self::Io(other.to_string()),
+        }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let Some(database) = error.as_database_error() else {
+            return Self::Io(error.to_string());
+        };
+        // The primary result code is the low byte (sqlite.org/rescode.html).
+        let code = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0) & 0xff;
+        match code {
+            5 | 6 => Self::Busy,
+            8 => Self::Io("the file or its folder is read-only; make both writable for you".to_owned()),
+            11 | 26 => Self::Damaged(database.message().to_owned()),
+            13 => Self::Full,
+            _ => Self::Io(database.message().to_owned()),
+        }
+    }
+}
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such file, and it was not to be made.
+    #[error("there is no database at {0}; start `bellboard` once without --read-only to make one")]
+    Missing(String),
+    /// The folder or file cannot be made or opened.
+    #[error("the database {path} cannot be opened: {problem}")]
+    Path {
+        /// Which.
+        path: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// The file is no database of bellboard's.
+    #[error("{0} is no bellboard database; name another file with --db, or move this one away")]
+    Foreign(String),
+    /// A later version wrote it.
+    #[error("{path} was written by a newer bellboard (schema {found}, this one knows {known}); use that version")]
+    Newer {
+        /// Which file.
+        path: String,
+        /// Its schema.
+        found: i64,
+        /// The latest schema that this program knows.
+        known: i64,
+    },
+    /// SQLite itself is one that can lose commits.
+    #[error("SQLite {0} can lose commits in a WAL database; bellboard needs 3.51.3 or later")]
+    OldSqlite(String),
+    /// The key.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// Anything else.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl OpenError {
+    /// The process's exit code for it.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        EXIT_STORE
+    }
+}
+
+/// Why a command did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It makes no sense as it was given.
+    #[error("{0}")]
+    Invalid(String),
+    /// It must not be done.
+    #[error("{0}")]
+    Refused(String),
+    /// There is nothing by that name.
+    #[error("{0}")]
+    NotFound(String),
+    /// Fields of a form cannot be taken.
+    #[error("{}", field_errors(.0))]
+    Fields(Vec<FieldError>),
+}
+
+impl CommandError {
+    /// The process's exit code for it.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Store(error) => error.exit_code(),
+            Self::Invalid(_) | Self::Fields(_) => EXIT_USAGE,
+            Self::Refused(_) => EXIT_REFUSED,
+            Self::NotFound(_) => EXIT_NOT_FOUND,
+        }
+    }
+}
+
+impl From<sqlx::Error> for CommandError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+fn field_errors(errors: &[FieldError]) -> String {
+    let each: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+    each.join("; ")
+}
+
+/// Why an event was not accepted.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum AcceptError {
+    /// No such account.
+    #[error("there is no account `{0}`; see `bellboard accounts list`")]
+    UnknownAccount(String),
+    /// No such event type in that account.
+    #[error("there is no event type `{given}`{}; see `bellboard event-types list {account}`", .nearest.as_ref().map(|name| format!(", did you mean `{name}`?")).unwrap_or_default())]
+    UnknownEventType {
+        /// Whose catalogue was searched.
+        account: String,
+        /// What was asked for.
+        given: String,
+        /// The most similar name.
+        nearest: Option<String>,
+    },
+    /// The same idempotency key came with other content.
+    #[error("the id `{0}` was used for another event of this account; give each event an id of its own")]
+    KeyReused(String),
+    /// The idempotency key is empty or too long.
+    #[error("an event's id has 1 to 255 bytes")]
+    BadKey,
+}
+
+impl AcceptError {
+    /// The process's exit code for it.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::UnknownAccount(_) | Self::UnknownEventType { .. } => EXIT_NOT_FOUND,
+            Self::KeyReused(_) => EXIT_REFUSED,
+            Self::BadKey => EXIT_USAGE,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Writes what became of sends, in a handful of statements for any number of them.
+
+use serde_json::{Value, json};
+use sqlx::Row;
+
+use crate::domain::command::Actor;
+use crate::domain::delivery::Next;
+use crate::domain::destination::DestinationState;
+use crate::domain::id::DestinationId;
+use crate::store::commands;
+use crate::store::error::{CommandError, StoreError};
+use crate::store::queue::{Finished, Health};
+use crate::store::writer::Session;
+
+/// Who acts when nobody did.
+const PROGRAM: &str = "bellboard";
+
+impl Session {
+    pub(crate) async fn finish(&mut self, results: impl Iterator<Item = &Finished> + Clone) -> Result<(), StoreError> {
+        let current = self.write_states(results.clone()).await?;
+        let written = results.filter(|result| current.contains(&result.delivery.number()));
+        self.write_attempts(written.clone()).await?;
+        self.cancel_homeless(written.clone()).await?;
+        for result in written {
+            if let Some(health) = &result.health {
+                self.write_health(result.destination, health).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves each delivery to what follows, if the claim is still in force; returns those that were moved.
+    async fn write_states(
+        &mut self,
+        results: impl Iterator<Item = &Finished>,
+    ) -> Result<std::collections::HashSet<i64>, StoreError> {
+        let rows: Vec<Value> = results.map(|result| state_row(result, self.now.millis())).collect();
+        let moved = sqlx::query(
+            "UPDATE delivery SET state = result.value ->> 2, due_at = result.value ->> 3,
+                    attempts = attempts - (result.value ->> 4), status = result.value ->> 5, reason = result.value ->> 6,
+                    duration_ms = result.value ->> 7, updated_at = result.value ->> 8
+             FROM json_each(?) AS result
+             WHERE delivery.id = result.value ->> 0 AND delivery.attempts = result.value ->> 1 AND delivery.state = 'sending'
+             RETURNING delivery.id",
+        )
+        .bind(Value::Array(rows).to_string())
+        .fetch_all(&mut self.connection)
+        .await?;
+        Ok(moved.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+    }
+
+    async fn write_attempts(&mut self, results: impl Iterator<Item = &Finished>) -> Result<(), StoreError> {
+        let rows: Vec<Value> = results
+            .filter(|result| !matches!(result.next, Next::Retry { counted: false, .. }))
+            .map(attempt_row)
+            .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "INSERT INTO attempt (delivery_id, number, started_at, duration_ms, outcome, status, reason, request, answer)
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+                    value ->> 8 FROM json_each(?)",
+        )
+        .bind(Value::Array(rows).to_string())
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
+    /// A delivery that would be tried again, but whose destination was removed or disabled while it was sent, ends here.
+    async fn cancel_homeless(&mut self, results: impl Iterator<Item = &Finished>) -> Result<(), StoreError> {
+        let ids: Vec<i64> = results
+            .filter(|result| matches!(result.next, Next::Retry { .. }))
+            .map(|result| result.delivery.number())
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "UPDATE delivery SET state = 'cancelled', due_at = NULL, reason = 'the destination was removed or disabled'
+             WHERE id IN (SELECT value FROM json_each(?)) AND state = 'pending' AND EXISTS (
+                SELECT 1 FROM destination WHERE destination.id = delivery.destination_id
+                AND (destination.removed_at IS NOT NULL OR destination.state = 'disabled'))",
+        )
+        .bind(Value::from(ids).to_string())
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
+    }
+
+    async fn write_health(&mut self, destination: DestinationId, health: &Health) -> Result<(), StoreError> {
+        match health {
+            Health::Recovered => {
+                sqlx::query("UPDATE destination SET failing_since = NULL, last_failure = NULL WHERE id = ?")
+                    .bind(destination.number())
+                    .execute(&mut self.connection)
+                    .await?;
+            }
+            Health::Failing { reason } => {
+                sqlx::query(
+                    "UPDATE destination SET failing_since = coalesce(failing_since, ?2), last_failure = ?3 WHERE id = ?1",
+                )
+                .bind(destination.number())
+                .bind(self.now.millis())
+                .bind(reason.as_str())
+                .execute(&mut self.connection)
+                .await?;
+            }
+            Health::Disable { reason } => {
+                let actor = Actor { login: PROGRAM.to_owned(), origin: "dispatcher".to_owned() };
+                let state = DestinationState::Disabled;
+                match commands::destinations::set_state(self, &actor, destination, state, Some(reason.as_str())).await {
+                    // A destination that was removed in the meantime needs no disabling.
+                    Ok(_) | Err(CommandError::Store(StoreError::NotFound(_))) => {}
+                    Err(CommandError::Store(error)) => return Err(error),
+                    Err(error) => tracing::warn!(%error, %destination, "cannot disable"),
+                }
+                self.setups.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// What the last deliverer was sending when it ended is pending again, due now, and its try is noted as interrupted.
+    pub(crate) async fn reclaim(&mut self, boot_id: &str, process: &str) -> Result<u64, StoreError> {
+        let now = self.now.millis();
+        sqlx::query(
+            "INSERT INTO attempt (delivery_id, number, started_at, duration_ms, outcome, reason)
+             SELECT id, attempts, updated_at, max(0, ?1 - updated_at), 'interrupted',
+                    'bellboard ended during this try; the receiver may have got it'
+             FROM delivery WHERE state = 'sending'",
+        )
+        .bind(now)
+        .execute(&mut self.connection)
+        .await?;
+        let reclaimed = sqlx::query(
+            "UPDATE delivery SET state = 'pending', due_at = ?1, updated_at = ?1,
+                    reason = 'bellboard ended during the last try'
+             WHERE state = 'sending'",
+        )
+        .bind(now)
+        .execute(&mut self.connection)
+        .await?;
+        sqlx::query(
+            "INSERT INTO deliverer (id, boot_id, process, started_at) VALUES (1, ?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET boot_id = ?1, process = ?2, started_at = ?3",
+        )
+        .bind(boot_id)
+        .bind(process)
+        .bind(now)
+        .execute(&mut self.connection)
+        .await?;
+        Ok(reclaimed.rows_affected())
+    }
+}
+
+fn state_row(result: &Finished, now: i64) -> Value {
+    let (state, due_at, uncounted) = match &result.next {
+        Next::Delivered => ("delivered", None, 0),
+        Next::Retry { at, counted } => ("pending", Some(at.millis()), u8::from(!counted)),
+        Next::Failed { .. } => ("failed", None, 0),
+    };
+    let reason = match &result.next {
+        Next::Delivered => None,
+        Next::Failed { reason, .. } => Some(reason.as_str()),
+        Next::Retry { .. } => result.exchange.result.as_ref().err().map(|error| error.reason().as_str()),
+    };
+    json!([
+        result.delivery.number(),
+        result.attempt,
+        state,
+        due_at,
+        uncounted,
+        result.exchange.status(),
+        reason,
+        millis(result),
+        now
+    ])
+}
+
+fn attempt_row(result: &Finished) -> Value {
+    let error = result.exchange.result.as_ref().err();
+    json!([
+        result.delivery.number(),
+        result.attempt,
+        result.started_at.millis(),
+        millis(result),
+        error.map_or("delivered", |error| error.name()),
+        result.exchange.status(),
+        error.map(|error| error.reason().as_str()),
+        result.exchange.request.as_ref().and_then(|request| serde_json::to_string(request).ok()),
+        result.exchange.answer.as_ref().and_then(|answer| serde_json::to_string(answer).ok()),
+    ])
+}
+
+fn millis(result: &Finished) -> u64 {
+    u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,176 @@
+//! The store: the only SQL, in one SQLite file.
+//!
+//! Reads go through a small pool; every write goes to one writer task ([`writer`]), which puts all that wait into one
+//! transaction and answers after its commit. Nothing outside knows SQL, row numbers or files, so that the same store can
+//! run on another database one day. Each noun has a file with its reads; [`commands`] has the one executor of every change
+//! that a person can cause; [`queue`] is what the dispatcher alone uses.
+//!
+//! It must not know: how a channel sends, what a screen shows. Secrets enter and leave as [`crate::domain::secret::Secret`]
+//! and lie in the file sealed ([`seal`]). To add a noun: a migration, a file here with its reads and their tests, and a
+//! variant of [`crate::domain::command::Command`] for each change.
+
+pub mod error;
+
+pub mod open;
+
+pub mod accounts;
+
+pub mod matrix;
+
+pub mod destinations;
+
+pub mod events;
+
+pub mod deliveries;
+
+pub mod live;
+
+pub mod audit;
+
+pub mod queue;
+
+pub mod writer;
+
+mod batch;
+
+mod accept;
+
+mod finish;
+
+mod commands;
+
+pub mod seal;
+
+mod watcher;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sqlx::SqlitePool;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::domain::command::{Actor, Command, Done};
+use crate::domain::event::{Accepted, NewEvent};
+use crate::domain::id::DestinationId;
+use crate::domain::time::SharedClock;
+use crate::store::error::{AcceptError, CommandError, StoreError};
+use crate::store::seal::Sealer;
+use crate::store::writer::Request;
+
+/// Where the store is and how it is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The database file. Its folder is made when it is not there.
+    pub path: PathBuf,
+    /// The file with the key that seals secrets; beside the database, with the ending `.key`, when not named.
+    pub key_file: Option<PathBuf>,
+    /// Refuse every change, and make nothing.
+    pub read_only: bool,
+}
+
+impl Options {
+    /// The database at `path`, with its key beside it.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), key_file: None, read_only: false }
+    }
+
+    /// The file with the key.
+    #[must_use]
+    pub fn key_path(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.path.with_extension("key"))
+    }
+}
+
+/// A handle on the store; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    clock: SharedClock,
+    readers: SqlitePool,
+    sealer: Sealer,
+    requests: Option<mpsc::Sender<Request>>,
+    revision: watch::Receiver<Revision>,
+    work: std::sync::Mutex<Option<mpsc::UnboundedReceiver<Vec<DestinationId>>>>,
+}
+
+/// How far the store has come: changes whenever there may be something new to see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// Counts commits, of this process and of others.
+    pub number: u64,
+    /// Counts only what may have put deliveries into lanes without the dispatcher being told which: other processes'
+    /// commits, and commands.
+    pub lanes: u64,
+}
+
+impl Store {
+    /// The clock that stamps what is written.
+    #[must_use]
+    pub fn clock(&self) -> &SharedClock {
+        &self.inner.clock
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Changes after every commit, by this process or another.
+    #[must_use]
+    pub fn revision(&self) -> watch::Receiver<Revision> {
+        self.inner.revision.clone()
+    }
+
+    /// Whether changes are refused.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.inner.requests.is_none()
+    }
+
+    /// Does what a person wants changed, all or nothing, and writes it into the audit trail.
+    ///
+    /// # Errors
+    /// When it cannot be done; nothing has changed then.
+    pub async fn run(&self, actor: &Actor, command: Command) -> Result<Done, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Run { actor: actor.clone(), command, reply }).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Stores events with all that follows from them. What this returned is durable. One answer for each event, in order;
+    /// an event that is refused keeps no other from being stored.
+    ///
+    /// # Errors
+    /// When the store cannot be written; then none was stored.
+    pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Result<Accepted, AcceptError>>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Accept { events, reply }).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Ends the writer after what waits for it and closes the file. Other handles' calls fail from then on.
+    pub async fn close(self) {
+        if let Some(requests) = &self.inner.requests {
+            let (reply, answer) = oneshot::channel();
+            if requests.send(Request::Close { reply }).await.is_ok() {
+                let _ = answer.await;
+            }
+        }
+        self.inner.readers.close().await;
+    }
+
+    async fn request(&self, request: Request) -> Result<(), StoreError> {
+        let requests = self.inner.requests.as_ref().ok_or(StoreError::ReadOnly)?;
+        requests.send(request).await.map_err(|_| StoreError::Closed)
+    }
+
+    fn readers(&self) -> &SqlitePool {
+        &self.inner.readers
+    }
+}

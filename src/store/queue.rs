@@ -1,0 +1,283 @@
+//! What the dispatcher alone uses: lanes, claims, results.
+//!
+//! A lane is the pending deliveries of one destination in the order in which they are due. A claim makes some of them this
+//! process's until its lease ends; its attempt number is the fencing token that a result must bring back. Both are bulk
+//! statements over any number of deliveries.
+
+use std::time::Duration;
+
+use sqlx::Row;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::domain::catalogue::{EventType, Severity};
+use crate::domain::delivery::{Exchange, Next, Reason};
+use crate::domain::destination::{Destination, FieldValues};
+use crate::domain::id::{AccountId, DeliveryId, DestinationId};
+use crate::domain::message::Message;
+use crate::domain::payload::Payload;
+use crate::domain::time::Timestamp;
+use crate::store::destinations::{open_fields, read_one};
+use crate::store::error::StoreError;
+use crate::store::events::event_id;
+use crate::store::matrix::read_setup;
+use crate::store::writer::{Request, Session};
+use crate::store::{Store, accounts};
+
+/// A pending delivery of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// When it is due.
+    pub due_at: Timestamp,
+}
+
+/// A claimed delivery: what to send, and what must come back with the result.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Where to.
+    pub destination: DestinationId,
+    /// What to send; its `attempt` is the fencing token.
+    pub message: Message,
+    /// Which try this is since the last replay, from 1.
+    pub tries: u32,
+    /// When it, or its last replay, was first due.
+    pub due_since: Timestamp,
+}
+
+/// What a send came to.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Of which delivery.
+    pub delivery: DeliveryId,
+    /// The claim's attempt number.
+    pub attempt: u32,
+    /// Where it went.
+    pub destination: DestinationId,
+    /// When the send began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// What went over the wire.
+    pub exchange: Exchange,
+    /// What follows.
+    pub next: Next,
+    /// What the destination is now held to be; nothing when that has not changed.
+    pub health: Option<Health>,
+}
+
+/// A change of how a destination is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// A send went well after some that had not.
+    Recovered,
+    /// A send failed after one that went well.
+    Failing {
+        /// What it met.
+        reason: Reason,
+    },
+    /// It is not to be sent to any more.
+    Disable {
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// A destination as the dispatcher needs it: with its secrets.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    /// The destination.
+    pub destination: Destination,
+    /// Its fields, secrets opened.
+    pub fields: FieldValues,
+}
+
+impl Store {
+    /// Where the writer tells which destinations got new deliveries. There is one such place; the second call gets none.
+    #[must_use]
+    pub fn take_work(&self) -> Option<mpsc::UnboundedReceiver<Vec<DestinationId>>> {
+        self.inner.work.lock().ok()?.take()
+    }
+
+    /// All destinations for which deliveries are pending, and when the first of each is due.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn lanes(&self) -> Result<Vec<(DestinationId, Timestamp)>, StoreError> {
+        // A skip scan over the index of pending deliveries: one step a destination, however long its lane is.
+        let rows = sqlx::query(
+            "WITH RECURSIVE lane (id) AS (
+                SELECT min(destination_id) FROM delivery WHERE state = 'pending'
+                UNION ALL
+                SELECT (SELECT min(destination_id) FROM delivery WHERE state = 'pending' AND destination_id > lane.id)
+                FROM lane WHERE lane.id IS NOT NULL)
+             SELECT lane.id, (SELECT min(due_at) FROM delivery WHERE state = 'pending' AND destination_id = lane.id)
+             FROM lane WHERE lane.id IS NOT NULL",
+        )
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter()
+            .map(|row| Ok((DestinationId::new(row.try_get(0)?), Timestamp::from_millis(row.try_get(1)?))))
+            .collect()
+    }
+
+    /// The first `limit` pending deliveries of a lane, in the order in which they are due.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn lane_head(&self, destination: DestinationId, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, due_at FROM delivery WHERE state = 'pending' AND destination_id = ? ORDER BY due_at, id LIMIT ?",
+        )
+        .bind(destination.number())
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let due_at = Timestamp::from_millis(row.try_get(1)?);
+                Ok(Waiting { delivery: DeliveryId::new(row.try_get(0)?), due_at })
+            })
+            .collect()
+    }
+
+    /// A destination with its secrets; nothing when it was removed.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the secrets cannot be opened.
+    pub async fn lane(&self, id: DestinationId) -> Result<Option<Lane>, StoreError> {
+        let mut connection = self.readers().acquire().await?;
+        match read_one(&mut connection, id).await {
+            Ok((destination, sealed)) => {
+                let fields = open_fields(&destination.fields, sealed.as_deref(), &self.inner.sealer, id)?;
+                Ok(Some(Lane { destination, fields }))
+            }
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes pending deliveries this process's until `lease_ends`. Those that are no longer pending are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be written; nothing is claimed then.
+    pub async fn claim(&self, deliveries: Vec<DeliveryId>, lease_ends: Timestamp) -> Result<Vec<Claimed>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Claim { deliveries, lease_ends, reply }).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Writes what became of sends. A result whose claim is no longer in force changes nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be written; nothing is noted then.
+    pub async fn finish(&self, results: Vec<Finished>) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Finish { results, reply }).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Says that this process delivers from now on; what the last one was sending is pending again, due at once. Returns how
+    /// many those were.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn reclaim(&self, boot_id: String, process: String) -> Result<u64, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Reclaim { boot_id, process, reply }).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl Session {
+    pub(crate) async fn claim(
+        &mut self,
+        deliveries: &[DeliveryId],
+        lease_ends: Timestamp,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let ids = serde_json::Value::from(deliveries.iter().map(|id| id.number()).collect::<Vec<_>>()).to_string();
+        let claimed = sqlx::query(
+            "UPDATE delivery SET state = 'sending', attempts = attempts + 1, due_at = ?2, updated_at = ?3
+             WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending' RETURNING id",
+        )
+        .bind(&ids)
+        .bind(lease_ends.millis())
+        .bind(self.now.millis())
+        .fetch_all(&mut self.connection)
+        .await?;
+        let claimed = claimed.iter().map(|row| row.try_get::<i64, _>(0)).collect::<Result<Vec<_>, _>>()?;
+        let rows = sqlx::query(
+            "SELECT delivery.id, delivery.destination_id, delivery.attempts, delivery.attempts_base, delivery.due_since,
+                    event.public_id, event.event_type, event.received_at, event.is_test, event.data, event.account_id
+             FROM json_each(?) AS claimed
+             CROSS JOIN delivery ON delivery.id = claimed.value
+             CROSS JOIN event ON event.id = delivery.event_id",
+        )
+        .bind(serde_json::Value::from(claimed).to_string())
+        .fetch_all(&mut self.connection)
+        .await?;
+        let mut messages = Vec::with_capacity(rows.len());
+        for row in &rows {
+            messages.push(self.claimed(row).await?);
+        }
+        Ok(messages)
+    }
+
+    async fn claimed(&mut self, row: &sqlx::sqlite::SqliteRow) -> Result<Claimed, StoreError> {
+        let attempt: u32 = row.try_get(2)?;
+        let before: u32 = row.try_get(3)?;
+        let name: String = row.try_get(6)?;
+        let account = AccountId::new(row.try_get(10)?);
+        let setup = self.setup_of(account).await?;
+        let event_type = setup.catalogue.get(&name).cloned().unwrap_or_else(|| removed_type(&name));
+        let message = Message {
+            delivery: DeliveryId::new(row.try_get(0)?),
+            event: event_id(row.try_get(5)?)?,
+            attempt,
+            account: setup.account.key.clone(),
+            account_name: setup.account.profile.name.clone(),
+            timezone: setup.account.profile.timezone.clone(),
+            event_type,
+            payload: Payload::trusted(row.try_get(9)?),
+            received_at: Timestamp::from_millis(row.try_get(7)?),
+            sent_at: self.now,
+            test: row.try_get(8)?,
+        };
+        Ok(Claimed {
+            destination: DestinationId::new(row.try_get(1)?),
+            message,
+            tries: attempt.saturating_sub(before),
+            due_since: Timestamp::from_millis(row.try_get(4)?),
+        })
+    }
+
+    async fn setup_of(
+        &mut self,
+        account: AccountId,
+    ) -> Result<std::sync::Arc<crate::store::matrix::AccountSetup>, StoreError> {
+        if let Some(key) = self.keys.get(&account)
+            && let Some(Some(setup)) = self.setups.get(key)
+        {
+            return Ok(setup.clone());
+        }
+        let key = accounts::read_by_id(&mut self.connection, account).await?.key;
+        let setup = read_setup(&mut self.connection, &key).await?.ok_or_else(|| accounts::not_found(&key))?;
+        let setup = std::sync::Arc::new(setup);
+        self.keys.insert(account, key.clone());
+        self.setups.insert(key, Some(setup.clone()));
+        Ok(setup)
+    }
+}
+
+/// An event type that was removed after its event came: what is left of it is its name.
+fn removed_type(name: &str) -> EventType {
+    EventType {
+        name: name.to_owned(),
+        title: name.to_owned(),
+        short: name.to_owned(),
+        group: String::new(),
+        severity: Severity::Info,
+        recovers: None,
+        built_in: false,
+    }
+}

@@ -1,0 +1,94 @@
+//! Notices that another process has committed.
+//!
+//! Every commit is appended to the `-wal` file, and the kernel tells who watches that file (inotify(7)); a slow poll is the
+//! net beneath, for file systems that tell nothing. Whether a commit was another's is for SQLite to say: `PRAGMA
+//! data_version` changes on a connection only by others' commits, so the writer is asked to look at its own.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify;
+use sqlx::{Row, SqliteConnection};
+use tokio::sync::{mpsc, watch};
+
+use crate::store::Revision;
+use crate::store::writer::Request;
+
+/// How often to look although nothing was heard, in seconds.
+const POLL_SECONDS: u8 = 1;
+
+/// Changes heard within this time are one: a busy writer is looked at 200 times a second at most.
+const QUIET: Duration = Duration::from_millis(5);
+
+/// Asks the writer to look whenever the file changes, until the store is closed.
+pub(crate) async fn tell(path: PathBuf, requests: mpsc::WeakSender<Request>) {
+    let mut changes = changes_of(&path);
+    while changes.recv().await.is_some() {
+        let Some(requests) = requests.upgrade() else { return };
+        // A full queue means that a transaction is about to begin, and that looks by itself.
+        let _ = requests.try_send(Request::Look);
+    }
+}
+
+/// The same for a store that has no writer, on a connection of its own.
+pub(crate) async fn observe(path: PathBuf, mut connection: SqliteConnection, revision: watch::Sender<Revision>) {
+    let mut changes = changes_of(&path);
+    let mut seen = -1;
+    while !revision.is_closed() {
+        let version = sqlx::query("PRAGMA data_version").fetch_one(&mut connection).await;
+        if let Ok(version) = version.and_then(|row| row.try_get::<i64, _>(0))
+            && version != seen
+        {
+            seen = version;
+            revision.send_modify(|revision| revision.number += 1);
+        }
+        if changes.recv().await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Something to receive whenever the database's `-wal` file has changed, or the poll's time has passed. A thread of its own
+/// waits, since tokio can wait for a foreign descriptor only by an unsafe call.
+fn changes_of(database: &Path) -> mpsc::Receiver<()> {
+    let (sender, receiver) = mpsc::channel(1);
+    let mut wal = OsString::from(database);
+    wal.push("-wal");
+    let wal = PathBuf::from(wal);
+    let wait = move || {
+        let mut queue = None;
+        while !sender.is_closed() {
+            if queue.is_none() || !wal.exists() {
+                queue = subscribe(&wal).ok();
+            }
+            wait_for(queue.as_ref());
+            let _ = sender.try_send(());
+            std::thread::sleep(QUIET);
+        }
+    };
+    let started = std::thread::Builder::new().name("bellboard-wal".to_owned()).spawn(wait);
+    if let Err(error) = started {
+        tracing::error!(%error, "other processes' changes are not noticed: no thread could be started");
+    }
+    receiver
+}
+
+fn subscribe(wal: &Path) -> std::io::Result<OwnedFd> {
+    let queue = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
+    inotify::add_watch(&queue, wal, inotify::WatchFlags::MODIFY | inotify::WatchFlags::DELETE_SELF)?;
+    Ok(queue)
+}
+
+fn wait_for(queue: Option<&OwnedFd>) {
+    let Some(queue) = queue else {
+        std::thread::sleep(Duration::from_secs(u64::from(POLL_SECONDS)));
+        return;
+    };
+    let timeout = Timespec { tv_sec: i64::from(POLL_SECONDS), tv_nsec: 0 };
+    let _ = poll(&mut [PollFd::new(queue, PollFlags::IN)], Some(&timeout));
+    let mut buffer = [0_u8; 4096];
+    while rustix::io::read(queue, &mut buffer).is_ok_and(|count| count > 0) {}
+}

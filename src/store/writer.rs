@@ -1,0 +1,324 @@
+//! The one task that writes.
+//!
+//! It takes all requests that wait, up to a limit, puts them into one `BEGIN IMMEDIATE` transaction, commits once, and then
+//! answers all (group commit): with `synchronous=FULL` a commit costs a sync, and a statement costs some 43 microseconds of
+//! processor whatever it does, so both are shared. The hot kinds (accept, claim, finish) become a handful of bulk statements
+//! over all their rows; the rare ones run one by one, each in a savepoint of its own. Nothing is answered before the commit.
+//!
+//! Transactions live here and nowhere else, under no `select!` and no time-out: a future that is dropped in the middle of
+//! one would leave its connection unusable.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::domain::account::AccountKey;
+use crate::domain::command::{Actor, Command, Done};
+use crate::domain::event::{Accepted, NewEvent};
+use crate::domain::id::{AccountId, DeliveryId, DestinationId};
+use crate::domain::time::{SharedClock, Timestamp};
+use crate::store::Revision;
+use crate::store::batch::{Answers, Batch};
+use crate::store::commands;
+use crate::store::error::{AcceptError, CommandError, StoreError};
+use crate::store::matrix::AccountSetup;
+use crate::store::queue::{Claimed, Finished};
+use crate::store::seal::Sealer;
+
+/// Requests that may wait before callers do.
+pub const WAITING_MAX: usize = 1024;
+
+/// Requests in one transaction.
+const BATCH_REQUESTS_MAX: usize = 512;
+
+/// Rows of hot kinds in one transaction, so that no caller waits long for another's.
+const BATCH_ROWS_MAX: usize = 4096;
+
+/// Accounts whose set-up is kept between batches.
+const SETUPS_MAX: usize = 10_000;
+
+/// An answer, sent after the commit.
+pub type Reply<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
+
+/// Events of one caller, and where their answers go.
+pub(crate) type Incoming = (Vec<NewEvent>, Reply<Vec<Result<Accepted, AcceptError>>>);
+
+/// Something to write.
+pub enum Request {
+    /// Events that came in.
+    Accept {
+        /// Which.
+        events: Vec<NewEvent>,
+        /// One answer for each.
+        reply: Reply<Vec<Result<Accepted, AcceptError>>>,
+    },
+    /// Deliveries that are about to be sent.
+    Claim {
+        /// Which; those that are no longer pending are left out of the answer.
+        deliveries: Vec<DeliveryId>,
+        /// Until when they are this process's.
+        lease_ends: Timestamp,
+        /// What to send.
+        reply: Reply<Vec<Claimed>>,
+    },
+    /// What became of sends.
+    Finish {
+        /// Which.
+        results: Vec<Finished>,
+        /// Answered when they are durable.
+        reply: Reply<()>,
+    },
+    /// A person's change.
+    Run {
+        /// Who.
+        actor: Actor,
+        /// What.
+        command: Command,
+        /// What came of it.
+        reply: Reply<Done, CommandError>,
+    },
+    /// This process delivers from now on: what the last one was sending is pending again.
+    Reclaim {
+        /// This start of this process.
+        boot_id: String,
+        /// Its name for people, as `pid 812 on web1`.
+        process: String,
+        /// How many deliveries were reclaimed.
+        reply: Reply<u64>,
+    },
+    /// Another process may have committed.
+    Look,
+    /// Write what waits, then end.
+    Close {
+        /// Answered at the end.
+        reply: oneshot::Sender<()>,
+    },
+}
+
+impl Request {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Accept { events, .. } => events.len(),
+            Self::Claim { deliveries, .. } => deliveries.len(),
+            Self::Finish { results, .. } => results.len(),
+            Self::Run { .. } | Self::Reclaim { .. } => 64,
+            Self::Look | Self::Close { .. } => 0,
+        }
+    }
+}
+
+/// What all requests of one transaction share.
+pub(crate) struct Session {
+    pub(crate) connection: SqliteConnection,
+    pub(crate) now: Timestamp,
+    pub(crate) sealer: Sealer,
+    /// Set-ups of accounts as this connection last saw them; emptied whenever anybody may have changed one.
+    pub(crate) setups: HashMap<AccountKey, Option<Arc<AccountSetup>>>,
+    /// The keys of accounts by their row numbers, for the same time.
+    pub(crate) keys: HashMap<AccountId, AccountKey>,
+    /// The last numbers given to rows, while nobody else can have given any.
+    pub(crate) numbers: Option<Numbers>,
+    /// Destinations that got deliveries in this transaction.
+    pub(crate) work: Vec<DestinationId>,
+}
+
+/// The last numbers given to rows of the tables that are written in bulk.
+#[derive(Clone, Copy)]
+pub(crate) struct Numbers {
+    pub(crate) event: i64,
+    pub(crate) delivery: i64,
+}
+
+impl Session {
+    /// Forgets what may no longer be so.
+    fn forget(&mut self) {
+        self.setups.clear();
+        self.keys.clear();
+        self.numbers = None;
+    }
+}
+
+/// The writer: its connection and those who listen to it.
+pub(crate) struct Writer {
+    session: Session,
+    options: SqliteConnectOptions,
+    clock: SharedClock,
+    data_version: i64,
+    revision: watch::Sender<Revision>,
+    work: mpsc::UnboundedSender<Vec<DestinationId>>,
+}
+
+impl Writer {
+    pub(crate) async fn open(
+        options: SqliteConnectOptions,
+        clock: SharedClock,
+        sealer: Sealer,
+        revision: watch::Sender<Revision>,
+        work: mpsc::UnboundedSender<Vec<DestinationId>>,
+    ) -> Result<Self, StoreError> {
+        let connection = options.connect().await?;
+        let now = clock.now();
+        let session = Session {
+            connection,
+            now,
+            sealer,
+            setups: HashMap::new(),
+            keys: HashMap::new(),
+            numbers: None,
+            work: Vec::new(),
+        };
+        Ok(Self { session, options, clock, data_version: -1, revision, work })
+    }
+
+    /// Serves requests until it is told to close or nobody can ask any more.
+    pub(crate) async fn serve(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut batch = Vec::new();
+        while let Some(first) = requests.recv().await {
+            let mut rows = first.rows();
+            batch.push(first);
+            while batch.len() < BATCH_REQUESTS_MAX && rows < BATCH_ROWS_MAX {
+                let Ok(request) = requests.try_recv() else { break };
+                rows += request.rows();
+                batch.push(request);
+            }
+            let mut closing = None;
+            let mut sorted = Batch::default();
+            for request in batch.drain(..) {
+                match request {
+                    Request::Close { reply } => closing = Some(reply),
+                    other => sorted.put(other),
+                }
+            }
+            self.commit(sorted).await;
+            if let Some(reply) = closing {
+                let _ = self.session.connection.close().await;
+                let _ = reply.send(());
+                return;
+            }
+        }
+    }
+
+    async fn commit(&mut self, mut batch: Batch) {
+        if batch.is_empty() {
+            if batch.look {
+                self.look().await;
+            }
+            return;
+        }
+        match self.transact(&mut batch).await {
+            Ok(answers) => {
+                let lanes = batch.touches_lanes();
+                self.announce(lanes);
+                answers.send(batch);
+            }
+            Err(error) => {
+                tracing::error!(%error, "a transaction failed; nothing of it was stored");
+                batch.refuse(&error);
+                self.recover().await;
+            }
+        }
+    }
+
+    async fn transact(&mut self, batch: &mut Batch) -> Result<Answers, StoreError> {
+        self.session.now = self.clock.now();
+        self.session.work.clear();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.session.connection).await?;
+        if self.notice_others().await? {
+            self.revision.send_modify(|revision| revision.lanes += 1);
+        }
+        if self.session.setups.len() > SETUPS_MAX {
+            self.session.setups.clear();
+        }
+        let mut answers = Answers::default();
+        for (boot_id, process) in batch.reclaims.iter().map(|(boot_id, process, _)| (boot_id, process)) {
+            answers.reclaimed.push(self.session.reclaim(boot_id, process).await?);
+        }
+        for (actor, command, _) in &mut batch.commands {
+            answers.done.push(self.session.run_in_savepoint(actor, command).await?);
+        }
+        if !batch.accepts.is_empty() {
+            answers.accepted = self.session.accept(&batch.accepts).await?;
+        }
+        if !batch.finishes.is_empty() {
+            self.session.finish(batch.finishes.iter().flat_map(|(results, _)| results)).await?;
+        }
+        for (deliveries, lease_ends, _) in &batch.claims {
+            answers.claimed.push(self.session.claim(deliveries, *lease_ends).await?);
+        }
+        sqlx::query("COMMIT").execute(&mut self.session.connection).await?;
+        Ok(answers)
+    }
+
+    /// Whether another process has committed since this connection last looked. If so, nothing that was remembered holds.
+    async fn notice_others(&mut self) -> Result<bool, StoreError> {
+        let row = sqlx::query("PRAGMA data_version").fetch_one(&mut self.session.connection).await?;
+        let version: i64 = row.try_get(0)?;
+        let first = self.data_version == -1;
+        let changed = version != self.data_version;
+        if changed {
+            self.session.forget();
+            self.data_version = version;
+        }
+        Ok(changed && !first)
+    }
+
+    async fn look(&mut self) {
+        match self.notice_others().await {
+            Ok(true) => self.revision.send_modify(|revision| {
+                revision.number += 1;
+                revision.lanes += 1;
+            }),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "cannot look for other processes' commits"),
+        }
+    }
+
+    fn announce(&mut self, lanes: bool) {
+        self.revision.send_modify(|revision| {
+            revision.number += 1;
+            revision.lanes += u64::from(lanes);
+        });
+        if !self.session.work.is_empty() {
+            self.session.work.sort_unstable();
+            self.session.work.dedup();
+            let _ = self.work.send(std::mem::take(&mut self.session.work));
+        }
+    }
+
+    /// After an error the transaction may or may not have ended by itself (a full disk, an I/O error), and the driver's count
+    /// of open ones is then wrong: this connection is given up for a new one.
+    async fn recover(&mut self) {
+        self.session.forget();
+        match self.options.connect().await {
+            Ok(connection) => {
+                let broken = std::mem::replace(&mut self.session.connection, connection);
+                self.data_version = -1;
+                let _ = broken.close_hard().await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the database cannot be opened again; the next write tries once more");
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Runs a command so that its failure takes back its own rows only. The outer error is one that ends the transaction.
+    async fn run_in_savepoint(
+        &mut self,
+        actor: &Actor,
+        command: &Command,
+    ) -> Result<Result<Done, CommandError>, StoreError> {
+        sqlx::query("SAVEPOINT command").execute(&mut self.connection).await?;
+        let done = commands::execute(self, actor, command).await;
+        if done.is_err() {
+            sqlx::query("ROLLBACK TO command").execute(&mut self.connection).await?;
+        }
+        sqlx::query("RELEASE command").execute(&mut self.connection).await?;
+        self.forget();
+        Ok(done)
+    }
+}

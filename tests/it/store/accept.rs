@@ -1,0 +1,119 @@
+//! Events that come in.
+
+use bellboard::domain::channel::Channel;
+use bellboard::domain::matrix::{CellSetting, NotSent};
+use bellboard::store::deliveries::DeliveryFilter;
+use bellboard::store::error::AcceptError;
+use bellboard::store::events::EventFilter;
+
+use crate::support::{TestStore, acme, event};
+
+#[tokio::test]
+async fn an_event_is_stored_with_its_deliveries_and_reasons() {
+    let test = TestStore::acme().await;
+    let webhook = test.webhook().await;
+    test.set("server.stopped", Channel::Webhook, CellSetting::On).await;
+    test.set("server.stopped", Channel::Slack, CellSetting::On).await;
+    let data = r#"{"b":1.50,"a":12345678901234567890,"x":{"y":[1, 2]}}"#;
+    let accepted = test.emit("server.stopped", data).await;
+    assert_eq!(accepted.deliveries.len(), 2);
+    assert_eq!(accepted.deliveries[1].1, webhook);
+    assert_eq!(test.store.event(&accepted.id).await.unwrap().data.as_str(), data);
+    let why = test.store.why(&accepted.id).await.unwrap();
+    let outcomes: Vec<_> = why.channels.iter().map(|row| (row.channel.name(), row.outcome.as_str())).collect();
+    let not_sent = "not_sent";
+    assert_eq!(
+        outcomes,
+        [
+            ("browser", not_sent),
+            ("email", "waiting"),
+            ("hipchat", not_sent),
+            ("ios", not_sent),
+            ("slack", not_sent),
+            ("webhook", "waiting")
+        ]
+    );
+    assert_eq!(why.channels[4].reason, NotSent::NoDestination.text());
+    assert_eq!(why.channels[0].reason, NotSent::OffByDefault.text());
+}
+
+#[tokio::test]
+async fn the_spelling_with_the_stop_is_stored_without_it() {
+    let test = TestStore::acme().await;
+    let accepted = test.emit("account.provision.ok.", "{}").await;
+    assert_eq!(test.store.event(&accepted.id).await.unwrap().event_type, "account.provision.ok");
+}
+
+#[tokio::test]
+async fn what_cannot_be_accepted_keeps_nothing_else_out() {
+    let test = TestStore::acme().await;
+    let mut unknown = event("server.stopped", "{}", None);
+    unknown.account = "nobody".parse().unwrap();
+    let long = "k".repeat(256);
+    let answers = test
+        .store
+        .accept(vec![
+            unknown,
+            event("server.stoped", "{}", None),
+            event("server.stopped", "{}", Some("")),
+            event("server.stopped", "{}", Some(&long)),
+            event("server.stopped", "{}", None),
+        ])
+        .await
+        .unwrap();
+    assert_eq!(answers[0], Err(AcceptError::UnknownAccount("nobody".to_owned())));
+    let Err(AcceptError::UnknownEventType { nearest, .. }) = &answers[1] else { panic!("{:?}", answers[1]) };
+    assert_eq!(nearest.as_deref(), Some("server.stopped"));
+    assert_eq!(answers[2], Err(AcceptError::BadKey));
+    assert_eq!(answers[3], Err(AcceptError::BadKey));
+    assert!(answers[4].is_ok());
+    assert_eq!(test.store.events(&EventFilter::default()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_id_is_the_same_event() {
+    let test = TestStore::acme().await;
+    let twice = vec![event("job.fail", r#"{"n":1}"#, Some("a")), event("job.fail", r#"{"n":1}"#, Some("a"))];
+    let answers = test.store.accept(twice).await.unwrap();
+    let first = answers[0].clone().unwrap();
+    let second = answers[1].clone().unwrap();
+    assert_eq!((first.id, first.duplicate, second.duplicate), (second.id, false, true));
+    let again = test.store.accept(vec![event("job.fail", r#"{"n":1}"#, Some("a"))]).await.unwrap().remove(0).unwrap();
+    assert_eq!((again.id, again.duplicate), (first.id, true));
+    let other = test.store.accept(vec![event("job.fail", r#"{"n":2}"#, Some("a"))]).await.unwrap().remove(0);
+    assert_eq!(other, Err(AcceptError::KeyReused("a".to_owned())));
+    assert_eq!(test.store.deliveries(&DeliveryFilter::default()).await.unwrap().len(), 1, "one email, once");
+}
+
+#[tokio::test]
+async fn a_preview_stores_nothing() {
+    let test = TestStore::acme().await;
+    let preview = test.store.preview(&event("server.stopped", "{}", None)).await.unwrap().unwrap();
+    assert_eq!((preview.fan_out.to.len(), preview.fan_out.not_sent.len()), (1, 5));
+    assert!(test.store.preview(&event("x.y", "{}", None)).await.unwrap().is_err());
+    assert!(test.store.events(&EventFilter::default()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn events_and_deliveries_are_listed_by_filter_and_page() {
+    let test = TestStore::acme().await;
+    for _ in 0..5 {
+        test.emit("job.fail", "{}").await;
+    }
+    test.emit("server.stopped", "{}").await;
+    let page = EventFilter { account: Some(acme()), limit: 4, ..EventFilter::default() };
+    let first = test.store.events(&page).await.unwrap();
+    let rest = EventFilter { before: Some(first[3].id), ..page.clone() };
+    assert_eq!((first.len(), test.store.events(&rest).await.unwrap().len()), (4, 2));
+    let jobs = EventFilter { event_type: Some("job.fail".to_owned()), ..EventFilter::default() };
+    assert_eq!(test.store.events(&jobs).await.unwrap().len(), 5);
+    let count = async |filter: DeliveryFilter| test.store.deliveries(&filter).await.unwrap().len();
+    assert_eq!(count(DeliveryFilter { account: Some(acme()), ..DeliveryFilter::default() }).await, 6);
+    assert_eq!(count(DeliveryFilter { event: Some(first[0].id), ..DeliveryFilter::default() }).await, 1);
+    assert_eq!(count(DeliveryFilter { channel: Some(Channel::Slack), ..DeliveryFilter::default() }).await, 0);
+    assert_eq!(count(DeliveryFilter { event_type: Some("job.fail".to_owned()), ..DeliveryFilter::default() }).await, 5);
+    let live = test.store.live(Some(&acme()), 3).await.unwrap();
+    assert_eq!(live.len(), 3);
+    assert_eq!(live[0].event.event_type, "server.stopped");
+    assert!(test.store.live(None, 100).await.unwrap().iter().all(|row| row.delivery.is_some()));
+}

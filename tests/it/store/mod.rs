@@ -1,0 +1,11 @@
+//! The store, through its public face, on real files.
+
+mod accept;
+
+mod changes;
+
+mod open;
+
+mod queue;
+
+mod others;

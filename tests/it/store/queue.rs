@@ -1,0 +1,172 @@
+//! Lanes, claims and results.
+
+use std::time::Duration;
+
+use bellboard::domain::channel::Channel;
+use bellboard::domain::delivery::{Answer, DeliveryState, Exchange, Next, Reason, SendError, SentBody, SentRequest};
+use bellboard::domain::id::DeliveryId;
+use bellboard::domain::matrix::CellSetting;
+use bellboard::domain::retry::Patience;
+use bellboard::store::queue::{Claimed, Finished, Health};
+
+use crate::support::{TestStore, acme};
+
+const LEASE: Duration = Duration::from_secs(30);
+
+async fn webhook_store() -> TestStore {
+    let test = TestStore::acme().await;
+    test.webhook().await;
+    test.set("job.fail", Channel::Webhook, CellSetting::On).await;
+    test.set("job.fail", Channel::Email, CellSetting::Off).await;
+    test
+}
+
+async fn claim(test: &TestStore, delivery: DeliveryId) -> Claimed {
+    let ends = test.store.clock().now().plus(LEASE);
+    test.store.claim(vec![delivery], ends).await.unwrap().remove(0)
+}
+
+fn finished(test: &TestStore, claimed: &Claimed, next: Next) -> Finished {
+    let answer = Answer { status: 500, headers: Vec::new(), body: "oops".to_owned() };
+    let result = match next {
+        Next::Delivered => Ok(()),
+        _ => Err(SendError::Retry { reason: Reason::new("answered 500"), after: None, patience: Patience::Full }),
+    };
+    Finished {
+        delivery: claimed.message.delivery,
+        attempt: claimed.message.attempt,
+        destination: claimed.destination,
+        started_at: test.store.clock().now(),
+        duration: Duration::from_millis(12),
+        exchange: Exchange {
+            request: Some(SentRequest {
+                method: "POST".to_owned(),
+                url: "https://hooks.acme.test/in".to_owned(),
+                headers: Vec::new(),
+                body: SentBody::Payload(7),
+            }),
+            answer: Some(answer),
+            result,
+        },
+        next,
+        health: None,
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_claimed_once_and_sent_as_it_came() {
+    let test = webhook_store().await;
+    let delivery = test.emit("job.fail", r#"{"n":1}"#).await.deliveries[0].0;
+    let lanes = test.store.lanes().await.unwrap();
+    assert_eq!(lanes.len(), 1);
+    assert_eq!(test.store.lane_head(lanes[0].0, 8).await.unwrap()[0].delivery, delivery);
+    let claimed = claim(&test, delivery).await;
+    assert_eq!((claimed.message.attempt, claimed.tries), (1, 1));
+    assert_eq!(claimed.message.payload.as_str(), r#"{"n":1}"#);
+    assert_eq!(claimed.message.account, acme());
+    let ends = test.store.clock().now().plus(LEASE);
+    assert!(test.store.claim(vec![delivery], ends).await.unwrap().is_empty(), "a second claim gets nothing");
+    assert!(test.store.lanes().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn results_lead_to_their_states_and_leave_attempts() {
+    let test = webhook_store().await;
+    let delivery = test.emit("job.fail", r#"{"n":1}"#).await.deliveries[0].0;
+    let first = claim(&test, delivery).await;
+    let at = test.store.clock().now().plus(Duration::from_secs(5));
+    test.store.finish(vec![finished(&test, &first, Next::Retry { at, counted: true })]).await.unwrap();
+    let row = test.store.delivery(delivery).await.unwrap().delivery;
+    assert_eq!((row.state, row.next_attempt_at, row.attempts), (DeliveryState::Pending, Some(at), 1));
+    assert_eq!(row.reason.as_deref(), Some("answered 500"));
+    let second = claim(&test, delivery).await;
+    test.store.finish(vec![finished(&test, &first, Next::Delivered)]).await.unwrap();
+    assert_eq!(test.store.delivery(delivery).await.unwrap().delivery.state, DeliveryState::Sending, "a late result");
+    test.store.finish(vec![finished(&test, &second, Next::Delivered)]).await.unwrap();
+    let detail = test.store.delivery(delivery).await.unwrap();
+    assert_eq!((detail.delivery.state, detail.delivery.status), (DeliveryState::Delivered, Some(500)));
+    let log: Vec<_> = detail.attempts.iter().map(|attempt| (attempt.number, attempt.outcome.as_str())).collect();
+    assert_eq!(log, [(1, "failed"), (2, "delivered")]);
+    let body = &detail.attempts[0].request.as_ref().unwrap().body;
+    assert_eq!(body, r#"{"n":1,"timestamp":7,"event_type":"job.fail"}"#);
+    let lines = test.store.attempts_after(0, None, 10).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(test.store.attempts_after(lines[1].cursor, Some(&acme()), 10).await.unwrap(), []);
+    assert_eq!(test.store.last_attempt().await.unwrap(), lines[1].cursor);
+}
+
+#[tokio::test]
+async fn what_does_not_count_leaves_no_attempt() {
+    let test = webhook_store().await;
+    let delivery = test.emit("job.fail", "{}").await.deliveries[0].0;
+    let claimed = claim(&test, delivery).await;
+    let at = test.store.clock().now();
+    test.store.finish(vec![finished(&test, &claimed, Next::Retry { at, counted: false })]).await.unwrap();
+    let detail = test.store.delivery(delivery).await.unwrap();
+    assert_eq!((detail.delivery.attempts, detail.attempts.len()), (0, 0));
+    assert_eq!(claim(&test, delivery).await.message.attempt, 1);
+}
+
+#[tokio::test]
+async fn what_was_being_sent_is_reclaimed_at_once() {
+    let test = webhook_store().await;
+    let delivery = test.emit("job.fail", "{}").await.deliveries[0].0;
+    claim(&test, delivery).await;
+    assert_eq!(test.store.reclaim("boot".to_owned(), "pid 1".to_owned()).await.unwrap(), 1);
+    let detail = test.store.delivery(delivery).await.unwrap();
+    assert_eq!(detail.delivery.next_attempt_at, Some(test.store.clock().now()));
+    assert_eq!(detail.attempts[0].outcome, "interrupted");
+    assert_eq!(claim(&test, delivery).await.message.attempt, 2);
+    assert_eq!(test.store.pulse(None).await.unwrap().delivering_by.as_deref(), Some("pid 1"));
+}
+
+#[tokio::test]
+async fn a_replay_begins_the_schedule_anew() {
+    let test = webhook_store().await;
+    let delivery = test.emit("job.fail", "{}").await.deliveries[0].0;
+    let claimed = claim(&test, delivery).await;
+    let failed = Next::Failed { reason: Reason::new("no"), gone: false };
+    test.store.finish(vec![finished(&test, &claimed, failed)]).await.unwrap();
+    let replay = bellboard::domain::command::Command::Replay { deliveries: vec![delivery] };
+    test.run(replay.clone()).await.unwrap();
+    assert!(test.run(replay).await.is_err(), "what waits is not replayed");
+    let claimed = claim(&test, delivery).await;
+    assert_eq!((claimed.message.attempt, claimed.tries), (2, 1));
+}
+
+#[tokio::test]
+async fn a_destination_that_is_gone_is_disabled_and_its_lane_ends() {
+    let test = webhook_store().await;
+    let first = test.emit("job.fail", "{}").await.deliveries[0].0;
+    let second = test.emit("job.fail", "{}").await.deliveries[0].0;
+    let claimed = claim(&test, first).await;
+    let gone = Next::Failed { reason: Reason::new("answered 410"), gone: true };
+    let mut result = finished(&test, &claimed, gone);
+    result.health = Some(Health::Disable { reason: Reason::new("answered 410") });
+    test.store.finish(vec![result]).await.unwrap();
+    let destination = test.store.destination(claimed.destination).await.unwrap().1;
+    assert_eq!(destination.state.name(), "disabled");
+    assert_eq!(destination.state_reason.as_deref(), Some("answered 410"));
+    assert_eq!(test.store.delivery(second).await.unwrap().delivery.state, DeliveryState::Cancelled);
+    let why = test.store.why(&test.emit("job.fail", "{}").await.id).await.unwrap();
+    assert_eq!(why.channels[5].outcome, "not_sent");
+}
+
+#[tokio::test]
+async fn health_is_noted_and_forgotten() {
+    let test = webhook_store().await;
+    let delivery = test.emit("job.fail", "{}").await.deliveries[0].0;
+    let claimed = claim(&test, delivery).await;
+    let at = test.store.clock().now();
+    let mut result = finished(&test, &claimed, Next::Retry { at, counted: true });
+    result.health = Some(Health::Failing { reason: Reason::new("answered 500") });
+    test.store.finish(vec![result]).await.unwrap();
+    let destination = async || test.store.destination(claimed.destination).await.unwrap().1;
+    assert_eq!(destination().await.failing_since, Some(at));
+    assert_eq!(test.store.pulse(Some(&acme())).await.unwrap().failing, 1);
+    let claimed = claim(&test, delivery).await;
+    let mut result = finished(&test, &claimed, Next::Delivered);
+    result.health = Some(Health::Recovered);
+    test.store.finish(vec![result]).await.unwrap();
+    assert_eq!(destination().await.failing_since, None);
+}
