@@ -136,5 +136,6 @@ CREATE TABLE deliverer (
     id         INTEGER PRIMARY KEY CHECK (id = 1),
     boot_id    TEXT NOT NULL,
     process    TEXT NOT NULL,
+    holds      TEXT NOT NULL CHECK (json_valid(holds)),   -- channels that it cannot serve, and why
     started_at INTEGER NOT NULL
 ) STRICT;

@@ -14,6 +14,7 @@ use crate::domain::matrix::{FanOut, fan_out};
 use crate::store::error::{AcceptError, StoreError};
 use crate::store::events::event_id;
 use crate::store::matrix::{AccountSetup, read_setup};
+use crate::store::queue::Waiting;
 use crate::store::writer::{Incoming, Numbers, Session};
 
 type Answer = Result<Accepted, AcceptError>;
@@ -153,7 +154,8 @@ impl Session {
         for &destination in &to.to {
             numbers.delivery += 1;
             rows.deliveries.push(json!([numbers.delivery, numbers.event, destination.number(), now]));
-            self.work.push(destination);
+            let waiting = Waiting { delivery: DeliveryId::new(numbers.delivery), due_at: self.now };
+            self.work.push((destination, waiting));
             deliveries.push((DeliveryId::new(numbers.delivery), destination));
         }
         deliveries

@@ -5,7 +5,7 @@ use crate::domain::event::Accepted;
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
 use crate::store::error::{AcceptError, CommandError, StoreError};
-use crate::store::queue::{Claimed, Finished};
+use crate::store::queue::{Claimed, Deliverer, Finished};
 use crate::store::writer::{Incoming, Reply, Request};
 
 /// One transaction's requests, by kind.
@@ -15,7 +15,7 @@ pub(crate) struct Batch {
     pub(crate) claims: Vec<(Vec<DeliveryId>, Timestamp, Reply<Vec<Claimed>>)>,
     pub(crate) finishes: Vec<(Vec<Finished>, Reply<()>)>,
     pub(crate) commands: Vec<(Actor, Command, Reply<Done, CommandError>)>,
-    pub(crate) reclaims: Vec<(String, String, Reply<u64>)>,
+    pub(crate) reclaims: Vec<(Deliverer, Reply<u64>)>,
     pub(crate) look: bool,
 }
 
@@ -26,7 +26,7 @@ impl Batch {
             Request::Claim { deliveries, lease_ends, reply } => self.claims.push((deliveries, lease_ends, reply)),
             Request::Finish { results, reply } => self.finishes.push((results, reply)),
             Request::Run { actor, command, reply } => self.commands.push((actor, command, reply)),
-            Request::Reclaim { boot_id, process, reply } => self.reclaims.push((boot_id, process, reply)),
+            Request::Reclaim { deliverer, reply } => self.reclaims.push((deliverer, reply)),
             Request::Look => self.look = true,
             Request::Close { .. } => {}
         }
@@ -57,7 +57,7 @@ impl Batch {
         for (_, _, reply) in self.commands {
             let _ = reply.send(Err(error.again().into()));
         }
-        for (_, _, reply) in self.reclaims {
+        for (_, reply) in self.reclaims {
             let _ = reply.send(Err(error.again()));
         }
     }
@@ -86,7 +86,7 @@ impl Answers {
         for ((_, _, reply), done) in batch.commands.into_iter().zip(self.done) {
             let _ = reply.send(done);
         }
-        for ((_, _, reply), reclaimed) in batch.reclaims.into_iter().zip(self.reclaimed) {
+        for ((_, reply), reclaimed) in batch.reclaims.into_iter().zip(self.reclaimed) {
             let _ = reply.send(Ok(reclaimed));
         }
     }

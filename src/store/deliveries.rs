@@ -206,17 +206,34 @@ impl Store {
     }
 }
 
-/// The columns of a [`DeliveryRow`], with the tables that they come from.
+/// The columns of a [`DeliveryRow`]. What waits says what it waits for, also when that is not its own doing.
+macro_rules! delivery_columns {
+    () => {
+        "delivery.id, event.public_id, event.event_type, account.key, destination.channel, destination.id,
+         destination.label, delivery.state, delivery.attempts, delivery.status,
+         coalesce(delivery.reason, CASE WHEN delivery.state <> 'pending' THEN NULL
+             WHEN destination.state = 'paused' THEN destination.state_reason
+             ELSE (SELECT holds ->> destination.channel FROM deliverer WHERE id = 1) END),
+         delivery.duration_ms, delivery.created_at, delivery.updated_at,
+         CASE delivery.state WHEN 'pending' THEN delivery.due_at END, event.is_test"
+    };
+}
+pub(crate) use delivery_columns;
+
+/// The tables that [`delivery_columns`] needs beside `delivery`.
+macro_rules! delivery_joins {
+    () => {
+        " JOIN event ON event.id = delivery.event_id
+          JOIN destination ON destination.id = delivery.destination_id
+          JOIN account ON account.id = event.account_id"
+    };
+}
+pub(crate) use delivery_joins;
+
+/// All of it, up to a condition.
 macro_rules! select_row {
     () => {
-        "SELECT delivery.id, event.public_id, event.event_type, account.key, destination.channel, destination.id,
-                destination.label, delivery.state, delivery.attempts, delivery.status, delivery.reason,
-                delivery.duration_ms, delivery.created_at, delivery.updated_at,
-                CASE delivery.state WHEN 'pending' THEN delivery.due_at END, event.is_test
-         FROM delivery
-         JOIN event ON event.id = delivery.event_id
-         JOIN destination ON destination.id = delivery.destination_id
-         JOIN account ON account.id = event.account_id"
+        concat!("SELECT ", delivery_columns!(), " FROM delivery", delivery_joins!())
     };
 }
 pub(crate) use select_row;

@@ -9,7 +9,7 @@ use crate::domain::destination::DestinationState;
 use crate::domain::id::DestinationId;
 use crate::store::commands;
 use crate::store::error::{CommandError, StoreError};
-use crate::store::queue::{Finished, Health};
+use crate::store::queue::{Deliverer, Finished, Health};
 use crate::store::writer::Session;
 
 /// Who acts when nobody did.
@@ -123,7 +123,7 @@ impl Session {
     }
 
     /// What the last deliverer was sending when it ended is pending again, due now, and its try is noted as interrupted.
-    pub(crate) async fn reclaim(&mut self, boot_id: &str, process: &str) -> Result<u64, StoreError> {
+    pub(crate) async fn reclaim(&mut self, deliverer: &Deliverer) -> Result<u64, StoreError> {
         let now = self.now.millis();
         sqlx::query(
             "INSERT INTO attempt (delivery_id, number, started_at, duration_ms, outcome, reason)
@@ -143,11 +143,12 @@ impl Session {
         .execute(&mut self.connection)
         .await?;
         sqlx::query(
-            "INSERT INTO deliverer (id, boot_id, process, started_at) VALUES (1, ?1, ?2, ?3)
-             ON CONFLICT (id) DO UPDATE SET boot_id = ?1, process = ?2, started_at = ?3",
+            "INSERT INTO deliverer (id, boot_id, process, holds, started_at) VALUES (1, ?1, ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET boot_id = ?1, process = ?2, holds = ?3, started_at = ?4",
         )
-        .bind(boot_id)
-        .bind(process)
+        .bind(&deliverer.boot_id)
+        .bind(&deliverer.process)
+        .bind(json!(deliverer.holds).to_string())
         .bind(now)
         .execute(&mut self.connection)
         .await?;

@@ -5,7 +5,7 @@ use sqlx::Row;
 use crate::domain::account::AccountKey;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
-use crate::store::deliveries::{DeliveryRow, delivery_row, select_row};
+use crate::store::deliveries::{DeliveryRow, delivery_columns, delivery_joins, delivery_row, select_row};
 use crate::store::error::StoreError;
 use crate::store::events::{EventBrief, EventFilter};
 
@@ -98,18 +98,14 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<AttemptLine>, StoreError> {
         let rows = sqlx::query(
-            "SELECT attempt.id, attempt.number, attempt.started_at, attempt.duration_ms, attempt.outcome, attempt.status,
-                    attempt.reason,
-                    delivery.id, event.public_id, event.event_type, account.key, destination.channel, destination.id,
-                    destination.label, delivery.state, delivery.attempts, delivery.status, delivery.reason,
-                    delivery.duration_ms, delivery.created_at, delivery.updated_at,
-                    CASE delivery.state WHEN 'pending' THEN delivery.due_at END, event.is_test
-             FROM attempt
-             CROSS JOIN delivery ON delivery.id = attempt.delivery_id
-             JOIN event ON event.id = delivery.event_id
-             JOIN destination ON destination.id = delivery.destination_id
-             JOIN account ON account.id = event.account_id
-             WHERE attempt.id > ?1 AND (?2 IS NULL OR account.key = ?2) ORDER BY attempt.id LIMIT ?3",
+            concat!(
+                "SELECT attempt.id, attempt.number, attempt.started_at, attempt.duration_ms, attempt.outcome, attempt.status,
+                        attempt.reason, ",
+                delivery_columns!(),
+                " FROM attempt CROSS JOIN delivery ON delivery.id = attempt.delivery_id",
+                delivery_joins!(),
+                " WHERE attempt.id > ?1 AND (?2 IS NULL OR account.key = ?2) ORDER BY attempt.id LIMIT ?3"
+            ),
         )
         .bind(cursor)
         .bind(account.map(AccountKey::as_str))

@@ -51,9 +51,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::event::{Accepted, NewEvent};
-use crate::domain::id::DestinationId;
 use crate::domain::time::SharedClock;
 use crate::store::error::{AcceptError, CommandError, StoreError};
+use crate::store::queue::NewWork;
 use crate::store::seal::Sealer;
 use crate::store::writer::Request;
 
@@ -95,7 +95,7 @@ struct Inner {
     sealer: Sealer,
     requests: Option<mpsc::Sender<Request>>,
     revision: watch::Receiver<Revision>,
-    work: std::sync::Mutex<Option<mpsc::UnboundedReceiver<Vec<DestinationId>>>>,
+    work: std::sync::Mutex<Option<mpsc::UnboundedReceiver<Vec<NewWork>>>>,
 }
 
 /// How far the store has come: changes whenever there may be something new to see.

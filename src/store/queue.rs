@@ -4,12 +4,14 @@
 //! process's until its lease ends; its attempt number is the fencing token that a result must bring back. Both are bulk
 //! statements over any number of deliveries.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sqlx::Row;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::catalogue::{EventType, Severity};
+use crate::domain::channel::Channel;
 use crate::domain::delivery::{Exchange, Next, Reason};
 use crate::domain::destination::{Destination, FieldValues};
 use crate::domain::id::{AccountId, DeliveryId, DestinationId};
@@ -22,6 +24,12 @@ use crate::store::events::event_id;
 use crate::store::matrix::read_setup;
 use crate::store::writer::{Request, Session};
 use crate::store::{Store, accounts};
+
+/// How much of a lane is read, and kept in memory, at once.
+pub const HEAD_MAX: usize = 64;
+
+/// A delivery that was just made pending: where to, which, and when it is due.
+pub type NewWork = (DestinationId, Waiting);
 
 /// A pending delivery of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +91,17 @@ pub enum Health {
     },
 }
 
+/// The process that delivers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deliverer {
+    /// This start of it.
+    pub boot_id: String,
+    /// Its name for people, as `pid 812 on web1`.
+    pub process: String,
+    /// The channels that it cannot serve, and why; what waits for them says so.
+    pub holds: BTreeMap<Channel, Reason>,
+}
+
 /// A destination as the dispatcher needs it: with its secrets.
 #[derive(Clone, Debug)]
 pub struct Lane {
@@ -93,9 +112,9 @@ pub struct Lane {
 }
 
 impl Store {
-    /// Where the writer tells which destinations got new deliveries. There is one such place; the second call gets none.
+    /// Where the writer tells which deliveries came in. There is one such place; the second call gets none.
     #[must_use]
-    pub fn take_work(&self) -> Option<mpsc::UnboundedReceiver<Vec<DestinationId>>> {
+    pub fn take_work(&self) -> Option<mpsc::UnboundedReceiver<Vec<NewWork>>> {
         self.inner.work.lock().ok()?.take()
     }
 
@@ -121,22 +140,28 @@ impl Store {
             .collect()
     }
 
-    /// The first `limit` pending deliveries of a lane, in the order in which they are due.
+    /// The first pending deliveries of each lane, at most [`HEAD_MAX`] a lane, in the order in which they are due.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn lane_head(&self, destination: DestinationId, limit: u32) -> Result<Vec<Waiting>, StoreError> {
+    pub async fn lane_heads(&self, lanes: &[DestinationId]) -> Result<Vec<(DestinationId, Waiting)>, StoreError> {
+        let ids = serde_json::Value::from(lanes.iter().map(|id| id.number()).collect::<Vec<_>>()).to_string();
         let rows = sqlx::query(
-            "SELECT id, due_at FROM delivery WHERE state = 'pending' AND destination_id = ? ORDER BY due_at, id LIMIT ?",
+            "SELECT delivery.destination_id, delivery.id, delivery.due_at FROM json_each(?1) AS lane
+             CROSS JOIN delivery ON delivery.id IN (
+                SELECT id FROM delivery WHERE state = 'pending' AND destination_id = lane.value
+                ORDER BY due_at, id LIMIT ?2)
+             ORDER BY delivery.due_at, delivery.id",
         )
-        .bind(destination.number())
-        .bind(limit)
+        .bind(ids)
+        .bind(u32::try_from(HEAD_MAX).unwrap_or(u32::MAX))
         .fetch_all(self.readers())
         .await?;
         rows.iter()
             .map(|row| {
-                let due_at = Timestamp::from_millis(row.try_get(1)?);
-                Ok(Waiting { delivery: DeliveryId::new(row.try_get(0)?), due_at })
+                let due_at = Timestamp::from_millis(row.try_get(2)?);
+                let waiting = Waiting { delivery: DeliveryId::new(row.try_get(1)?), due_at };
+                Ok((DestinationId::new(row.try_get(0)?), waiting))
             })
             .collect()
     }
@@ -178,13 +203,13 @@ impl Store {
     }
 
     /// Says that this process delivers from now on; what the last one was sending is pending again, due at once. Returns how
-    /// many those were.
+    /// many those were. `holds` are the channels that it cannot serve, and why.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn reclaim(&self, boot_id: String, process: String) -> Result<u64, StoreError> {
+    pub async fn reclaim(&self, deliverer: Deliverer) -> Result<u64, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.request(Request::Reclaim { boot_id, process, reply }).await?;
+        self.request(Request::Reclaim { deliverer, reply }).await?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 }

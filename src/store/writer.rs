@@ -18,14 +18,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::domain::account::AccountKey;
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::event::{Accepted, NewEvent};
-use crate::domain::id::{AccountId, DeliveryId, DestinationId};
+use crate::domain::id::{AccountId, DeliveryId};
 use crate::domain::time::{SharedClock, Timestamp};
 use crate::store::Revision;
 use crate::store::batch::{Answers, Batch};
 use crate::store::commands;
 use crate::store::error::{AcceptError, CommandError, StoreError};
 use crate::store::matrix::AccountSetup;
-use crate::store::queue::{Claimed, Finished};
+use crate::store::queue::{Claimed, Deliverer, Finished, NewWork};
 use crate::store::seal::Sealer;
 
 /// Requests that may wait before callers do.
@@ -82,10 +82,8 @@ pub enum Request {
     },
     /// This process delivers from now on: what the last one was sending is pending again.
     Reclaim {
-        /// This start of this process.
-        boot_id: String,
-        /// Its name for people, as `pid 812 on web1`.
-        process: String,
+        /// This process.
+        deliverer: Deliverer,
         /// How many deliveries were reclaimed.
         reply: Reply<u64>,
     },
@@ -121,8 +119,8 @@ pub(crate) struct Session {
     pub(crate) keys: HashMap<AccountId, AccountKey>,
     /// The last numbers given to rows, while nobody else can have given any.
     pub(crate) numbers: Option<Numbers>,
-    /// Destinations that got deliveries in this transaction.
-    pub(crate) work: Vec<DestinationId>,
+    /// Deliveries that this transaction made pending.
+    pub(crate) work: Vec<NewWork>,
 }
 
 /// The last numbers given to rows of the tables that are written in bulk.
@@ -148,7 +146,7 @@ pub(crate) struct Writer {
     clock: SharedClock,
     data_version: i64,
     revision: watch::Sender<Revision>,
-    work: mpsc::UnboundedSender<Vec<DestinationId>>,
+    work: mpsc::UnboundedSender<Vec<NewWork>>,
 }
 
 impl Writer {
@@ -157,7 +155,7 @@ impl Writer {
         clock: SharedClock,
         sealer: Sealer,
         revision: watch::Sender<Revision>,
-        work: mpsc::UnboundedSender<Vec<DestinationId>>,
+        work: mpsc::UnboundedSender<Vec<NewWork>>,
     ) -> Result<Self, StoreError> {
         let connection = options.connect().await?;
         let now = clock.now();
@@ -233,8 +231,8 @@ impl Writer {
             self.session.setups.clear();
         }
         let mut answers = Answers::default();
-        for (boot_id, process) in batch.reclaims.iter().map(|(boot_id, process, _)| (boot_id, process)) {
-            answers.reclaimed.push(self.session.reclaim(boot_id, process).await?);
+        for (deliverer, _) in &batch.reclaims {
+            answers.reclaimed.push(self.session.reclaim(deliverer).await?);
         }
         for (actor, command, _) in &mut batch.commands {
             answers.done.push(self.session.run_in_savepoint(actor, command).await?);
@@ -282,8 +280,6 @@ impl Writer {
             revision.lanes += u64::from(lanes);
         });
         if !self.session.work.is_empty() {
-            self.session.work.sort_unstable();
-            self.session.work.dedup();
             let _ = self.work.send(std::mem::take(&mut self.session.work));
         }
     }

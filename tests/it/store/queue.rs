@@ -7,11 +7,16 @@ use bellboard::domain::delivery::{Answer, DeliveryState, Exchange, Next, Reason,
 use bellboard::domain::id::DeliveryId;
 use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::retry::Patience;
-use bellboard::store::queue::{Claimed, Finished, Health};
+use bellboard::store::queue::{Claimed, Deliverer, Finished, Health};
 
 use crate::support::{TestStore, acme};
 
 const LEASE: Duration = Duration::from_secs(30);
+
+fn deliverer() -> Deliverer {
+    let holds = [(Channel::Email, Reason::new("no mail server is configured"))].into();
+    Deliverer { boot_id: "boot".to_owned(), process: "pid 1".to_owned(), holds }
+}
 
 async fn webhook_store() -> TestStore {
     let test = TestStore::acme().await;
@@ -59,7 +64,8 @@ async fn a_delivery_is_claimed_once_and_sent_as_it_came() {
     let delivery = test.emit("job.fail", r#"{"n":1}"#).await.deliveries[0].0;
     let lanes = test.store.lanes().await.unwrap();
     assert_eq!(lanes.len(), 1);
-    assert_eq!(test.store.lane_head(lanes[0].0, 8).await.unwrap()[0].delivery, delivery);
+    let heads = test.store.lane_heads(&[lanes[0].0]).await.unwrap();
+    assert_eq!((heads.len(), heads[0].1.delivery), (1, delivery));
     let claimed = claim(&test, delivery).await;
     assert_eq!((claimed.message.attempt, claimed.tries), (1, 1));
     assert_eq!(claimed.message.payload.as_str(), r#"{"n":1}"#);
@@ -112,7 +118,7 @@ async fn what_was_being_sent_is_reclaimed_at_once() {
     let test = webhook_store().await;
     let delivery = test.emit("job.fail", "{}").await.deliveries[0].0;
     claim(&test, delivery).await;
-    assert_eq!(test.store.reclaim("boot".to_owned(), "pid 1".to_owned()).await.unwrap(), 1);
+    assert_eq!(test.store.reclaim(deliverer()).await.unwrap(), 1);
     let detail = test.store.delivery(delivery).await.unwrap();
     assert_eq!(detail.delivery.next_attempt_at, Some(test.store.clock().now()));
     assert_eq!(detail.attempts[0].outcome, "interrupted");
@@ -169,4 +175,17 @@ async fn health_is_noted_and_forgotten() {
     result.health = Some(Health::Recovered);
     test.store.finish(vec![result]).await.unwrap();
     assert_eq!(destination().await.failing_since, None);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_channel_or_a_pause_says_so() {
+    let test = TestStore::acme().await;
+    let delivery = test.emit("job.fail", "{}").await.deliveries[0].0;
+    test.store.reclaim(deliverer()).await.unwrap();
+    let row = async || test.store.delivery(delivery).await.unwrap().delivery;
+    assert_eq!(row().await.reason.as_deref(), Some("no mail server is configured"));
+    let id = row().await.destination;
+    let state = bellboard::domain::destination::DestinationState::Paused;
+    test.run(bellboard::domain::command::Command::SetDestinationState { id, state }).await.unwrap();
+    assert_eq!(row().await.reason.as_deref(), Some("paused by jane"));
 }
