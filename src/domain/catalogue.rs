@@ -206,8 +206,10 @@ impl Catalogue {
     }
 }
 
-/// Levenshtein's distance, in bytes, of `of` from `from`; inputs longer than a name can be count as far away.
-fn edit_distance(of: &str, from: &str) -> usize {
+/// Levenshtein's distance, in bytes, of `of` from `from`; inputs longer than a name can be count as far away. For error
+/// messages that suggest a name.
+#[must_use]
+pub fn edit_distance(of: &str, from: &str) -> usize {
     if from.len() > NAME_BYTES_MAX {
         return usize::MAX;
     }

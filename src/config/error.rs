@@ -1,0 +1,46 @@
+//! What can be wrong with the config: always where, what, and what to write instead.
+
+/// A config that cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the config file {path} cannot be read: {problem}; name another with --config, or make it readable")]
+    Unreadable {
+        /// Which.
+        path: String,
+        /// What the system said.
+        problem: String,
+    },
+    /// The file is no TOML.
+    #[error("{place}: this is no TOML: {problem}")]
+    Syntax {
+        /// File and line.
+        place: String,
+        /// What the parser met.
+        problem: String,
+    },
+    /// There is no such option.
+    #[error("{place}: there is no option `{given}`{}; see `bellboard config show`", did_you_mean(.nearest.as_deref()))]
+    UnknownOption {
+        /// File and line, or the variable.
+        place: String,
+        /// What was written.
+        given: String,
+        /// The most similar option.
+        nearest: Option<String>,
+    },
+    /// The option cannot have that value.
+    #[error("{place}: {option}: {problem}")]
+    BadValue {
+        /// File and line, or the variable.
+        place: String,
+        /// Which option.
+        option: String,
+        /// What is wrong, and what to write instead.
+        problem: String,
+    },
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
+}

@@ -1,0 +1,184 @@
+//! The config file and its environment variables: read once at the start, checked as a whole.
+//!
+//! It composes the options that other modules declare and decides nothing itself. [`settings::SETTINGS`] is the one list of
+//! options; the file's reader, the environment, `config show` and the test of `assets/config.toml` all walk along it. It must
+//! not know: the command line, a terminal, the store. To add an option: a field here, a line in that list, and a commented
+//! line in `assets/config.toml`.
+
+pub mod settings;
+
+pub mod value;
+
+pub mod error;
+
+mod load;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::Url;
+
+use crate::config::error::ConfigError;
+use crate::config::settings::{SETTINGS, Setting};
+use crate::config::value::Value;
+use crate::domain::retry::RetryPolicy;
+
+/// The commented file that is handed out: every option with its default.
+pub const EXAMPLE: &str = include_str!("../../assets/config.toml");
+
+/// What was said about how to run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[delivery]`
+    pub delivery: Delivery,
+    /// `[network]`
+    pub network: Network,
+    /// `[email]`
+    pub email: Email,
+    /// `[http]`
+    pub http: Http,
+    /// Where each option that is not at its default was set, by its full name.
+    pub origins: BTreeMap<String, Origin>,
+}
+
+/// How deliveries are tried and kept.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// How long after each failed try the next one is made.
+    pub retry: Vec<Duration>,
+    /// How long one try may take in all.
+    pub timeout: Duration,
+    /// How long what has ended stays readable.
+    pub keep: Duration,
+    /// Age of a delivery from which it is not tried again.
+    pub max_age: Duration,
+}
+
+/// What outgoing requests may reach.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    /// Ranges that may be reached besides public addresses.
+    pub allow: Vec<IpNet>,
+}
+
+/// The server that mail goes out by.
+#[derive(Clone, Debug, Default)]
+pub struct Email {
+    /// `smtp://user@host:port?tls=starttls`; mail waits while there is none.
+    pub server: Option<Url>,
+    /// The sender's address.
+    pub from: Option<String>,
+    /// The file whose first line is the password.
+    pub password_file: Option<PathBuf>,
+}
+
+/// The HTTP side.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How browsers and devices reach it.
+    pub public_url: Option<Url>,
+}
+
+/// Where an option was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In the file, on this line (from 1).
+    File(usize),
+    /// In the environment variable of this name.
+    Environment(String),
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let retry = RetryPolicy::default();
+        Self {
+            delivery: Delivery {
+                retry: retry.schedule,
+                timeout: Duration::from_secs(15),
+                keep: Duration::from_hours(90 * 24),
+                max_age: retry.age_max,
+            },
+            network: Network::default(),
+            email: Email::default(),
+            http: Http { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT), public_url: None },
+            origins: BTreeMap::new(),
+        }
+    }
+}
+
+/// The port of the HTTP side when none is named.
+const DEFAULT_PORT: u16 = 7787;
+
+impl Config {
+    /// Reads the file, then the environment, which wins. A file that is not there is an error only when `required`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place and what to write instead.
+    pub fn load(
+        path: &Path,
+        required: bool,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        match std::fs::read_to_string(path) {
+            Ok(text) => load::apply_file(&mut config, path, &text)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {}
+            Err(error) => {
+                return Err(ConfigError::Unreadable { path: path.display().to_string(), problem: error.to_string() });
+            }
+        }
+        load::apply_environment(&mut config, environment)?;
+        Ok(config)
+    }
+
+    /// Every option with its value in force; nothing for one that has no value.
+    pub fn effective(&self) -> impl Iterator<Item = (&'static Setting, Option<Value>)> {
+        SETTINGS.iter().map(|setting| (setting, (setting.get)(self)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example with the `#` taken from its options: those lines begin with `#` and a name, prose with `# `.
+    fn uncommented() -> String {
+        let is_option = |line: &str| line.starts_with('#') && !line.starts_with("# ");
+        EXAMPLE.lines().map(|line| if is_option(line) { &line[1..] } else { line }).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_example_has_every_option_at_its_default() {
+        let (default, mut example) = (Config::default(), Config::default());
+        load::apply_file(&mut example, Path::new("assets/config.toml"), &uncommented()).unwrap();
+        for ((setting, expected), (_, found)) in default.effective().zip(example.effective()) {
+            let name = setting.full_name();
+            assert!(example.origins.contains_key(&name), "{name} is not in assets/config.toml");
+            if expected.is_some() {
+                assert_eq!(found, expected, "{name} in assets/config.toml is not its default");
+            }
+        }
+        assert_eq!(example.origins.len(), SETTINGS.len());
+    }
+
+    #[test]
+    fn the_example_as_it_is_changes_nothing() {
+        let mut config = Config::default();
+        load::apply_file(&mut config, Path::new("assets/config.toml"), EXAMPLE).unwrap();
+        assert_eq!(config.origins, BTreeMap::new());
+    }
+
+    #[test]
+    fn only_a_named_file_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("none.toml");
+        assert!(Config::load(&path, false, []).is_ok());
+        let error = Config::load(&path, true, []).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("cannot be read") && error.contains("--config"), "{error}");
+    }
+}

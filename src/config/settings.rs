@@ -1,0 +1,177 @@
+//! The one list of options: each one's name, and how it is read and shown.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use url::Url;
+
+use crate::config::Config;
+use crate::config::value::{Value, write_duration};
+use crate::domain::account::parse_email;
+use crate::domain::catalogue::edit_distance;
+
+/// An option.
+pub struct Setting {
+    /// The table it stands in.
+    pub section: &'static str,
+    /// Its name in that table.
+    pub name: &'static str,
+    /// Whether it is a list: an environment variable is then split at commas.
+    pub is_list: bool,
+    /// Reads a value into the config; the error says what to write instead.
+    pub set: fn(&mut Config, &Value) -> Result<(), String>,
+    /// The value in force.
+    pub get: fn(&Config) -> Option<Value>,
+}
+
+impl Setting {
+    /// `section.name`
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// `BELLBOARD_SECTION_NAME`
+    #[must_use]
+    pub fn environment_variable(&self) -> String {
+        format!("BELLBOARD_{}_{}", self.section, self.name).to_ascii_uppercase()
+    }
+}
+
+/// Most tries that a schedule may lead to.
+const RETRIES_MAX: usize = 50;
+
+/// All options, in the order in which they are shown.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        section: "delivery",
+        name: "retry",
+        is_list: true,
+        set: |config, value| {
+            let items = value.list()?;
+            if items.len() > RETRIES_MAX {
+                return Err(format!("{} retries are too many; write at most {RETRIES_MAX}", items.len()));
+            }
+            config.delivery.retry =
+                items.iter().map(|item| Value::Text(item.clone()).duration()).collect::<Result<_, _>>()?;
+            Ok(())
+        },
+        get: |config| Some(Value::List(config.delivery.retry.iter().copied().map(write_duration).collect())),
+    },
+    Setting {
+        section: "delivery",
+        name: "timeout",
+        is_list: false,
+        set: |config, value| value.duration().map(|duration| config.delivery.timeout = duration),
+        get: |config| Some(Value::Text(write_duration(config.delivery.timeout))),
+    },
+    Setting {
+        section: "delivery",
+        name: "keep",
+        is_list: false,
+        set: |config, value| value.duration().map(|duration| config.delivery.keep = duration),
+        get: |config| Some(Value::Text(write_duration(config.delivery.keep))),
+    },
+    Setting {
+        section: "delivery",
+        name: "max_age",
+        is_list: false,
+        set: |config, value| value.duration().map(|duration| config.delivery.max_age = duration),
+        get: |config| Some(Value::Text(write_duration(config.delivery.max_age))),
+    },
+    Setting {
+        section: "network",
+        name: "allow",
+        is_list: true,
+        set: |config, value| {
+            let example = "range of addresses; write one like 10.1.0.0/16 or 2001:db8::/32";
+            config.network.allow = value.list()?.iter().map(|item| parsed(item, example)).collect::<Result<_, _>>()?;
+            Ok(())
+        },
+        get: |config| Some(Value::List(config.network.allow.iter().map(ToString::to_string).collect())),
+    },
+    Setting {
+        section: "email",
+        name: "server",
+        is_list: false,
+        set: |config, value| {
+            let example = "mail server; write one like smtp://user@mail.example.com:587?tls=starttls";
+            let server: Url = parsed(value.text()?, example)?;
+            config.email.server = Some(server);
+            Ok(())
+        },
+        get: |config| shown(config.email.server.as_ref()),
+    },
+    Setting {
+        section: "email",
+        name: "from",
+        is_list: false,
+        set: |config, value| {
+            config.email.from = Some(parse_email(value.text()?).map_err(|error| error.to_string())?);
+            Ok(())
+        },
+        get: |config| shown(config.email.from.as_ref()),
+    },
+    Setting {
+        section: "email",
+        name: "password_file",
+        is_list: false,
+        set: |config, value| {
+            config.email.password_file = Some(PathBuf::from(value.text()?));
+            Ok(())
+        },
+        get: |config| shown(config.email.password_file.as_ref().map(|path| path.display())),
+    },
+    Setting {
+        section: "http",
+        name: "listen",
+        is_list: false,
+        set: |config, value| {
+            let example = "address to listen on; write one like 127.0.0.1:7787 or [::1]:7787";
+            config.http.listen = parsed(value.text()?, example)?;
+            Ok(())
+        },
+        get: |config| shown(Some(config.http.listen)),
+    },
+    Setting {
+        section: "http",
+        name: "public_url",
+        is_list: false,
+        set: |config, value| {
+            let example = "web address; write one like https://bellboard.example.com";
+            let url: Url = parsed(value.text()?, example)?;
+            if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+                return Err(format!("`{url}` is no {example}"));
+            }
+            config.http.public_url = Some(url);
+            Ok(())
+        },
+        get: |config| shown(config.http.public_url.as_ref()),
+    },
+];
+
+/// Whether any option stands in that table.
+#[must_use]
+pub fn is_section(name: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.section == name)
+}
+
+/// The option whose name is most like `given`, when one is like it at all.
+#[must_use]
+pub fn nearest(given: &str) -> Option<&'static Setting> {
+    SETTINGS
+        .iter()
+        .map(|setting| (edit_distance(&setting.full_name(), given), setting))
+        .filter(|(distance, setting)| *distance <= setting.full_name().len() / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, setting)| setting)
+}
+
+fn parsed<T: FromStr>(text: &str, what_and_example: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{text}` is no {what_and_example}"))
+}
+
+fn shown(value: Option<impl Display>) -> Option<Value> {
+    value.map(|value| Value::Text(value.to_string()))
+}
