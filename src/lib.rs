@@ -7,3 +7,7 @@ pub mod domain;
 pub mod channels;
 
 pub mod store;
+
+pub mod config;
+
+pub mod cli;

@@ -1,3 +1,20 @@
 //! Parses, sets up, runs; no logic.
 
-fn main() {}
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bellboard::cli;
+use bellboard::cli::args::Arguments;
+use clap::Parser;
+
+/// How long a thread that is stuck in a read may hold up the end of the process.
+const SHUTDOWN_MAX: Duration = Duration::from_millis(100);
+
+fn main() -> color_eyre::Result<ExitCode> {
+    color_eyre::install()?;
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(cli::run(arguments));
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    Ok(code)
+}

@@ -184,7 +184,7 @@ pub enum AcceptError {
     #[error("there is no account `{0}`; see `bellboard accounts list`")]
     UnknownAccount(String),
     /// No such event type in that account.
-    #[error("there is no event type `{given}`{}; see `bellboard event-types list {account}`", .nearest.as_ref().map(|name| format!(", did you mean `{name}`?")).unwrap_or_default())]
+    #[error("there is no event type `{given}`{}; see `bellboard event-types list {account}`", .nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default())]
     UnknownEventType {
         /// Whose catalogue was searched.
         account: String,

@@ -1,0 +1,136 @@
+//! The whole command line as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cli::logging::Level;
+use crate::cli::{accounts, audit, config, deliveries, emit, event_types, events, ingest, matrix, scripts, watch, why};
+
+/// Who is told of what, and was it delivered: a console over a durable notification dispatcher
+///
+/// Without a command it opens the console on the database and delivers while it runs, unless another process does.
+#[derive(Debug, Parser)]
+#[command(name = "bellboard", version, after_help = AFTER_HELP)]
+pub struct Arguments {
+    /// What goes with every command.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do; nothing opens the console.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 tried and failed, 2 wrong usage, 3 nothing there by that name, 4 refused,
+5 time ran out under --wait, 6 the database is in use, damaged, or from a newer version.
+
+New here? `bellboard demo` shows it with sample accounts; nothing leaves this machine.";
+
+/// Options that may stand before or after any command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Globals {
+    /// The database [default: bellboard/bellboard.db in the XDG data folder]
+    #[arg(long, global = true, value_name = "PATH", env = "BELLBOARD_DB", hide_env_values = true)]
+    pub db: Option<PathBuf>,
+    /// The config file [default: bellboard/config.toml in the XDG config folder]
+    #[arg(long, global = true, value_name = "FILE", env = "BELLBOARD_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// Print one JSON document instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Refuse every change
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// How much to log, off, error, warn, info, debug or trace: into a file, or to stderr under `serve`
+    #[arg(
+        long,
+        global = true,
+        hide_possible_values = true,
+        value_name = "LEVEL",
+        env = "BELLBOARD_LOG",
+        hide_env_values = true
+    )]
+    pub log: Option<Level>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Store one event and what follows from it
+    Emit(emit::Emit),
+    /// Store many events, one JSON object a line
+    Ingest(ingest::Ingest),
+    /// Print every attempt as it happens
+    Watch(watch::Watch),
+    /// Say for each channel what became of an event, and why
+    Why(why::Why),
+    /// The customers
+    Accounts {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: accounts::Accounts,
+    },
+    /// The rows of the matrix
+    EventTypes {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: event_types::EventTypes,
+    },
+    /// Which kinds of events go to which channels
+    Matrix {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: matrix::Matrix,
+    },
+    /// What was sent, what waits, what failed
+    Deliveries {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: deliveries::Deliveries,
+    },
+    /// What happened to accounts
+    Events {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: events::Events,
+    },
+    /// Who changed what, and when
+    Audit {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: audit::Audit,
+    },
+    /// The config: what is in force, where it comes from, whether it is right
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: config::ConfigCommand,
+    },
+    /// Print a completion script for a shell
+    Completions(scripts::Completions),
+    /// Print the manual page
+    Man,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn options_for_all_stand_before_or_after_the_command() {
+        for line in ["bellboard --json --db x accounts list", "bellboard accounts list --json --db x"] {
+            let arguments = Arguments::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{error}"));
+            assert!(arguments.globals.json, "{line}");
+            assert_eq!(arguments.globals.db, Some(PathBuf::from("x")), "{line}");
+        }
+    }
+}

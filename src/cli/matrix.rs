@@ -1,0 +1,174 @@
+//! `matrix`: which kinds of events go to which channels.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::cli::failure::{EXIT_NOT_FOUND, Failure};
+use crate::cli::output::Table;
+use crate::cli::session::Session;
+use crate::domain::account::AccountKey;
+use crate::domain::channel::Channel;
+use crate::domain::command::{CellChange, Command};
+use crate::domain::matrix::{Cell, CellMark, CellSetting};
+use crate::store::matrix::{CellRow, MatrixView};
+
+/// What to do with the matrix.
+#[derive(Debug, Subcommand)]
+pub enum Matrix {
+    /// Show an account's matrix
+    Show {
+        /// Whose
+        account: AccountKey,
+    },
+    /// Turn a cell, a row or a column on or off, or back to its default
+    Set(Set),
+}
+
+/// What to set.
+#[derive(Debug, Args)]
+pub struct Set {
+    /// Whose
+    account: AccountKey,
+    /// The event type, a group of them as servers, or all
+    event_type: String,
+    /// The channel, or all
+    #[arg(value_parser = parse_channels)]
+    channel: Channels,
+    /// What to
+    to: Setting,
+}
+
+/// One channel or all.
+type Channels = Option<Channel>;
+
+/// What a cell can be set to.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Setting {
+    /// Such events go there
+    On,
+    /// They don't
+    Off,
+    /// As if nobody had said anything
+    Default,
+}
+
+impl From<Setting> for CellSetting {
+    fn from(setting: Setting) -> Self {
+        match setting {
+            Setting::On => Self::On,
+            Setting::Off => Self::Off,
+            Setting::Default => Self::Default,
+        }
+    }
+}
+
+/// The word for all rows or all columns.
+const ALL: &str = "all";
+
+fn parse_channels(text: &str) -> Result<Channels, String> {
+    if text == ALL { Ok(None) } else { text.parse().map(Some).map_err(|error| format!("{error}, or all")) }
+}
+
+#[derive(Serialize)]
+struct MatrixObject<'a> {
+    account: &'a AccountKey,
+    cells: Vec<CellRow>,
+}
+
+impl Matrix {
+    /// Does it.
+    ///
+    /// # Errors
+    /// When it cannot be done; nothing has changed then.
+    pub async fn run(self, session: &Session) -> Result<(), Failure> {
+        let store = session.open().await?;
+        match self {
+            Self::Show { account } => {
+                let view = store.matrix(&account).await?;
+                if session.out.json {
+                    return Ok(session.out.document(&MatrixObject { account: &account, cells: view.cells() })?);
+                }
+                session.out.table(&table(&view))?;
+                Ok(session.out.line(LEGEND)?)
+            }
+            Self::Set(set) => {
+                let rows = set.rows(&store.matrix(&set.account).await?)?;
+                let cells = set.cells(&rows);
+                let done = session.change(&store, Command::SetCells { account: set.account.clone(), cells }).await?;
+                if !session.out.json {
+                    return Ok(session.out.line(&done.says)?);
+                }
+                let mut cells = store.matrix(&set.account).await?.cells();
+                cells.retain(|cell| {
+                    rows.contains(&cell.event_type) && set.channel.is_none_or(|only| only == cell.channel)
+                });
+                Ok(session.out.document(&MatrixObject { account: &set.account, cells })?)
+            }
+        }
+    }
+}
+
+impl Set {
+    /// The names of the event types that are meant.
+    fn rows(&self, view: &MatrixView) -> Result<Vec<String>, Failure> {
+        let types = view.catalogue.types();
+        if let Some(found) = view.catalogue.get(&self.event_type) {
+            return Ok(vec![found.name.clone()]);
+        }
+        let rows: Vec<String> = types
+            .iter()
+            .filter(|event_type| self.event_type == ALL || event_type.group == self.event_type)
+            .map(|event_type| event_type.name.clone())
+            .collect();
+        if rows.is_empty() {
+            let given = &self.event_type;
+            let nearest = view.catalogue.nearest(given).map(|near| format!(" (did you mean `{}`?)", near.name));
+            let sentence = format!(
+                "there is no event type or group `{given}`{}; see `bellboard event-types list {}`",
+                nearest.unwrap_or_default(),
+                self.account
+            );
+            return Err(Failure::new(EXIT_NOT_FOUND, sentence));
+        }
+        Ok(rows)
+    }
+
+    fn cells(&self, rows: &[String]) -> Vec<CellChange> {
+        let channels = self.channel.map_or(Channel::ALL.to_vec(), |channel| vec![channel]);
+        rows.iter()
+            .flat_map(|event_type| {
+                let to = CellSetting::from(self.to);
+                channels.iter().map(move |channel| CellChange { event_type: event_type.clone(), channel: *channel, to })
+            })
+            .collect()
+    }
+}
+
+const LEGEND: &str =
+    "* on   . off   o on, but with nowhere to go   = paused   ! failing   x disabled   ' differs from the default";
+
+fn table(view: &MatrixView) -> Table {
+    let mut table = Table::new(["group", "event type"]);
+    table.head(Channel::ALL.map(|channel| channel.title().to_owned()));
+    let mut group = "";
+    for event_type in view.catalogue.types() {
+        let first = if event_type.group == group { String::new() } else { event_type.group.clone() };
+        group = &event_type.group;
+        let mut cells = vec![first, event_type.name.clone()];
+        cells.extend(Channel::ALL.map(|channel| mark(&view.cell(event_type, channel))));
+        table.cells(cells);
+    }
+    table
+}
+
+fn mark(cell: &Cell) -> String {
+    let mark = match cell.mark {
+        CellMark::Off => ".",
+        CellMark::On => "*",
+        CellMark::Nowhere => "o",
+        CellMark::Paused => "=",
+        CellMark::Failing => "!",
+        CellMark::Disabled => "x",
+    };
+    if cell.on == cell.default { mark.to_owned() } else { format!("{mark}'") }
+}

@@ -1,0 +1,107 @@
+//! The command line: one file a command family, each with its arguments and what it does.
+//!
+//! What the console can do, the command line can do, and both go through the store's one executor: no command here changes
+//! anything by itself. It must not know SQL or how a channel sends. All writing to stdout and stderr is in [`output`], every
+//! bad end is a [`failure::Failure`]. To add a command: a file with its `Args` or `Subcommand` and a `run`, and a line in
+//! [`args::Command`].
+
+pub mod args;
+
+pub mod failure;
+
+pub mod output;
+
+pub mod session;
+
+pub mod actor;
+
+pub mod logging;
+
+pub mod paths;
+
+pub mod query;
+
+pub mod confirm;
+
+pub mod show;
+
+pub mod wait;
+
+pub mod emit;
+
+pub mod ingest;
+
+pub mod watch;
+
+pub mod why;
+
+pub mod accounts;
+
+pub mod event_types;
+
+pub mod matrix;
+
+pub mod deliveries;
+
+pub mod events;
+
+pub mod audit;
+
+pub mod config;
+
+pub mod scripts;
+
+use std::process::ExitCode;
+
+use crate::cli::args::{Arguments, Command};
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+
+/// Does what was asked for and says how it ended.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    let out = Output { json: arguments.globals.json };
+    match dispatch(arguments, out).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Silent(code)) => ExitCode::from(code),
+        Err(Failure::Says { code, sentence }) => {
+            out.aside(format!("error: {sentence}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+async fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
+    let Arguments { globals, command } = arguments;
+    // These answer without a store, and while the config is broken.
+    let command = match command {
+        Some(Command::Completions(command)) => return command.run(out),
+        Some(Command::Man) => return scripts::man(out),
+        Some(Command::Config { command }) => return command.run(&globals, out),
+        other => other,
+    };
+    let session = Session::start(&globals, out)?;
+    match command {
+        None => Err(Failure::usage("the console is not in this build; see `bellboard help`")),
+        Some(command) => {
+            session.log_to_file_when_asked()?;
+            one_shot(command, &session).await
+        }
+    }
+}
+
+async fn one_shot(command: Command, session: &Session) -> Result<(), Failure> {
+    match command {
+        Command::Emit(command) => command.run(session).await,
+        Command::Ingest(command) => command.run(session).await,
+        Command::Watch(command) => command.run(session).await,
+        Command::Why(command) => command.run(session).await,
+        Command::Accounts { command } => command.run(session).await,
+        Command::EventTypes { command } => command.run(session).await,
+        Command::Matrix { command } => command.run(session).await,
+        Command::Deliveries { command } => command.run(session).await,
+        Command::Events { command } => command.run(session).await,
+        Command::Audit { command } => command.run(session).await,
+        Command::Config { .. } | Command::Completions(_) | Command::Man => Ok(()),
+    }
+}

@@ -1,0 +1,184 @@
+//! What commands print: tables and sentences for people, or one JSON document under `--json`.
+//!
+//! All of the command line's writing to stdout and stderr is here, so that a closed pipe ends every command quietly and no
+//! outside text reaches a terminal as it came.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::domain::text;
+
+/// The two streams and the choice between people and scripts.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// Whether `--json` was given.
+    pub json: bool,
+}
+
+impl Output {
+    /// Prints one JSON document and a line break.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn document(self, document: &impl Serialize) -> io::Result<()> {
+        let mut stdout = io::BufWriter::new(io::stdout().lock());
+        serde_json::to_writer_pretty(&mut stdout, document)?;
+        stdout.write_all(b"\n")?;
+        stdout.flush()
+    }
+
+    /// Prints one JSON document as one line, at once: for streams.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn ndjson(self, document: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_vec(document)?;
+        line.push(b'\n');
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(&line)?;
+        stdout.flush()
+    }
+
+    /// Prints a line for people, made safe, at once.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn line(self, line: impl AsRef<str>) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text::safe_line(line.as_ref()).trim_end().as_bytes())?;
+        stdout.write_all(b"\n")?;
+        stdout.flush()
+    }
+
+    /// Prints lines that the program made itself, as they are: scripts, manual pages, the example config.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn raw(self, bytes: &[u8]) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes)?;
+        stdout.flush()
+    }
+
+    /// Prints `document` for scripts, or `sentence` for people.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn either(self, document: &impl Serialize, sentence: impl AsRef<str>) -> io::Result<()> {
+        if self.json { self.document(document) } else { self.line(sentence) }
+    }
+
+    /// Prints a list: a JSON array for scripts; for people a table, or what to do next when it is empty.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn list<T: Serialize>(
+        self,
+        items: &[T],
+        table: impl FnOnce(&[T]) -> Table,
+        when_empty: &str,
+    ) -> io::Result<()> {
+        if self.json {
+            self.document(&items)
+        } else if items.is_empty() {
+            self.line(when_empty)
+        } else {
+            self.table(&table(items))
+        }
+    }
+
+    /// Prints a table.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn table(self, table: &Table) -> io::Result<()> {
+        self.raw(table.render(Self::columns()).as_bytes())
+    }
+
+    /// Says something on stderr that is no result: a warning, a progress line, an error. Nobody hears it when stderr is gone.
+    pub fn aside(self, line: impl AsRef<str>) {
+        let _ = writeln!(io::stderr().lock(), "{}", text::safe_line(line.as_ref()));
+    }
+
+    /// Writes over the last line of a terminal on stderr.
+    pub fn progress(self, line: &str) {
+        let mut stderr = io::stderr().lock();
+        let _ = write!(stderr, "\r{}\x1b[K", text::safe_line(line));
+        let _ = stderr.flush();
+    }
+
+    /// The columns of the terminal that stdout is; nothing when it is none, and lines are then not cut.
+    fn columns() -> Option<usize> {
+        let stdout = io::stdout();
+        if !stdout.is_terminal() {
+            return None;
+        }
+        rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    }
+}
+
+/// Rows under a head, in columns that line up.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+/// Space between two columns.
+const GAP: &str = "  ";
+
+impl Table {
+    /// An empty table with that head.
+    #[must_use]
+    pub fn new<const N: usize>(head: [&str; N]) -> Self {
+        Self { rows: vec![head.map(str::to_owned).to_vec()] }
+    }
+
+    /// Adds columns to the head.
+    pub fn head<const N: usize>(&mut self, columns: [String; N]) {
+        if let Some(head) = self.rows.first_mut() {
+            head.extend(columns);
+        }
+    }
+
+    /// Adds a row; its cells are made safe.
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.cells(cells.into());
+    }
+
+    /// Adds a row of as many cells as there are.
+    pub fn cells(&mut self, cells: Vec<String>) {
+        self.rows.push(cells.into_iter().map(|cell| text::safe_line(&cell).into_owned()).collect());
+    }
+
+    /// The text, each line cut to `columns` when there are any.
+    #[must_use]
+    pub fn render(&self, columns: Option<usize>) -> String {
+        let count = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width_of = |at: usize| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| text::columns(cell)).max();
+        let widths: Vec<usize> = (0..count).map(|at| width_of(at).unwrap_or(0)).collect();
+        let mut rendered = String::new();
+        for row in &self.rows {
+            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| text::pad(cell, *width)).collect();
+            let line = cells.join(GAP);
+            let line = line.trim_end();
+            rendered.push_str(&columns.map_or_else(|| line.into(), |columns| text::clip(line, columns)));
+            rendered.push('\n');
+        }
+        rendered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_outside_text_is_harmless() {
+        let mut table = Table::new(["key", "name", "n"]);
+        table.row(["acme".to_owned(), "漢字 Ltd".to_owned(), "1".to_owned()]);
+        table.row(["b".to_owned(), "x\x1b[2Jy\nz".to_owned(), String::new()]);
+        assert_eq!(table.render(None), "key   name      n\nacme  漢字 Ltd  1\nb     x·[2Jy z\n");
+        assert_eq!(table.render(Some(9)), "key   na…\nacme  漢…\nb     x·…\n");
+    }
+}

@@ -1,0 +1,111 @@
+//! What every command that touches the store shares: the config, who acts, and how the store is opened.
+
+use crate::cli::actor;
+use crate::cli::args::Globals;
+use crate::cli::failure::Failure;
+use crate::cli::logging::{self, Level};
+use crate::cli::output::Output;
+use crate::cli::paths::Paths;
+use crate::config::Config;
+use crate::domain::command::{Actor, Command, Done};
+use crate::domain::time::{SharedClock, SystemClock};
+use crate::store::error::{AcceptError, CommandError, OpenError, StoreError};
+use crate::store::{self, Store};
+
+/// One run of the program.
+pub struct Session {
+    /// Where results go.
+    pub out: Output,
+    /// What the config says.
+    pub config: Config,
+    /// The files of this run.
+    pub paths: Paths,
+    /// Who acts.
+    pub actor: Actor,
+    /// Whether every change is refused.
+    pub read_only: bool,
+    /// How much is logged, when it was said.
+    pub log: Option<Level>,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+impl Session {
+    /// Reads the config and finds out who acts.
+    ///
+    /// # Errors
+    /// When the config is wrong.
+    pub fn start(globals: &Globals, out: Output) -> Result<Self, Failure> {
+        let paths = Paths::new(globals)?;
+        let config = load_config(&paths)?;
+        Ok(Self {
+            out,
+            config,
+            paths,
+            actor: actor::current(),
+            read_only: globals.read_only,
+            log: globals.log,
+            clock: SystemClock::shared(),
+        })
+    }
+
+    /// A command that runs and ends logs only when it was told to.
+    ///
+    /// # Errors
+    /// When the log file cannot be written.
+    pub fn log_to_file_when_asked(&self) -> Result<(), Failure> {
+        self.log.map_or(Ok(()), |level| logging::to_file(level, &self.paths.log))
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// When it cannot be opened; nothing has changed then.
+    pub async fn open(&self) -> Result<Store, Failure> {
+        let options = store::Options { path: self.paths.database.clone(), key_file: None, read_only: self.read_only };
+        Ok(Store::open(&options, self.clock.clone()).await?)
+    }
+
+    /// Runs a change and says what it did: `sentence` of the store for people, the outcome for scripts.
+    ///
+    /// # Errors
+    /// When it cannot be done; nothing has changed then.
+    pub async fn change(&self, store: &Store, command: Command) -> Result<Done, Failure> {
+        Ok(store.run(&self.actor, command).await?)
+    }
+}
+
+/// Reads the config file, which must be there when somebody named it, and the environment.
+///
+/// # Errors
+/// When something in it is wrong.
+pub fn load_config(paths: &Paths) -> Result<Config, Failure> {
+    // A variable that is no UTF-8 is none of ours.
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Config::load(&paths.config, paths.config_named, environment).map_err(|error| Failure::usage(error.to_string()))
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::new(error.exit_code(), error.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(error.exit_code(), error.to_string())
+    }
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        Self::new(error.exit_code(), error.to_string())
+    }
+}
+
+impl From<AcceptError> for Failure {
+    fn from(error: AcceptError) -> Self {
+        Self::new(error.exit_code(), error.to_string())
+    }
+}
