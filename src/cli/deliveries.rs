@@ -208,7 +208,7 @@ impl Bulk {
         let mut ids = Vec::new();
         loop {
             let rows: Vec<DeliveryRow> = store.deliveries(&filter).await?;
-            if ids.is_empty() && !self.yes {
+            if ids.is_empty() && !rows.is_empty() && !self.yes {
                 for line in show::deliveries(&rows[..rows.len().min(SAMPLE)], now).render(None).lines() {
                     session.out.aside(line);
                 }

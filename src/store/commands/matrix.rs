@@ -189,6 +189,7 @@ async fn write_cell(
 
 /// What to say when a catalogue has no type of that name.
 pub(crate) fn unknown_type(catalogue: &Catalogue, key: &AccountKey, name: &str) -> CommandError {
-    let hint = catalogue.nearest(name).map(|nearest| format!(" (did you mean `{}`?)", nearest.name)).unwrap_or_default();
+    let hint =
+        catalogue.nearest(name).map(|nearest| format!(" (did you mean `{}`?)", nearest.name)).unwrap_or_default();
     CommandError::NotFound(format!("there is no event type `{name}`{hint}; see `bellboard event-types list {key}`"))
 }
