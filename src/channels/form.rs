@@ -1,7 +1,9 @@
-//! The fields of a destination as people type them.
+//! The fields of a destination as people type them, read into values and checked against the channel's list.
 
 use std::collections::BTreeMap;
 
+use crate::channels::field::{Field, FieldKind, parse_flag};
+use crate::channels::{fields, webhook};
 use crate::domain::channel::Channel;
 use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::secret::Secret;
@@ -15,22 +17,128 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// Reads what was typed, fills defaults and makes what is made.
+impl FieldError {
+    /// Puts the two together.
+    #[must_use]
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// Checks one field while it is being typed.
+///
+/// # Errors
+/// What is wrong, as a sentence without its stop.
+pub fn check_field(channel: Channel, name: &str, text: &str) -> Result<(), String> {
+    field(channel, name).ok_or_else(|| unknown(channel, name))?.check(text)
+}
+
+/// Reads what was typed for a new destination: trims, fills defaults, makes the secret that a webhook is signed with when
+/// none was given.
+///
+/// # Errors
+/// Each field that cannot be taken, and each name that the channel does not have.
+pub fn values_from_text(channel: Channel, text: &BTreeMap<String, String>) -> Result<FieldValues, Vec<FieldError>> {
+    let mut text = text.clone();
+    if channel == Channel::Webhook && text.get("secret").is_none_or(|secret| secret.trim().is_empty()) {
+        let secret = webhook::new_secret().map_err(|error| vec![FieldError::new("secret", error)])?;
+        text.insert("secret".to_owned(), secret);
+    }
+    let mut typed = typed_values(channel, &text)?;
+    for field in fields(channel) {
+        if !typed.contains_key(field.name) && !field.default.is_empty() {
+            typed.insert(field.name.to_owned(), value(field, field.default));
+        }
+    }
+    check_values(channel, &typed)?;
+    Ok(typed)
+}
+
+/// Reads what was typed for a change of a destination: only the fields that were, so that the others stay.
+///
+/// # Errors
+/// Each field that cannot be taken, and each name that the channel does not have.
+pub fn typed_values(channel: Channel, text: &BTreeMap<String, String>) -> Result<FieldValues, Vec<FieldError>> {
+    let mut values = FieldValues::new();
+    let mut errors = Vec::new();
+    for (name, text) in text {
+        let Some(field) = field(channel, name) else {
+            errors.push(FieldError::new(name, unknown(channel, name)));
+            continue;
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            continue;
+        }
+        match field.check(text) {
+            Ok(()) => {
+                values.insert(name.clone(), value(field, text));
+            }
+            Err(message) => errors.push(FieldError::new(name, message)),
+        }
+    }
+    if errors.is_empty() { Ok(values) } else { Err(errors) }
+}
+
+/// Checks that values are the channel's and that none is missing.
 ///
 /// # Errors
 /// Each field that cannot be taken.
-pub fn values_from_text(channel: Channel, text: &BTreeMap<String, String>) -> Result<FieldValues, Vec<FieldError>> {
-    let mut values: FieldValues = text
-        .iter()
-        .map(|(name, text)| {
-            let is_secret = matches!(name.as_str(), "secret" | "token" | "headers");
-            let value = if is_secret { FieldValue::Secret(Secret::new(text)) } else { FieldValue::Plain(text.clone()) };
-            (name.clone(), value)
-        })
-        .collect();
-    if channel == Channel::Webhook && !values.contains_key("secret") {
-        let secret = Secret::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
-        values.insert("secret".to_owned(), FieldValue::Secret(secret));
+pub fn check_values(channel: Channel, values: &FieldValues) -> Result<(), Vec<FieldError>> {
+    let unknown_names = values.keys().filter(|name| field(channel, name).is_none());
+    let mut errors: Vec<_> = unknown_names.map(|name| FieldError::new(name, unknown(channel, name))).collect();
+    for field in fields(channel) {
+        let text = values.get(field.name).map_or("", FieldValue::expose);
+        if let Err(message) = field.check(text) {
+            errors.push(FieldError::new(field.name, message));
+        }
     }
-    Ok(values)
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// The field of that name.
+#[must_use]
+pub fn field(channel: Channel, name: &str) -> Option<&'static Field> {
+    fields(channel).iter().find(|field| field.name == name)
+}
+
+fn value(field: &Field, text: &str) -> FieldValue {
+    match field.kind {
+        FieldKind::Flag => FieldValue::Flag(parse_flag(text).unwrap_or(false)),
+        kind if kind.is_secret() => FieldValue::Secret(Secret::new(text)),
+        _ => FieldValue::Plain(text.to_owned()),
+    }
+}
+
+fn unknown(channel: Channel, name: &str) -> String {
+    let names: Vec<_> = fields(channel).iter().map(|field| field.name).collect();
+    format!("{channel} has no field `{name}`; it has {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(channel: Channel, pairs: &[(&str, &str)]) -> Result<FieldValues, Vec<FieldError>> {
+        let text = pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        values_from_text(channel, &text)
+    }
+
+    #[test]
+    fn defaults_are_filled_and_secrets_made() {
+        let values = typed(Channel::Webhook, &[("url", " https://hooks.acme.test/in ")]).unwrap();
+        assert_eq!(values["url"], FieldValue::Plain("https://hooks.acme.test/in".to_owned()));
+        assert!(values["secret"].expose().starts_with("whsec_"));
+        let other = typed(Channel::Webhook, &[("url", "https://hooks.acme.test/in")]).unwrap();
+        assert!(values["secret"] != other["secret"], "each gets a secret of its own");
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        let errors = typed(Channel::Webhook, &[("url", "nowhere"), ("colour", "red")]).unwrap_err();
+        let names: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(names, ["colour", "url"]);
+        let errors = typed(Channel::Slack, &[]).unwrap_err();
+        assert_eq!(errors[0].field, "url");
+    }
 }

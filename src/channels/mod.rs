@@ -1,30 +1,219 @@
-//! How each channel is set up and speaks: one file a channel, and the one list of them.
+//! How each channel is set up and speaks: one file a channel, and here the one list of them.
+//!
+//! A channel knows its fields, how to check them, and how to send one [`Message`] to one destination. It knows no store, no
+//! clock and no console. What a try ended in travels in its [`Exchange`], together with what follows from it
+//! ([`crate::domain::delivery::SendError`]), so nobody looks at a status code again.
+//!
+//! To add a channel: one new file with `Settings`, `FIELDS`, `parse`, `address`, `lane` and `send`, and one line in each
+//! `match` below, which the compiler points at. The form, the command line's options, validation, redaction, the conformance
+//! tests and the table of the README come from `FIELDS`.
+
+pub mod field;
 
 pub mod form;
 
+pub mod net;
+
+pub mod http;
+
+pub mod webhook;
+
+pub mod slack;
+
+pub mod hipchat;
+
+pub mod email;
+
+pub mod ios;
+
+pub mod browser;
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::channels::email::EmailOptions;
+use crate::channels::field::Field;
 use crate::channels::form::FieldError;
+use crate::channels::net::Gate;
 use crate::domain::channel::Channel;
+use crate::domain::delivery::{Exchange, Reason};
 use crate::domain::destination::FieldValues;
+use crate::domain::message::Message;
+use crate::domain::secret::Secret;
 
-/// A destination's fields, checked.
+/// What a person may set.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long one try may take, from the look-up of the host to the last byte that is read.
+    pub timeout: Duration,
+    /// Ranges that may be sent to besides public addresses.
+    pub allow: Vec<IpNet>,
+    /// The mail server.
+    pub email: EmailOptions,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(15), allow: Vec::new(), email: EmailOptions::default() }
+    }
+}
+
+/// How many sends in what time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub count: u32,
+    /// In what time.
+    pub per: Duration,
+}
+
+/// How fast one destination may be sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneRules {
+    /// Sends under way at once; with 1 they leave in order.
+    pub concurrency: u32,
+    /// A limit of the service.
+    pub rate: Option<Rate>,
+    /// The host whose refusals for being too fast stop all destinations on it.
+    pub gate: Option<String>,
+}
+
+/// A destination's fields, checked and ready to send with.
 #[derive(Debug)]
-pub struct Settings;
+pub enum Settings {
+    /// See [`browser`].
+    Browser(browser::Settings),
+    /// See [`email`].
+    Email(email::Settings),
+    /// See [`hipchat`].
+    Hipchat(hipchat::Settings),
+    /// See [`ios`].
+    Ios(ios::Settings),
+    /// See [`slack`].
+    Slack(slack::Settings),
+    /// See [`webhook`].
+    Webhook(Box<webhook::Settings>),
+}
 
-/// Checks a destination's fields.
+/// The fields of a channel's form, in order.
+#[must_use]
+pub const fn fields(channel: Channel) -> &'static [Field] {
+    match channel {
+        Channel::Browser => browser::FIELDS,
+        Channel::Email => email::FIELDS,
+        Channel::Hipchat => hipchat::FIELDS,
+        Channel::Ios => ios::FIELDS,
+        Channel::Slack => slack::FIELDS,
+        Channel::Webhook => webhook::FIELDS,
+    }
+}
+
+/// Checks a destination's fields and makes them ready to send with.
 ///
 /// # Errors
 /// Each field that cannot be taken.
 pub fn parse(channel: Channel, values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
-    let fits = values.get("url").is_none_or(|url| url.expose().starts_with("http")) && !values.is_empty();
-    if fits {
-        return Ok(Settings);
+    form::check_values(channel, values)?;
+    match channel {
+        Channel::Browser => browser::parse(values).map(Settings::Browser),
+        Channel::Email => email::parse(values).map(Settings::Email),
+        Channel::Hipchat => hipchat::parse(values).map(Settings::Hipchat),
+        Channel::Ios => ios::parse(values).map(Settings::Ios),
+        Channel::Slack => slack::parse(values).map(Settings::Slack),
+        Channel::Webhook => webhook::parse(values).map(|settings| Settings::Webhook(Box::new(settings))),
     }
-    Err(vec![FieldError { field: "url".to_owned(), message: format!("no {channel} can be reached there") }])
 }
 
-/// Where a destination leads, in short and without secrets.
+/// Where a destination leads, in short and without secrets, for a list: `hooks.acme.test`, `#ops`, `ops@acme.test`.
 #[must_use]
-pub fn address(_channel: Channel, values: &FieldValues) -> String {
-    let shown = ["address", "channel", "room", "url"].iter().find_map(|name| values.get(*name));
-    shown.map(|value| value.expose().to_owned()).unwrap_or_default()
+pub fn address(channel: Channel, values: &FieldValues) -> String {
+    match channel {
+        Channel::Browser => browser::address(values),
+        Channel::Email => email::address(values),
+        Channel::Hipchat => hipchat::address(values),
+        Channel::Ios => ios::address(values),
+        Channel::Slack => slack::address(values),
+        Channel::Webhook => webhook::address(values),
+    }
+}
+
+/// How fast a destination may be sent to.
+#[must_use]
+pub fn lane(settings: &Settings) -> LaneRules {
+    match settings {
+        Settings::Browser(_) | Settings::Email(_) | Settings::Ios(_) => {
+            LaneRules { concurrency: 1, rate: None, gate: None }
+        }
+        Settings::Hipchat(settings) => hipchat::lane(settings),
+        Settings::Slack(settings) => slack::lane(settings),
+        Settings::Webhook(settings) => webhook::lane(settings),
+    }
+}
+
+/// Why the senders could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The HTTP client.
+    #[error("no HTTP client could be made: {0}")]
+    Http(#[from] reqwest::Error),
+    /// The mail server's URL.
+    #[error("[email] server: {0}")]
+    Email(String),
+}
+
+/// The clients of all channels. One for the process; clones of its parts are cheap.
+#[derive(Debug)]
+pub struct Senders {
+    http: http::Client,
+    mail: email::Mailer,
+    timeout: Duration,
+}
+
+impl Senders {
+    /// Makes the clients.
+    ///
+    /// # Errors
+    /// When an option makes no sense.
+    pub fn new(options: Options) -> Result<Self, SetupError> {
+        let gate = Gate::new(options.allow);
+        let mail = email::Mailer::new(options.email, gate.clone(), options.timeout).map_err(SetupError::Email)?;
+        Ok(Self { http: http::Client::new(gate, options.timeout)?, mail, timeout: options.timeout })
+    }
+
+    /// How long one try may take.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Sends one message to one destination. Never longer than [`Senders::timeout`].
+    pub async fn send(&self, settings: &Settings, message: &Message) -> Exchange {
+        match settings {
+            Settings::Browser(settings) => browser::send(settings, message),
+            Settings::Email(settings) => email::send(&self.mail, settings, message).await,
+            Settings::Hipchat(settings) => hipchat::send(&self.http, settings, message).await,
+            Settings::Ios(settings) => ios::send(settings, message),
+            Settings::Slack(settings) => slack::send(&self.http, settings, message).await,
+            Settings::Webhook(settings) => webhook::send(&self.http, settings, message).await,
+        }
+    }
+
+    /// Why nothing of this channel can be sent by this process, when that is so. What comes for it waits.
+    #[must_use]
+    pub fn waits_for(&self, channel: Channel) -> Option<Reason> {
+        match channel {
+            Channel::Browser | Channel::Ios => crate::domain::message::not_sent_yet(channel).map(Reason::new),
+            Channel::Email => self.mail.waits_for(),
+            Channel::Hipchat | Channel::Slack | Channel::Webhook => None,
+        }
+    }
+
+    /// The rooms that a HipChat token may speak in, for a form to choose from.
+    ///
+    /// # Errors
+    /// Why the server did not tell.
+    pub async fn rooms(&self, base_url: &str, token: &Secret) -> Result<Vec<hipchat::Room>, Reason> {
+        hipchat::rooms(&self.http, base_url, token).await
+    }
 }

@@ -97,6 +97,18 @@ pub fn shorten(text: &str, characters_max: usize) -> Cow<'_, str> {
     Cow::Owned(short)
 }
 
+/// A number of bytes for people: `312 bytes`, `64 KiB`, `1.5 MiB`.
+#[must_use]
+pub fn human_bytes(bytes: usize) -> String {
+    const KIB: usize = 1024;
+    const MIB: usize = 1024 * KIB;
+    match bytes {
+        0..KIB => format!("{bytes} bytes"),
+        KIB..MIB => format!("{} KiB", bytes / KIB),
+        _ => format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB),
+    }
+}
+
 /// Format characters that show nothing and change how other text looks (Unicode general category Cf, variation selectors,
 /// and the fillers that count as letters).
 const fn is_invisible(character: char) -> bool {

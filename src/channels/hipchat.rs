@@ -1,0 +1,332 @@
+//! A room of a HipChat server, by its API v1.
+//!
+//! The hosted service closed in February 2019; self-hosted servers and compatible bridges still speak it, so the base URL is
+//! a field. `POST /v1/rooms/message?auth_token=…&format=json` with a form; the answer is `{"status":"sent"}`. The limit is
+//! 100 calls in 5 minutes for a token, told in `X-RateLimit-Limit`, `-Remaining` and `-Reset` (Unix seconds); past it the
+//! answer is 403 or 429, and waiting for it is no try.
+
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+use crate::channels::field::{Field, FieldKind};
+use crate::channels::form::FieldError;
+use crate::channels::http::{
+    BODY_KEPT_MAX, BODY_READ_MAX, Call, Client, USER_AGENT, answered, header, header_map, judge_status, retry_after,
+};
+use crate::channels::{LaneRules, Rate};
+use crate::domain::catalogue::Severity;
+use crate::domain::delivery::{Answer, Exchange, Reason, SendError, SentBody, SentRequest};
+use crate::domain::destination::{FieldValue, FieldValues};
+use crate::domain::message::Message;
+use crate::domain::retry::Patience;
+use crate::domain::secret::{MASK, Secret};
+use crate::domain::text::{safe_line, shorten};
+use crate::domain::time::Timestamp;
+
+/// The form.
+pub const FIELDS: &[Field] = &[
+    Field {
+        name: "token",
+        title: "API token",
+        help: "a v1 token of type notification or admin; admin lists the rooms",
+        kind: FieldKind::Secret,
+        required: true,
+        default: "",
+    },
+    Field {
+        name: "room",
+        title: "Room",
+        help: "its id or name; chosen from a list where the token may ask for it",
+        kind: FieldKind::Room,
+        required: true,
+        default: "",
+    },
+    Field {
+        name: "base_url",
+        title: "Server",
+        help: "the vendor's, or your own server or bridge",
+        kind: FieldKind::Url,
+        required: false,
+        default: "https://api.hipchat.com",
+    },
+    Field {
+        name: "from",
+        title: "From",
+        help: "who speaks: 1 to 15 letters, digits, -, _ or spaces",
+        kind: FieldKind::Text,
+        required: false,
+        default: "bellboard",
+    },
+    Field {
+        name: "notify",
+        title: "Notify",
+        help: "make a sound for the people in the room",
+        kind: FieldKind::Flag,
+        required: false,
+        default: "false",
+    },
+];
+
+/// Longest `from`, in characters.
+const FROM_MAX: usize = 15;
+
+/// Longest message, in characters.
+const MESSAGE_MAX: usize = 10_000;
+
+/// The vendor's limit for one token.
+const RATE: Rate = Rate { count: 100, per: Duration::from_mins(5) };
+
+/// Longest that a reset time is believed.
+const RESET_MAX: Duration = Duration::from_mins(10);
+
+/// A room, ready to send to.
+#[derive(Debug)]
+pub struct Settings {
+    url: Url,
+    shown_url: String,
+    headers: HeaderMap,
+    room: String,
+    from: String,
+    notify: bool,
+    secrets: Vec<Secret>,
+}
+
+/// A room as the server lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// What goes into the field.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+}
+
+/// Makes the fields ready to send with.
+///
+/// # Errors
+/// Each field that cannot be taken.
+pub fn parse(values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
+    let text = |name: &str| values.get(name).map_or("", FieldValue::expose);
+    let from = text("from");
+    let fits = (1..=FROM_MAX).contains(&from.chars().count())
+        && from.chars().all(|c| c.is_ascii_alphanumeric() || "-_ ".contains(c));
+    if !fits {
+        return Err(vec![FieldError::new("from", "1 to 15 letters, digits, `-`, `_` or spaces fit here")]);
+    }
+    let token = text("token");
+    let (url, shown_url) =
+        endpoint(text("base_url"), "rooms/message", token).map_err(|error| vec![FieldError::new("base_url", error)])?;
+    let content_type = ("content-type", "application/x-www-form-urlencoded");
+    Ok(Settings {
+        url,
+        shown_url,
+        headers: header_map([content_type, ("user-agent", USER_AGENT)].into_iter()),
+        room: text("room").to_owned(),
+        from: from.to_owned(),
+        notify: text("notify") == "true",
+        secrets: vec![Secret::new(token)],
+    })
+}
+
+/// The room.
+#[must_use]
+pub fn address(values: &FieldValues) -> String {
+    values.get("room").map_or("", FieldValue::expose).to_owned()
+}
+
+/// How fast it may be sent to.
+#[must_use]
+pub fn lane(_settings: &Settings) -> LaneRules {
+    LaneRules { concurrency: 1, rate: Some(RATE), gate: None }
+}
+
+/// Sends one message.
+pub async fn send(client: &Client, settings: &Settings, message: &Message) -> Exchange {
+    let body = Serializer::new(String::new())
+        .append_pair("room_id", &settings.room)
+        .append_pair("from", &settings.from)
+        .append_pair("message", &html(message))
+        .append_pair("message_format", "html")
+        .append_pair("notify", if settings.notify { "1" } else { "0" })
+        .append_pair("color", color(message.severity()))
+        .finish();
+    let shown = SentRequest {
+        method: "POST".to_owned(),
+        url: settings.shown_url.clone(),
+        headers: settings
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+            .collect(),
+        body: SentBody::Text(body.clone()),
+    };
+    let call = Call {
+        method: reqwest::Method::POST,
+        url: settings.url.clone(),
+        headers: settings.headers.clone(),
+        body,
+        kept_max: BODY_KEPT_MAX,
+        shown,
+        secrets: settings.secrets.clone(),
+    };
+    client.exchange(call, |answer| judge(answer, message.sent_at)).await
+}
+
+/// The rooms that the token may speak in, in the server's order.
+///
+/// # Errors
+/// Why the server did not tell.
+pub async fn rooms(client: &Client, base_url: &str, token: &Secret) -> Result<Vec<Room>, Reason> {
+    #[derive(Deserialize)]
+    struct Listed {
+        rooms: Vec<ListedRoom>,
+    }
+    #[derive(Deserialize)]
+    struct ListedRoom {
+        room_id: serde_json::Value,
+        name: String,
+    }
+    let (url, shown_url) = endpoint(base_url, "rooms/list", token.expose()).map_err(Reason::new)?;
+    let shown = SentRequest {
+        method: "GET".to_owned(),
+        url: shown_url,
+        headers: Vec::new(),
+        body: SentBody::Text(String::new()),
+    };
+    let call = Call {
+        method: reqwest::Method::GET,
+        url,
+        headers: HeaderMap::new(),
+        body: String::new(),
+        kept_max: BODY_READ_MAX,
+        shown,
+        secrets: vec![token.clone()],
+    };
+    let exchange = client.exchange(call, judge_listing).await;
+    exchange.result.map_err(|error| error.reason().clone())?;
+    let body = exchange.answer.map(|answer| answer.body).unwrap_or_default();
+    let listed: Listed =
+        serde_json::from_str(&body).map_err(|_| Reason::new("the server's list of rooms could not be read"))?;
+    Ok(listed
+        .rooms
+        .into_iter()
+        .map(|room| Room {
+            id: room.room_id.as_str().map_or_else(|| room.room_id.to_string(), str::to_owned),
+            name: safe_line(&room.name).into_owned(),
+        })
+        .collect())
+}
+
+fn endpoint(base_url: &str, method: &str, token: &str) -> Result<(Url, String), String> {
+    let base = format!("{}/v1/{method}", base_url.trim_end_matches('/'));
+    let mut url = Url::parse(&base).map_err(|error| error.to_string())?;
+    url.query_pairs_mut().append_pair("format", "json").append_pair("auth_token", token);
+    Ok((url, format!("{base}?format=json&auth_token={MASK}")))
+}
+
+fn html(message: &Message) -> String {
+    let mut html = format!("<b>{}</b><br>{}", escape(&message.headline()), escape(&message.context()));
+    for (name, value) in message.details() {
+        let line = format!("<br>{}: {}", escape(&name), escape(&value));
+        if html.chars().count() + line.chars().count() > MESSAGE_MAX {
+            break;
+        }
+        html.push_str(&line);
+    }
+    shorten(&html, MESSAGE_MAX).into_owned()
+}
+
+fn escape(text: &str) -> String {
+    safe_line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+const fn color(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Success | Severity::Recovery => "green",
+        Severity::Info => "gray",
+        Severity::Failure => "red",
+    }
+}
+
+/// What the vendor's answers mean (its API v1 page, "Response codes" and "Rate limiting").
+fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
+    let said = |meaning: &str| Reason::new(format!("{}; {meaning}", answered(answer)));
+    match answer.status {
+        200..=299 if !answer.body.contains("\"sent\"") => Err(SendError::Retry {
+            reason: Reason::new("the answer does not say that the message was sent; is this a HipChat server?"),
+            after: None,
+            patience: Patience::Short,
+        }),
+        403 | 429 if answer.status == 429 || header(answer, "x-ratelimit-remaining") == Some("0") => {
+            Err(SendError::Retry {
+                reason: Reason::new("HipChat's limit of 100 messages in 5 minutes is reached"),
+                after: Some(reset(answer, now).or_else(|| retry_after(answer, now)).unwrap_or(Duration::from_mins(1))),
+                patience: Patience::NotCounted,
+            })
+        }
+        401 => Err(SendError::Gone { reason: said("the token is no longer valid, make a new one") }),
+        403 => Err(SendError::Reject { reason: said("the token may not speak in this room") }),
+        404 => Err(SendError::Reject { reason: said("there is no such room for this token") }),
+        400 => Err(SendError::Reject { reason: said("HipChat does not take this message") }),
+        _ => judge_status(answer, now),
+    }
+}
+
+fn judge_listing(answer: &Answer) -> Result<(), SendError> {
+    match answer.status {
+        200..=299 => Ok(()),
+        401 => Err(SendError::Reject { reason: Reason::new("the server does not know this token") }),
+        403 => Err(SendError::Reject {
+            reason: Reason::new("this token may not list rooms (it takes one of type admin); type the room's id"),
+        }),
+        _ => Err(SendError::Reject { reason: answered(answer) }),
+    }
+}
+
+fn reset(answer: &Answer, now: Timestamp) -> Option<Duration> {
+    let seconds: i64 = header(answer, "x-ratelimit-reset")?.trim().parse().ok()?;
+    Some(Timestamp::from_millis(seconds.saturating_mul(1000)).since(now).clamp(Duration::from_secs(1), RESET_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_mean_what_the_vendor_says() {
+        let now = Timestamp::from_millis(1_000_000);
+        let check = |status: u16, headers: &[(&str, &str)], body: &str, expected: &str| {
+            let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let result = judge(&Answer { status, headers, body: body.to_owned() }, now);
+            let found = match &result {
+                Ok(()) => "ok".to_owned(),
+                Err(SendError::Retry { patience: Patience::NotCounted, after, .. }) => {
+                    format!("wait {}", after.unwrap_or_default().as_secs())
+                }
+                Err(SendError::Retry { patience: Patience::Full, .. }) => "retry".to_owned(),
+                Err(SendError::Retry { .. }) => "short".to_owned(),
+                Err(SendError::Reject { .. }) => "reject".to_owned(),
+                Err(SendError::Gone { .. }) => "gone".to_owned(),
+            };
+            assert_eq!(found, expected, "{status} {body}: {result:?}");
+        };
+        check(200, &[], r#"{"status":"sent"}"#, "ok");
+        check(200, &[], "<html>", "short");
+        check(401, &[], "", "gone");
+        check(403, &[], "", "reject");
+        check(403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1090")], "", "wait 90");
+        check(429, &[], "", "wait 60");
+        check(404, &[], "", "reject");
+        check(500, &[], "", "retry");
+    }
+
+    #[test]
+    fn the_token_is_not_shown() {
+        let (url, shown) = endpoint("https://chat.acme.test/", "rooms/list", "s3cret&x").unwrap();
+        assert_eq!(url.as_str(), "https://chat.acme.test/v1/rooms/list?format=json&auth_token=s3cret%26x");
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}

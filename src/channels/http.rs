@@ -1,0 +1,265 @@
+//! The one HTTP client, and what all channels over HTTP have in common: the gate, limits, and what a broken exchange means.
+//!
+//! No proxy, no redirect, no decompression, no cookie. One time limit covers the whole exchange.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+
+use crate::channels::net::{Gate, HostError, Refused};
+use crate::domain::delivery::{Answer, Exchange, Reason, SendError, SentRequest};
+use crate::domain::retry::{Patience, parse_retry_after};
+use crate::domain::secret::Secret;
+use crate::domain::text::human_bytes;
+use crate::domain::time::{Timestamp, human_duration};
+
+/// How much of an answer's body is read; a connection with more is given up.
+pub const BODY_READ_MAX: usize = 64 * 1024;
+
+/// How much of an answer's body is kept of a send.
+pub const BODY_KEPT_MAX: usize = 4 * 1024;
+
+/// How many header lines of an answer are kept.
+const HEADERS_KEPT_MAX: usize = 32;
+
+/// How much of a header line is kept, in characters.
+const HEADER_KEPT_MAX: usize = 256;
+
+/// Connections to one host that are kept open for the next send.
+const IDLE_CONNECTIONS_MAX: usize = 64;
+
+/// What receivers know bellboard by.
+pub const USER_AGENT: &str = concat!("bellboard/", env!("CARGO_PKG_VERSION"));
+
+/// The client.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pool: reqwest::Client,
+    gate: Gate,
+    timeout: Duration,
+}
+
+/// A request to make.
+#[derive(Debug)]
+pub struct Call {
+    /// `POST` or `GET`.
+    pub method: reqwest::Method,
+    /// Where to.
+    pub url: Url,
+    /// All headers but those of the connection.
+    pub headers: HeaderMap,
+    /// What it carries.
+    pub body: String,
+    /// How much of the answer's body is kept, in bytes; at most [`BODY_READ_MAX`].
+    pub kept_max: usize,
+    /// The same as it is shown to people: secrets masked.
+    pub shown: SentRequest,
+    /// What must not be shown even if the other end repeats it.
+    pub secrets: Vec<Secret>,
+}
+
+impl Client {
+    /// A client behind that gate, whose exchanges take no longer than `timeout`.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(gate: Gate, timeout: Duration) -> Result<Self, reqwest::Error> {
+        let pool = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .dns_resolver(Arc::new(gate.clone()))
+            .user_agent(USER_AGENT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .tcp_nodelay(true)
+            .http2_max_header_list_size(64 * 1024)
+            .build()?;
+        Ok(Self { pool, gate, timeout })
+    }
+
+    /// Makes the request and lets `judge` say what the answer means.
+    pub async fn exchange(&self, call: Call, judge: impl FnOnce(&Answer) -> Result<(), SendError>) -> Exchange {
+        let Call { method, url, headers, body, kept_max, shown, secrets } = call;
+        let asked = tokio::time::timeout(self.timeout, self.ask(method, url, headers, body, kept_max));
+        let answered = match asked.await {
+            Ok(answered) => answered,
+            Err(_) => Err(self.timed_out()),
+        };
+        match answered {
+            Ok(answer) => {
+                let answer = redacted(answer, &secrets);
+                let result = judge(&answer);
+                Exchange { request: Some(shown), answer: Some(answer), result }
+            }
+            Err(error) => Exchange { request: Some(shown), answer: None, result: Err(hidden(error, &secrets)) },
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: reqwest::Method,
+        url: Url,
+        headers: HeaderMap,
+        body: String,
+        kept_max: usize,
+    ) -> Result<Answer, SendError> {
+        self.gate.check_url(&url).map_err(|refused| refused_error(&refused))?;
+        let sent = self.pool.request(method, url).headers(headers).body(body).send().await;
+        let mut response = sent.map_err(|error| self.broken(&error))?;
+        let status = response.status().as_u16();
+        let kept = response.headers().iter().take(HEADERS_KEPT_MAX);
+        let headers = kept.map(|(name, value)| (name.to_string(), header_text(value))).collect();
+        let mut read = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
+            read.extend_from_slice(&chunk[..chunk.len().min(BODY_READ_MAX - read.len())]);
+            if read.len() >= BODY_READ_MAX {
+                break;
+            }
+        }
+        Ok(Answer { status, headers, body: body_text(&read, kept_max) })
+    }
+
+    fn timed_out(&self) -> SendError {
+        retry(format!("no answer within {}", human_duration(self.timeout)), Patience::Full)
+    }
+
+    /// What a request without an answer means: all of it may pass, but for an address that is not allowed.
+    fn broken(&self, error: &reqwest::Error) -> SendError {
+        if let Some(refused) = find::<Refused>(error) {
+            return refused_error(refused);
+        }
+        match find::<HostError>(error) {
+            Some(HostError::Refused(refused)) => return refused_error(refused),
+            Some(unknown @ HostError::Unknown(_)) => return retry(unknown.to_string(), Patience::Full),
+            None => {}
+        }
+        if error.is_timeout() {
+            return self.timed_out();
+        }
+        let deepest = deepest(error);
+        let text = match find::<std::io::Error>(error).map(std::io::Error::kind) {
+            Some(std::io::ErrorKind::ConnectionRefused) => "the connection was refused".to_owned(),
+            Some(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe) => {
+                "the connection was cut by the other end".to_owned()
+            }
+            _ if error.is_connect() => format!("no connection could be made: {deepest}"),
+            _ => format!("the other end did not answer in HTTP: {deepest}"),
+        };
+        retry(text, Patience::Full)
+    }
+}
+
+/// A failure that is tried again.
+#[must_use]
+pub fn retry(text: impl AsRef<str>, patience: Patience) -> SendError {
+    SendError::Retry { reason: Reason::new(text), after: None, patience }
+}
+
+/// What a status means for any service over HTTP, when it says nothing more special: 2xx is success; 408, 425, 429 and 5xx
+/// but 501 may pass; the rest will hardly change by waiting.
+///
+/// # Errors
+/// What follows from any status but 2xx.
+pub fn judge_status(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
+    let status = answer.status;
+    let patience = match status {
+        200..=299 => return Ok(()),
+        408 | 425 | 429 | 500 | 502..=599 => Patience::Full,
+        _ => Patience::Short,
+    };
+    Err(SendError::Retry { reason: answered(answer), after: retry_after(answer, now), patience })
+}
+
+/// `answered 503 Service Unavailable`, and where a redirect would lead is not followed.
+#[must_use]
+pub fn answered(answer: &Answer) -> Reason {
+    let name = reqwest::StatusCode::from_u16(answer.status).ok().and_then(|status| status.canonical_reason());
+    let redirect =
+        if (300..400).contains(&answer.status) { "; redirects are not followed, correct the address" } else { "" };
+    Reason::new(format!("answered {} {}{redirect}", answer.status, name.unwrap_or_default()).replace(" ;", ";"))
+}
+
+/// The other end's wish, from its `Retry-After`.
+#[must_use]
+pub fn retry_after(answer: &Answer, now: Timestamp) -> Option<Duration> {
+    header(answer, "retry-after").and_then(|value| parse_retry_after(value, now))
+}
+
+/// A header of the answer; `name` in lower case.
+#[must_use]
+pub fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+}
+
+/// A header map from pairs that were checked before; what is none after all is left out.
+#[must_use]
+pub fn header_map<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in pairs {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            map.append(name, value);
+        }
+    }
+    map
+}
+
+fn refused_error(refused: &Refused) -> SendError {
+    retry(refused.to_string(), Patience::Short)
+}
+
+fn header_text(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).chars().take(HEADER_KEPT_MAX).collect()
+}
+
+fn body_text(read: &[u8], kept_max: usize) -> String {
+    let kept = &read[..read.len().min(kept_max)];
+    let mut text = String::from_utf8_lossy(kept).into_owned();
+    if read.len() >= BODY_READ_MAX {
+        text = format!("{text}… (more than {})", human_bytes(BODY_READ_MAX));
+    } else if read.len() > kept_max {
+        text = format!("{text}… ({} in all)", human_bytes(read.len()));
+    }
+    text
+}
+
+fn redacted(answer: Answer, secrets: &[Secret]) -> Answer {
+    let redact = |text: String| secrets.iter().fold(text, |text, secret| secret.redact(&text));
+    Answer {
+        status: answer.status,
+        headers: answer.headers.into_iter().map(|(name, value)| (name, redact(value))).collect(),
+        body: redact(answer.body),
+    }
+}
+
+fn hidden(error: SendError, secrets: &[Secret]) -> SendError {
+    let redact = |reason: &Reason| {
+        Reason::new(secrets.iter().fold(reason.as_str().to_owned(), |text, secret| secret.redact(&text)))
+    };
+    match error {
+        SendError::Retry { reason, after, patience } => SendError::Retry { reason: redact(&reason), after, patience },
+        SendError::Reject { reason } => SendError::Reject { reason: redact(&reason) },
+        SendError::Gone { reason } => SendError::Gone { reason: redact(&reason) },
+    }
+}
+
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// The innermost cause, in its own words: the outer ones name the address, which may be a secret.
+fn deepest(error: &dyn Error) -> String {
+    let Some(mut cause) = error.source() else { return "no reason was given".to_owned() };
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

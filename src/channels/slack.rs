@@ -1,0 +1,238 @@
+//! A Slack incoming webhook, or one that takes the same: Mattermost, Rocket.Chat, Discord (its URL and `/slack`).
+//!
+//! The message is `text`, which stands alone for those that know no blocks, and `blocks`. `&`, `<` and `>` are escaped
+//! (docs.slack.dev, "Formatting message text"), and every part is cut to Slack's limits. The URL is the secret. Slack takes
+//! one message a second for each, and its limit is also per workspace, so a 429 holds all destinations on that host; it is
+//! no try, since retrying at once can get an app banned.
+
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::channels::field::{Field, FieldKind};
+use crate::channels::form::FieldError;
+use crate::channels::http::{BODY_KEPT_MAX, Call, Client, USER_AGENT, answered, header_map, judge_status, retry_after};
+use crate::channels::webhook::host_of;
+use crate::channels::{LaneRules, Rate};
+use crate::domain::catalogue::Severity;
+use crate::domain::delivery::{Answer, Exchange, Reason, SendError, SentBody, SentRequest};
+use crate::domain::destination::{FieldValue, FieldValues};
+use crate::domain::message::Message;
+use crate::domain::retry::Patience;
+use crate::domain::secret::{MASK, Secret};
+use crate::domain::text::{safe_line, shorten};
+use crate::domain::time::Timestamp;
+
+/// The form.
+pub const FIELDS: &[Field] = &[
+    Field {
+        name: "url",
+        title: "Webhook URL",
+        help: "Slack: Apps, Incoming Webhooks, Add to a channel; Discord: its URL and /slack",
+        kind: FieldKind::SecretUrl,
+        required: true,
+        default: "",
+    },
+    Field {
+        name: "channel",
+        title: "Channel",
+        help: "shown here only, as #ops; the URL decides where messages go",
+        kind: FieldKind::Text,
+        required: false,
+        default: "",
+    },
+];
+
+/// Slack's limits in characters (docs.slack.dev, "Block Kit": header, section, section fields).
+const HEADER_MAX: usize = 150;
+const FIELD_MAX: usize = 2000;
+const FIELDS_MAX: usize = 10;
+const TEXT_MAX: usize = 3000;
+
+/// How long to leave Slack alone after a 429 that does not say.
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// A webhook, ready to send to.
+#[derive(Debug)]
+pub struct Settings {
+    url: Url,
+    shown_url: String,
+    headers: HeaderMap,
+    secrets: Vec<Secret>,
+    host: String,
+}
+
+/// Makes the fields ready to send with.
+///
+/// # Errors
+/// Each field that cannot be taken.
+pub fn parse(values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
+    let text = values.get("url").map_or("", FieldValue::expose);
+    let url = Url::parse(text).map_err(|error| vec![FieldError::new("url", error.to_string())])?;
+    let host = host_of(text);
+    // What tells one webhook from another is in the path; a server's answer or error may repeat any part of it.
+    let mut secrets = vec![Secret::new(text), Secret::new(url.path())];
+    let is_telling = |part: &&str| part.len() >= 8 && *part != "services";
+    secrets.extend(url.path_segments().into_iter().flatten().filter(is_telling).map(Secret::new));
+    Ok(Settings {
+        shown_url: format!("{}://{host}/{MASK}", url.scheme()),
+        headers: header_map([("content-type", "application/json"), ("user-agent", USER_AGENT)].into_iter()),
+        secrets,
+        host,
+        url,
+    })
+}
+
+/// The channel as it was written down, else the host.
+#[must_use]
+pub fn address(values: &FieldValues) -> String {
+    match values.get("channel").map_or("", FieldValue::expose) {
+        "" => host_of(values.get("url").map_or("", FieldValue::expose)),
+        channel => channel.to_owned(),
+    }
+}
+
+/// How fast it may be sent to.
+#[must_use]
+pub fn lane(settings: &Settings) -> LaneRules {
+    let rate = Rate { count: 1, per: std::time::Duration::from_secs(1) };
+    LaneRules { concurrency: 1, rate: Some(rate), gate: Some(settings.host.clone()) }
+}
+
+/// Sends one message.
+pub async fn send(client: &Client, settings: &Settings, message: &Message) -> Exchange {
+    let body = body(message).to_string();
+    let shown = SentRequest {
+        method: "POST".to_owned(),
+        url: settings.shown_url.clone(),
+        headers: vec![
+            ("content-type".to_owned(), "application/json".to_owned()),
+            ("user-agent".to_owned(), USER_AGENT.to_owned()),
+        ],
+        body: SentBody::Text(body.clone()),
+    };
+    let call = Call {
+        method: reqwest::Method::POST,
+        url: settings.url.clone(),
+        headers: settings.headers.clone(),
+        body,
+        kept_max: BODY_KEPT_MAX,
+        shown,
+        secrets: settings.secrets.clone(),
+    };
+    client.exchange(call, |answer| judge(answer, message.sent_at)).await
+}
+
+/// What Slack is sent.
+fn body(message: &Message) -> Value {
+    let mark = mark(message.severity());
+    let headline = message.headline();
+    let context = message.context();
+    let mut blocks = vec![json!({"type": "header", "text":
+        {"type": "plain_text", "text": shorten(&format!("{mark} {headline}"), HEADER_MAX), "emoji": true}})];
+    let fields: Vec<Value> = message
+        .details()
+        .into_iter()
+        .take(FIELDS_MAX)
+        .map(|(name, value)| {
+            let text = format!("*{}*\n{}", escape(&name), escape(&value));
+            json!({"type": "mrkdwn", "text": cut_escaped(&text, FIELD_MAX)})
+        })
+        .collect();
+    if !fields.is_empty() {
+        blocks.push(json!({"type": "section", "fields": fields}));
+    }
+    let elements = json!([{"type": "mrkdwn", "text": cut_escaped(&escape(&context), FIELD_MAX)}]);
+    blocks.push(json!({"type": "context", "elements": elements}));
+    let text = cut_escaped(&format!("{mark} {} ({})", escape(&headline), escape(&context)), TEXT_MAX);
+    json!({"text": text, "blocks": blocks})
+}
+
+const fn mark(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Success | Severity::Recovery => ":white_check_mark:",
+        Severity::Info => ":information_source:",
+        Severity::Failure => ":red_circle:",
+    }
+}
+
+fn escape(text: &str) -> String {
+    safe_line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Cuts escaped text without leaving half an entity at its end.
+fn cut_escaped(text: &str, characters_max: usize) -> String {
+    if text.chars().count() <= characters_max {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(characters_max - 1).collect();
+    if let Some(start) = cut.rfind('&').filter(|start| !cut[*start..].contains(';')) {
+        cut.truncate(start);
+    }
+    cut.push('…');
+    cut
+}
+
+/// What Slack's answers mean (docs.slack.dev, "Sending messages using incoming webhooks", errors).
+fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
+    let word = answer.body.trim();
+    let said = |meaning: &str| Reason::new(format!("{}: {word}; {meaning}", answered(answer)));
+    match (answer.status, word) {
+        (429, _) => Err(SendError::Retry {
+            reason: Reason::new("Slack asks for a slower pace (429)"),
+            after: Some(retry_after(answer, now).unwrap_or(PAUSE)),
+            patience: Patience::NotCounted,
+        }),
+        (404 | 403 | 400, "no_service" | "no_active_hooks" | "no_team" | "team_disabled" | "invalid_token") => {
+            Err(SendError::Gone { reason: said("the webhook is no more, make a new one in Slack") })
+        }
+        (404, "channel_not_found") | (410, _) => {
+            Err(SendError::Gone { reason: said("the channel is no more, make a webhook for another one") })
+        }
+        (403, "action_prohibited" | "posting_to_general_channel_denied") => {
+            Err(SendError::Reject { reason: said("an administrator of the workspace must allow it") })
+        }
+        (400, "invalid_payload" | "no_text" | "too_many_attachments" | "user_not_found") => {
+            Err(SendError::Reject { reason: said("Slack does not take this message") })
+        }
+        _ => judge_status(answer, now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_is_escaped_and_cut_whole() {
+        assert_eq!(escape("<!channel> & <http://x|y>"), "&lt;!channel&gt; &amp; &lt;http://x|y&gt;");
+        assert_eq!(cut_escaped("ab&amp;cd", 6), "ab…");
+        assert_eq!(cut_escaped("ab&amp;cd", 9), "ab&amp;cd");
+    }
+
+    #[test]
+    fn answers_mean_what_slack_says() {
+        let check = |status: u16, body: &str, expected: &str| {
+            let answer = Answer { status, headers: Vec::new(), body: body.to_owned() };
+            let result = judge(&answer, Timestamp::from_millis(0));
+            let found = match &result {
+                Ok(()) => "ok",
+                Err(SendError::Retry { patience: Patience::NotCounted, .. }) => "wait",
+                Err(SendError::Retry { patience: Patience::Full, .. }) => "retry",
+                Err(SendError::Retry { .. }) => "short",
+                Err(SendError::Reject { .. }) => "reject",
+                Err(SendError::Gone { .. }) => "gone",
+            };
+            assert_eq!(found, expected, "{status} {body}: {result:?}");
+        };
+        check(200, "ok", "ok");
+        check(400, "invalid_payload", "reject");
+        check(403, "action_prohibited", "reject");
+        check(404, "no_service", "gone");
+        check(404, "channel_not_found", "gone");
+        check(410, "channel_is_archived", "gone");
+        check(404, "<html>", "short");
+        check(429, "", "wait");
+        check(500, "rollup_error", "retry");
+    }
+}
