@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::cli::logging::Level;
-use crate::cli::{accounts, audit, config, deliveries, emit, event_types, events, ingest, matrix, scripts, watch, why};
+use crate::cli::{
+    accounts, audit, config, deliveries, destinations, emit, event_types, events, ingest, matrix, scripts, watch, why,
+};
 
 /// Who is told of what, and was it delivered: a console over a durable notification dispatcher
 ///
@@ -83,6 +85,12 @@ pub enum Command {
         /// What to do with it.
         #[command(subcommand)]
         command: matrix::Matrix,
+    },
+    /// Where the notifications of an account go
+    Destinations {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: destinations::Destinations,
     },
     /// What was sent, what waits, what failed
     Deliveries {

@@ -27,6 +27,8 @@ pub mod show;
 
 pub mod wait;
 
+pub mod destinations;
+
 pub mod emit;
 
 pub mod ingest;
@@ -99,6 +101,7 @@ async fn one_shot(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Accounts { command } => command.run(session).await,
         Command::EventTypes { command } => command.run(session).await,
         Command::Matrix { command } => command.run(session).await,
+        Command::Destinations { command } => command.run(session).await,
         Command::Deliveries { command } => command.run(session).await,
         Command::Events { command } => command.run(session).await,
         Command::Audit { command } => command.run(session).await,

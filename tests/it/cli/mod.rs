@@ -6,6 +6,8 @@ mod commands;
 
 mod config;
 
+mod destinations;
+
 mod ingest;
 
 mod scripts;
