@@ -8,6 +8,8 @@ pub mod channels;
 
 pub mod store;
 
+pub mod dispatch;
+
 pub mod config;
 
 pub mod cli;

@@ -31,6 +31,15 @@ pub const HEAD_MAX: usize = 64;
 /// A delivery that was just made pending: where to, which, and when it is due.
 pub type NewWork = (DestinationId, Waiting);
 
+/// The lanes in which something waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lanes {
+    /// Each with the time at which its first delivery is due.
+    pub due: Vec<(DestinationId, Timestamp)>,
+    /// The newest row of the audit trail: as long as it stays the same, so does every set-up.
+    pub last_change: i64,
+}
+
 /// A pending delivery of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -122,7 +131,10 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn lanes(&self) -> Result<Vec<(DestinationId, Timestamp)>, StoreError> {
+    pub async fn lanes(&self) -> Result<Lanes, StoreError> {
+        let mut transaction = self.readers().begin().await?;
+        let last_change: i64 =
+            sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM audit").fetch_one(&mut *transaction).await?;
         // A skip scan over the index of pending deliveries: one step a destination, however long its lane is.
         let rows = sqlx::query(
             "WITH RECURSIVE lane (id) AS (
@@ -133,11 +145,13 @@ impl Store {
              SELECT lane.id, (SELECT min(due_at) FROM delivery WHERE state = 'pending' AND destination_id = lane.id)
              FROM lane WHERE lane.id IS NOT NULL",
         )
-        .fetch_all(self.readers())
+        .fetch_all(&mut *transaction)
         .await?;
-        rows.iter()
+        let due = rows
+            .iter()
             .map(|row| Ok((DestinationId::new(row.try_get(0)?), Timestamp::from_millis(row.try_get(1)?))))
-            .collect()
+            .collect::<Result<_, StoreError>>()?;
+        Ok(Lanes { due, last_change })
     }
 
     /// The first pending deliveries of each lane, at most [`HEAD_MAX`] a lane, in the order in which they are due.

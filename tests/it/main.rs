@@ -4,6 +4,10 @@
 
 mod support;
 
+mod receiver;
+
 mod cli;
 
 mod store;
+
+mod dispatch;

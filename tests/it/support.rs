@@ -49,8 +49,16 @@ impl TestStore {
         self.store.run(&actor(), command).await
     }
 
+    pub fn clock_now(&self) -> Timestamp {
+        self.store.clock().now()
+    }
+
     pub async fn webhook(&self) -> DestinationId {
-        let fields = BTreeMap::from([("url".to_owned(), "https://hooks.acme.test/in".to_owned())]);
+        self.webhook_at("https://hooks.acme.test/in").await
+    }
+
+    pub async fn webhook_at(&self, url: &str) -> DestinationId {
+        let fields = BTreeMap::from([("url".to_owned(), url.to_owned())]);
         let form = DestinationForm {
             label: String::new(),
             only: Vec::new(),

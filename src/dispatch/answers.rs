@@ -1,0 +1,214 @@
+//! What the engine does with each thing that has happened: an answer of the store, a send that has ended.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::channels::{self, LaneRules};
+use crate::dispatch::engine::{Done, Engine, Kind, STALL};
+use crate::dispatch::lane::Setup;
+use crate::dispatch::send::{Sent, release};
+use crate::domain::delivery::Next;
+use crate::domain::destination::DestinationState;
+use crate::domain::id::{DeliveryId, DestinationId};
+use crate::store::error::StoreError;
+use crate::store::queue::{Claimed, Finished, Health, Lane, Lanes as DueLanes, NewWork, Waiting};
+
+impl Engine {
+    pub(crate) fn take_work(&mut self, work: Vec<NewWork>) {
+        for (id, waiting) in work {
+            self.lanes.touch(id).push(waiting);
+        }
+    }
+
+    pub(crate) fn take_done(&mut self, done: Done) {
+        match done {
+            Done::Claim(asked, claimed) => self.take_claimed(asked, claimed),
+            Done::Finish(results, written) => self.take_finished(results, written),
+            Done::Setup(id, lane) => self.take_setup(id, lane),
+            Done::Heads(ids, heads) => self.take_heads(&ids, heads),
+            Done::Lanes(lanes) => self.take_lanes(lanes),
+        }
+    }
+
+    fn take_claimed(&mut self, asked: Vec<(DeliveryId, DestinationId)>, claimed: Result<Vec<Claimed>, StoreError>) {
+        self.asked.remove(&Kind::Claim);
+        match claimed {
+            Ok(claimed) => {
+                let got: HashSet<_> = claimed.iter().map(|claimed| claimed.message.delivery).collect();
+                for claimed in claimed {
+                    self.lanes.touch(claimed.destination).ready.push_back(claimed);
+                }
+                for (delivery, id) in asked.into_iter().filter(|(delivery, _)| !got.contains(delivery)) {
+                    self.lanes.touch(id).claimed.remove(&delivery);
+                }
+            }
+            Err(error) => {
+                self.stall(&error);
+                for (delivery, id) in asked {
+                    let lane = self.lanes.touch(id);
+                    lane.claimed.remove(&delivery);
+                    lane.head_is_stale();
+                }
+            }
+        }
+    }
+
+    pub(crate) fn take_sent(&mut self, sent: Result<(DestinationId, DeliveryId, Sent), tokio::task::JoinError>) {
+        let (id, delivery, sent) = match sent {
+            Ok(sent) => sent,
+            Err(error) => {
+                // Only the end of the runtime ends a send from outside; its claim is taken up at the next start.
+                tracing::error!(%error, "a send was ended from outside");
+                return;
+            }
+        };
+        let now = self.clock.now();
+        let lane = self.lanes.touch(id);
+        lane.sending = lane.sending.saturating_sub(1);
+        let failing_since = lane.setup().and_then(|setup| setup.failing_since);
+        let gate = lane.setup().and_then(|setup| setup.rules.gate.clone());
+        let finished = sent.finish(&self.options, failing_since, now);
+        tracing::debug!(%delivery, destination = %id, next = ?finished.next, "a send ended");
+        match &finished.health {
+            Some(Health::Recovered) => lane.set_failing_since(None),
+            Some(Health::Failing { .. }) => lane.set_failing_since(Some(now)),
+            Some(Health::Disable { .. }) => lane.forget_setup(),
+            None => {}
+        }
+        if let Next::Retry { at, counted: false } = finished.next {
+            lane.hold(at);
+            if let Some(gate) = gate {
+                self.lanes.hold_gate(gate, at, now);
+            }
+        }
+        self.results.push(finished);
+        for id in self.blocked.drain(..) {
+            self.lanes.activate(id);
+        }
+    }
+
+    fn take_finished(&mut self, results: Vec<Finished>, written: Result<(), StoreError>) {
+        self.asked.remove(&Kind::Finish);
+        if let Err(error) = written {
+            self.stall(&error);
+            self.results.extend(results);
+            return;
+        }
+        for result in results {
+            let lane = self.lanes.touch(result.destination);
+            lane.claimed.remove(&result.delivery);
+            if let Next::Retry { at, .. } = result.next {
+                lane.push(Waiting { delivery: result.delivery, due_at: at });
+            }
+            if matches!(result.health, Some(Health::Disable { .. })) {
+                lane.forget_setup();
+                lane.head_is_stale();
+            }
+        }
+    }
+
+    fn take_setup(&mut self, id: DestinationId, read: Result<Option<Lane>, StoreError>) {
+        let now = self.clock.now();
+        let setup = match read {
+            Ok(Some(lane)) => Some(self.setup(&lane)),
+            Ok(None) => None,
+            Err(StoreError::Seal(error)) => Some(unusable(error.to_string())),
+            Err(error) => {
+                self.stall(&error);
+                self.lanes.touch(id).reading_failed();
+                return;
+            }
+        };
+        let lane = self.lanes.touch(id);
+        let sendable = setup.as_ref().is_some_and(|setup| setup.state == DestinationState::Enabled);
+        if !sendable {
+            // What was claimed and not begun goes back; the writer ends it if the destination is no more.
+            for claimed in std::mem::take(&mut lane.ready) {
+                self.results.push(release(&claimed, now));
+            }
+        }
+        match setup {
+            Some(setup) => self.lanes.touch(id).set_up(setup, now),
+            None if self.lanes.touch(id).claimed.is_empty() => self.lanes.remove(id),
+            None => self.lanes.touch(id).reading_failed(),
+        }
+    }
+
+    fn setup(&self, lane: &Lane) -> Setup {
+        let channel = lane.destination.channel;
+        let held = self.senders.waits_for(channel).is_some();
+        match channels::parse(channel, &lane.fields) {
+            Ok(settings) => Setup {
+                rules: channels::lane(&settings),
+                settings: Ok(Arc::new(settings)),
+                state: lane.destination.state,
+                failing_since: lane.destination.failing_since,
+                held,
+            },
+            Err(errors) => {
+                let problems: Vec<_> =
+                    errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+                Setup { state: lane.destination.state, held, ..unusable(problems.join("; ")) }
+            }
+        }
+    }
+
+    fn take_heads(&mut self, ids: &[DestinationId], heads: Result<Vec<NewWork>, StoreError>) {
+        self.asked.remove(&Kind::Heads);
+        match heads {
+            Ok(heads) => {
+                for id in ids {
+                    let of_lane = heads.iter().filter(|(other, _)| other == id).map(|(_, waiting)| *waiting);
+                    self.lanes.touch(*id).set_head(of_lane);
+                }
+            }
+            Err(error) => {
+                self.stall(&error);
+                for id in ids {
+                    self.lanes.touch(*id).reading_failed();
+                }
+            }
+        }
+    }
+
+    fn take_lanes(&mut self, lanes: Result<DueLanes, StoreError>) {
+        self.asked.remove(&Kind::Lanes);
+        match lanes {
+            Ok(lanes) => {
+                if lanes.last_change != self.last_change {
+                    self.last_change = lanes.last_change;
+                    for (_, lane) in self.lanes.all() {
+                        lane.forget_setup();
+                    }
+                    self.lanes.activate_all();
+                }
+                for (id, _) in lanes.due {
+                    self.lanes.touch(id).head_is_stale();
+                }
+            }
+            Err(error) => {
+                self.stall(&error);
+                self.lanes_seen = u64::MAX;
+            }
+        }
+    }
+
+    /// The store cannot be used at present: nothing is asked of it for a while. Said once for each time.
+    fn stall(&mut self, error: &StoreError) {
+        let now = self.clock.now();
+        if now >= self.stalled_until {
+            tracing::error!(%error, "the store cannot be used; trying again in a second");
+        }
+        self.stalled_until = now.plus(STALL);
+    }
+}
+
+fn unusable(problem: String) -> Setup {
+    Setup {
+        settings: Err(problem),
+        rules: LaneRules { concurrency: 1, rate: None, gate: None },
+        state: DestinationState::Enabled,
+        failing_since: None,
+        held: false,
+    }
+}

@@ -1,0 +1,321 @@
+//! The dispatcher's one task.
+//!
+//! In each round it looks at the lanes that may have something to do and collects what they want: set-ups and heads to read,
+//! deliveries to claim. One claim and one batch of results are with the writer at a time; what comes meanwhile goes along
+//! with the next, so that under load every commit carries much, and without load nothing waits. Then it waits for whatever
+//! happens first.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::channels::Senders;
+use crate::dispatch::lane::Want;
+use crate::dispatch::lanes::Lanes;
+use crate::dispatch::send::{Sent, lease, release, send};
+use crate::dispatch::{Options, Status, Word};
+use crate::domain::channel::Channel;
+use crate::domain::id::{DeliveryId, DestinationId};
+use crate::domain::time::{SharedClock, Timestamp};
+use crate::store::error::StoreError;
+use crate::store::queue::{Claimed, Deliverer, Finished, Lane, Lanes as DueLanes, NewWork};
+use crate::store::{Revision, Store};
+
+/// After a write or read that failed, how long to wait before the next.
+pub(crate) const STALL: Duration = Duration::from_secs(1);
+
+/// Longest sleep, so that a clock that was set is noticed.
+const SLEEP_MAX: Duration = Duration::from_secs(5);
+
+/// Deliveries in one claim.
+const CLAIM_MAX: usize = 512;
+
+/// Lanes whose heads are read at once.
+const HEADS_MAX: usize = 256;
+
+type Job = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+/// What at most one of is with the store at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Claim,
+    Finish,
+    Heads,
+    Lanes,
+}
+
+/// Something that was asked of the store has been answered.
+pub(crate) enum Done {
+    Claim(Vec<(DeliveryId, DestinationId)>, Result<Vec<Claimed>, StoreError>),
+    Finish(Vec<Finished>, Result<(), StoreError>),
+    Setup(DestinationId, Result<Option<Lane>, StoreError>),
+    Heads(Vec<DestinationId>, Result<Vec<NewWork>, StoreError>),
+    Lanes(Result<DueLanes, StoreError>),
+}
+
+/// The dispatcher.
+pub struct Engine {
+    store: Store,
+    pub(crate) senders: Arc<Senders>,
+    pub(crate) options: Options,
+    pub(crate) clock: SharedClock,
+    status: watch::Sender<Status>,
+    work: mpsc::UnboundedReceiver<Vec<NewWork>>,
+    revision: watch::Receiver<Revision>,
+    pub(crate) lanes_seen: u64,
+    pub(crate) last_change: i64,
+    pub(crate) lanes: Lanes,
+    heads: Vec<DestinationId>,
+    claims: Vec<(DeliveryId, DestinationId)>,
+    pub(crate) results: Vec<Finished>,
+    pub(crate) blocked: Vec<DestinationId>,
+    sends: JoinSet<(DestinationId, DeliveryId, Sent)>,
+    jobs: FuturesUnordered<Job>,
+    pub(crate) asked: HashSet<Kind>,
+    pub(crate) stalled_until: Timestamp,
+    paused: bool,
+}
+
+impl Engine {
+    /// A dispatcher of this store. There must be no other.
+    #[must_use]
+    pub fn new(store: Store, senders: Senders, options: Options, status: watch::Sender<Status>) -> Self {
+        let never = || mpsc::unbounded_channel().1;
+        Self {
+            senders: Arc::new(senders),
+            options,
+            clock: store.clock().clone(),
+            status,
+            work: store.take_work().unwrap_or_else(never),
+            revision: store.revision(),
+            lanes_seen: u64::MAX,
+            last_change: -1,
+            store,
+            lanes: Lanes::default(),
+            heads: Vec::new(),
+            claims: Vec::new(),
+            results: Vec::new(),
+            blocked: Vec::new(),
+            sends: JoinSet::new(),
+            jobs: FuturesUnordered::new(),
+            asked: HashSet::new(),
+            stalled_until: Timestamp::default(),
+            paused: false,
+        }
+    }
+
+    /// Delivers until it is told to stop.
+    pub(crate) async fn run(mut self, mut words: mpsc::UnboundedReceiver<Word>) {
+        while let Err(error) = self.begin().await {
+            tracing::error!(%error, "cannot begin to deliver");
+            let _ = self.status.send(Status::Failed(error.to_string()));
+            if matches!(tokio::time::timeout(STALL, words.recv()).await, Ok(None | Some(Word::Stop))) {
+                return;
+            }
+        }
+        loop {
+            self.advance();
+            tokio::select! {
+                word = words.recv() => match word {
+                    Some(Word::Pause) => self.paused = true,
+                    Some(Word::Resume) => {
+                        self.paused = false;
+                        self.lanes.activate_all();
+                    }
+                    Some(Word::Stop) | None => break,
+                },
+                () = self.something() => {}
+            }
+        }
+        self.shut_down().await;
+    }
+
+    /// Says that this process delivers, and takes over what the last one left.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn begin(&mut self) -> Result<(), StoreError> {
+        let holds = Channel::ALL.into_iter().filter_map(|channel| Some((channel, self.senders.waits_for(channel)?)));
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let pid = std::process::id();
+        let deliverer = Deliverer {
+            boot_id: format!("{host}/{pid}/{}", self.clock.now()),
+            process: format!("pid {pid} on {host}"),
+            holds: holds.collect(),
+        };
+        let reclaimed = self.store.reclaim(deliverer).await?;
+        tracing::info!(reclaimed, "delivering from {}", self.store.path().display());
+        Ok(())
+    }
+
+    /// Works until nothing is due and nothing is under way. For tests, on a clock that stands still.
+    pub async fn until_idle(&mut self) {
+        loop {
+            while let Ok(work) = self.work.try_recv() {
+                self.take_work(work);
+            }
+            self.advance();
+            let busy = !self.jobs.is_empty() || !self.sends.is_empty() || self.lanes.active() > 0;
+            let due = self.lanes.next_time().is_some_and(|at| at <= self.clock.now());
+            if !busy && !due && self.work.is_empty() && self.revision.borrow().lanes == self.lanes_seen {
+                return;
+            }
+            self.something().await;
+        }
+    }
+
+    /// One round: does all that can be done now, without waiting.
+    fn advance(&mut self) {
+        let now = self.clock.now();
+        self.lanes.wake(now);
+        self.scan();
+        if !self.paused && now >= self.stalled_until {
+            for _ in 0..self.lanes.active() {
+                let Some(id) = self.lanes.next_active() else { break };
+                self.serve(id, now);
+            }
+        }
+        self.read_heads();
+        self.ask_to_claim(now);
+        self.ask_to_finish(now);
+        let status = if self.paused { Status::Paused } else { Status::Delivering { sending: self.sends.len() } };
+        self.status.send_if_modified(|old| {
+            let changed = *old != status;
+            *old = status;
+            changed
+        });
+    }
+
+    /// Gives a lane what it wants.
+    fn serve(&mut self, id: DestinationId, now: Timestamp) {
+        match self.lanes.want(id, now) {
+            Want::Setup => {
+                let store = self.store.clone();
+                self.jobs.push(Box::pin(async move { Done::Setup(id, store.lane(id).await) }));
+            }
+            Want::Head => self.heads.push(id),
+            Want::Claim(deliveries) => {
+                self.claims.extend(deliveries.into_iter().map(|delivery| (delivery, id)));
+                self.lanes.activate(id);
+            }
+            Want::At(_) | Want::Nothing => {}
+        }
+        self.start_sends(id);
+    }
+
+    fn start_sends(&mut self, id: DestinationId) {
+        while let Some(lane) = self.lanes.get(id) {
+            if self.sends.len() >= self.options.sending_max {
+                if !lane.ready.is_empty() {
+                    self.blocked.push(id);
+                }
+                return;
+            }
+            let Some(claimed) = lane.next_send() else { return };
+            let Some(setup) = lane.setup() else { return };
+            let (settings, delivery) = (setup.settings.clone(), claimed.message.delivery);
+            let (senders, clock) = (self.senders.clone(), self.clock.clone());
+            self.sends.spawn(async move { (id, delivery, send(senders, settings, clock, claimed).await) });
+        }
+    }
+
+    fn scan(&mut self) {
+        let lanes = self.revision.borrow_and_update().lanes;
+        if lanes != self.lanes_seen && self.asked.insert(Kind::Lanes) {
+            self.lanes_seen = lanes;
+            let store = self.store.clone();
+            self.jobs.push(Box::pin(async move { Done::Lanes(store.lanes().await) }));
+        }
+    }
+
+    fn read_heads(&mut self) {
+        if !self.heads.is_empty() && self.asked.insert(Kind::Heads) {
+            let ids: Vec<_> = self.heads.drain(..self.heads.len().min(HEADS_MAX)).collect();
+            let store = self.store.clone();
+            self.jobs.push(Box::pin(async move {
+                let heads = store.lane_heads(&ids).await;
+                Done::Heads(ids, heads)
+            }));
+        }
+    }
+
+    fn ask_to_claim(&mut self, now: Timestamp) {
+        if !self.claims.is_empty() && now >= self.stalled_until && self.asked.insert(Kind::Claim) {
+            let claims: Vec<_> = self.claims.drain(..self.claims.len().min(CLAIM_MAX)).collect();
+            let ids = claims.iter().map(|(delivery, _)| *delivery).collect();
+            let lease_ends = now.plus(lease(&self.senders, crate::dispatch::lane::AHEAD_SENDS));
+            let store = self.store.clone();
+            self.jobs.push(Box::pin(async move { Done::Claim(claims, store.claim(ids, lease_ends).await) }));
+        }
+    }
+
+    fn ask_to_finish(&mut self, now: Timestamp) {
+        if !self.results.is_empty() && now >= self.stalled_until && self.asked.insert(Kind::Finish) {
+            let results = std::mem::take(&mut self.results);
+            let store = self.store.clone();
+            self.jobs.push(Box::pin(async move {
+                let written = store.finish(results.clone()).await;
+                Done::Finish(results, written)
+            }));
+        }
+    }
+
+    /// Waits until something has happened, and takes all that has.
+    async fn something(&mut self) {
+        let sleep = self.sleep();
+        tokio::select! {
+            Some(work) = self.work.recv() => self.take_work(work),
+            Some(done) = self.jobs.next() => self.take_done(done),
+            Some(sent) = self.sends.join_next() => self.take_sent(sent),
+            Ok(()) = self.revision.changed() => {}
+            () = sleep => {}
+        }
+        while let Some(sent) = self.sends.try_join_next() {
+            self.take_sent(sent);
+        }
+        while let Ok(work) = self.work.try_recv() {
+            self.take_work(work);
+        }
+    }
+
+    fn sleep(&self) -> impl Future<Output = ()> + use<> {
+        let now = self.clock.now();
+        let stall = (self.stalled_until > now).then_some(self.stalled_until);
+        let next = [self.lanes.next_time(), stall].into_iter().flatten().min();
+        async move {
+            match next {
+                Some(at) => tokio::time::sleep(at.since(now).clamp(Duration::from_millis(1), SLEEP_MAX)).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Claims nothing more; what runs may end within the limit, what was not begun goes back, and all of it is written.
+    async fn shut_down(&mut self) {
+        let _ = self.status.send(Status::Stopping);
+        let now = self.clock.now();
+        self.claims.clear();
+        let ended = tokio::time::timeout(self.options.shutdown_max, async {
+            loop {
+                let ready: Vec<_> = self.lanes.all().flat_map(|(_, lane)| std::mem::take(&mut lane.ready)).collect();
+                self.results.extend(ready.into_iter().map(|claimed| release(&claimed, now)));
+                self.ask_to_finish(self.stalled_until.max(now));
+                tokio::select! {
+                    Some(done) = self.jobs.next() => self.take_done(done),
+                    Some(sent) = self.sends.join_next() => self.take_sent(sent),
+                    else => if self.results.is_empty() { return },
+                }
+            }
+        });
+        if ended.await.is_err() {
+            tracing::warn!(sending = self.sends.len(), "sends were still under way at the end; they are tried again");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! One destination's lane: what waits for it, what is under way, and whether it may send now.
+//!
+//! Pure bookkeeping: it reads no store and sends nothing. What is known of the waiting deliveries is its [`Head`].
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use crate::channels::{LaneRules, Settings};
+use crate::dispatch::head::Head;
+use crate::dispatch::limit::Bucket;
+use crate::domain::destination::DestinationState;
+use crate::domain::id::DeliveryId;
+use crate::domain::time::Timestamp;
+use crate::store::queue::{Claimed, Waiting};
+
+/// Deliveries that are claimed beyond those being sent, as a multiple of the lane's concurrency, where order does not
+/// matter: the next send begins when one ends, without waiting for a commit.
+const AHEAD: usize = 3;
+
+/// Sends that a claim may have to wait for, one after the other, before its own begins.
+pub const AHEAD_SENDS: u32 = 3;
+
+/// What a lane needs to send: read from the store, and read again after any change.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The parsed settings; why not, when they cannot be used.
+    pub settings: Result<Arc<Settings>, String>,
+    /// How fast it may go.
+    pub rules: LaneRules,
+    /// Whether it is sent to.
+    pub state: DestinationState,
+    /// Since when it has only failed.
+    pub failing_since: Option<Timestamp>,
+    /// Whether the channel cannot be served at all by this process.
+    pub held: bool,
+}
+
+/// What a lane wants next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Its set-up must be read.
+    Setup,
+    /// Its head must be read.
+    Head,
+    /// These are due and may be sent: claim them.
+    Claim(Vec<DeliveryId>),
+    /// Nothing before that time.
+    At(Timestamp),
+    /// Nothing until something happens.
+    Nothing,
+}
+
+/// A lane.
+#[derive(Debug, Default)]
+pub struct Lane {
+    setup: Option<Setup>,
+    bucket: Option<Bucket>,
+    head: Head,
+    reading: bool,
+    /// Claims asked for or in force: being claimed, claimed, being sent, being written.
+    pub claimed: HashSet<DeliveryId>,
+    /// Claimed and not yet being sent.
+    pub ready: VecDeque<Claimed>,
+    /// Being sent.
+    pub sending: usize,
+    hold_until: Timestamp,
+}
+
+impl Lane {
+    /// The set-up, when it has been read.
+    #[must_use]
+    pub const fn setup(&self) -> Option<&Setup> {
+        self.setup.as_ref()
+    }
+
+    /// Takes a set-up that was read.
+    pub fn set_up(&mut self, setup: Setup, now: Timestamp) {
+        let same_rate = self.setup.as_ref().is_some_and(|old| old.rules.rate == setup.rules.rate);
+        if !same_rate {
+            self.bucket = setup.rules.rate.map(|rate| Bucket::new(rate, now));
+        }
+        self.setup = Some(setup);
+        self.reading = false;
+    }
+
+    /// Forgets the set-up: somebody may have changed it.
+    pub fn forget_setup(&mut self) {
+        self.setup = None;
+    }
+
+    /// A new word about how the destination is doing.
+    pub fn set_failing_since(&mut self, since: Option<Timestamp>) {
+        if let Some(setup) = &mut self.setup {
+            setup.failing_since = since;
+        }
+    }
+
+    /// There may be more waiting than is known, and before it.
+    pub fn head_is_stale(&mut self) {
+        self.head.is_stale();
+    }
+
+    /// Takes a head that was read.
+    pub fn set_head(&mut self, waiting: impl Iterator<Item = Waiting>) {
+        self.reading = false;
+        self.head.read(waiting, |delivery| self.claimed.contains(&delivery));
+    }
+
+    /// Reading failed: it is wanted again.
+    pub fn reading_failed(&mut self) {
+        self.reading = false;
+    }
+
+    /// A delivery that is pending since just now.
+    pub fn push(&mut self, waiting: Waiting) {
+        if !self.claimed.contains(&waiting.delivery) {
+            self.head.push(waiting);
+        }
+    }
+
+    /// Sends nothing before that time.
+    pub fn hold(&mut self, until: Timestamp) {
+        self.hold_until = self.hold_until.max(until);
+    }
+
+    /// Whether nothing is known of it that could not be read again.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.head.is_empty() && self.claimed.is_empty() && !self.reading
+    }
+
+    /// The next claimed delivery to send, if one more may be under way.
+    pub fn next_send(&mut self) -> Option<Claimed> {
+        let concurrency = self.setup.as_ref()?.rules.concurrency.max(1) as usize;
+        if self.sending < concurrency { self.ready.pop_front().inspect(|_| self.sending += 1) } else { None }
+    }
+
+    /// Says what the lane wants, and notes a claim or read that it asks for. `gate` is the time before which the host that it
+    /// shares with others must be left alone.
+    pub fn want(&mut self, now: Timestamp, gate: Timestamp) -> Want {
+        if self.reading {
+            return Want::Nothing;
+        }
+        let Some(setup) = &self.setup else {
+            self.reading = true;
+            return Want::Setup;
+        };
+        if setup.state != DestinationState::Enabled || setup.held {
+            return Want::Nothing;
+        }
+        let held = self.hold_until.max(gate);
+        if held > now {
+            return Want::At(held);
+        }
+        let concurrency = setup.rules.concurrency.max(1) as usize;
+        let ahead = if concurrency > 1 { AHEAD * concurrency } else { 0 };
+        let mut free = (concurrency + ahead).saturating_sub(self.claimed.len());
+        if let Some(bucket) = &self.bucket {
+            let available = bucket.available(now);
+            if available == 0 && free > 0 {
+                return Want::At(bucket.next(now));
+            }
+            free = free.min(available);
+        }
+        let due = self.head.take_due(now, free);
+        if due.is_empty() {
+            if free > 0 && self.head.must_be_read() {
+                self.reading = true;
+                self.head.asked();
+                return Want::Head;
+            }
+            return self.head.next().filter(|_| free > 0).map_or(Want::Nothing, Want::At);
+        }
+        self.claimed.extend(&due);
+        if let Some(bucket) = &mut self.bucket {
+            bucket.take(due.len(), now);
+        }
+        Want::Claim(due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::channels::Rate;
+    use crate::store::queue::HEAD_MAX;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn lane(concurrency: u32, rate: Option<Rate>, waiting: i64) -> Lane {
+        let mut lane = Lane::default();
+        assert_eq!(lane.want(NOW, NOW), Want::Setup);
+        let rules = LaneRules { concurrency, rate, gate: None };
+        let settings = Err("never sent in this test".to_owned());
+        let state = DestinationState::Enabled;
+        lane.set_up(Setup { settings, rules, state, failing_since: None, held: false }, NOW);
+        assert_eq!(lane.want(NOW, NOW), Want::Head);
+        let head = (1..=waiting).map(|id| Waiting { delivery: DeliveryId::new(id), due_at: NOW });
+        lane.set_head(head.take(HEAD_MAX));
+        lane
+    }
+
+    fn claims(want: &Want) -> usize {
+        let Want::Claim(claims) = want else { panic!("{want:?} is no claim") };
+        claims.len()
+    }
+
+    #[test]
+    fn it_claims_as_much_as_may_be_under_way_and_a_little_ahead() {
+        assert_eq!(claims(&lane(1, None, 10).want(NOW, NOW)), 1);
+        let mut eight = lane(8, None, 64);
+        assert_eq!(claims(&eight.want(NOW, NOW)), 32);
+        assert_eq!(eight.want(NOW, NOW), Want::Nothing, "all slots are taken");
+        for id in 1..=32 {
+            eight.claimed.remove(&DeliveryId::new(id));
+        }
+        assert_eq!(claims(&eight.want(NOW, NOW)), 32);
+        eight.claimed.clear();
+        assert_eq!(eight.want(NOW, NOW), Want::Head, "64 were read, so there may be more");
+    }
+
+    #[test]
+    fn it_waits_for_times_rates_holds_and_gates() {
+        let second = Duration::from_secs(1);
+        let mut lane = lane(1, Some(Rate { count: 1, per: second }), 3);
+        assert_eq!(lane.want(NOW, NOW.plus(second)), Want::At(NOW.plus(second)), "the gate");
+        assert_eq!(claims(&lane.want(NOW, NOW)), 1);
+        lane.claimed.clear();
+        assert_eq!(lane.want(NOW, NOW), Want::At(NOW.plus(second)), "the rate");
+        lane.hold(NOW.plus(7 * second));
+        assert_eq!(lane.want(NOW.plus(second), NOW), Want::At(NOW.plus(7 * second)), "the hold");
+        assert_eq!(claims(&lane.want(NOW.plus(7 * second), NOW)), 1);
+    }
+
+    #[test]
+    fn what_comes_in_keeps_its_place() {
+        let mut lane = lane(1, None, 0);
+        assert_eq!(lane.want(NOW, NOW), Want::Nothing);
+        assert!(lane.is_idle());
+        let later = NOW.plus(Duration::from_secs(5));
+        lane.push(Waiting { delivery: DeliveryId::new(1), due_at: later });
+        assert_eq!(lane.want(NOW, NOW), Want::At(later));
+        lane.push(Waiting { delivery: DeliveryId::new(2), due_at: NOW });
+        assert_eq!(lane.want(NOW, NOW), Want::Claim(vec![DeliveryId::new(2)]));
+        for id in 3..200 {
+            lane.push(Waiting { delivery: DeliveryId::new(id), due_at: NOW });
+        }
+        lane.claimed.clear();
+        let mut claimed = 0;
+        while let Want::Claim(claims) = lane.want(NOW, NOW) {
+            claimed += claims.len();
+            lane.claimed.clear();
+        }
+        assert_eq!(claimed, HEAD_MAX, "the rest is read when these are through");
+        assert_eq!(lane.want(NOW, NOW), Want::Nothing, "a read is under way");
+    }
+
+    #[test]
+    fn nothing_that_came_during_a_read_is_forgotten() {
+        let mut lane = lane(1, None, 0);
+        let later = NOW.plus(Duration::from_mins(5));
+        lane.push(Waiting { delivery: DeliveryId::new(1), due_at: later });
+        lane.head_is_stale();
+        assert_eq!(lane.want(NOW, NOW), Want::Head, "another process may have put something before it");
+        lane.push(Waiting { delivery: DeliveryId::new(2), due_at: NOW });
+        lane.set_head([Waiting { delivery: DeliveryId::new(1), due_at: later }].into_iter());
+        assert_eq!(lane.want(NOW, NOW), Want::Head, "the read may have been too early to see number 2");
+        lane.set_head([1, 2].map(|id| Waiting { delivery: DeliveryId::new(id), due_at: NOW }).into_iter());
+        assert_eq!(lane.want(NOW, NOW), Want::Claim(vec![DeliveryId::new(1)]));
+    }
+
+    #[test]
+    fn a_long_future_is_read_once() {
+        let mut lane = lane(1, None, 0);
+        lane.head_is_stale();
+        assert_eq!(lane.want(NOW, NOW), Want::Head);
+        let later = NOW.plus(Duration::from_mins(5));
+        lane.set_head((1..=64).map(|id| Waiting { delivery: DeliveryId::new(id), due_at: later }));
+        assert_eq!(lane.want(NOW, NOW), Want::At(later));
+        lane.push(Waiting { delivery: DeliveryId::new(65), due_at: NOW });
+        assert_eq!(lane.want(NOW, NOW), Want::Claim(vec![DeliveryId::new(65)]));
+    }
+
+    #[test]
+    fn a_paused_or_held_lane_wants_nothing() {
+        for (state, held) in [(DestinationState::Paused, false), (DestinationState::Enabled, true)] {
+            let mut lane = lane(1, None, 3);
+            let setup = Setup { state, held, ..lane.setup().cloned().unwrap() };
+            lane.set_up(setup, NOW);
+            assert_eq!(lane.want(NOW, NOW), Want::Nothing);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! All lanes: which may have something to do, when the next one will, and the hosts that several share.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+
+use crate::dispatch::lane::{Lane, Want};
+use crate::domain::id::DestinationId;
+use crate::domain::time::Timestamp;
+
+/// Lanes that are remembered although nothing waits in them, for their set-up's sake.
+const IDLE_MAX: usize = 4096;
+
+/// The lanes by destination.
+#[derive(Debug, Default)]
+pub struct Lanes {
+    by_id: HashMap<DestinationId, Lane>,
+    active: VecDeque<DestinationId>,
+    queued: HashSet<DestinationId>,
+    timers: BinaryHeap<Reverse<(Timestamp, DestinationId)>>,
+    gates: HashMap<String, Timestamp>,
+}
+
+impl Lanes {
+    /// The lane of a destination, new when it was not known. It is looked at in the next round.
+    pub fn touch(&mut self, id: DestinationId) -> &mut Lane {
+        self.activate(id);
+        self.by_id.entry(id).or_default()
+    }
+
+    /// The lane of a destination, when it is known.
+    pub fn get(&mut self, id: DestinationId) -> Option<&mut Lane> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// Forgets a lane: its destination is no more.
+    pub fn remove(&mut self, id: DestinationId) {
+        self.by_id.remove(&id);
+    }
+
+    /// Every lane.
+    pub fn all(&mut self) -> impl Iterator<Item = (DestinationId, &mut Lane)> {
+        self.by_id.iter_mut().map(|(id, lane)| (*id, lane))
+    }
+
+    /// Looks at a lane in the next round.
+    pub fn activate(&mut self, id: DestinationId) {
+        if self.queued.insert(id) {
+            self.active.push_back(id);
+        }
+    }
+
+    /// Looks at every lane in the next round.
+    pub fn activate_all(&mut self) {
+        for id in self.by_id.keys() {
+            if self.queued.insert(*id) {
+                self.active.push_back(*id);
+            }
+        }
+    }
+
+    /// The next lane to look at in this round.
+    pub fn next_active(&mut self) -> Option<DestinationId> {
+        let id = self.active.pop_front()?;
+        self.queued.remove(&id);
+        Some(id)
+    }
+
+    /// How many are to be looked at.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.active.len()
+    }
+
+    /// What a lane wants. A lane that waits for a time is looked at again then; one in which nothing waits may be forgotten.
+    pub fn want(&mut self, id: DestinationId, now: Timestamp) -> Want {
+        let many = self.by_id.len() > IDLE_MAX;
+        let Some(lane) = self.by_id.get_mut(&id) else { return Want::Nothing };
+        let gate = lane.setup().and_then(|setup| setup.rules.gate.as_ref()).and_then(|gate| self.gates.get(gate));
+        let want = lane.want(now, gate.copied().unwrap_or_default());
+        match want {
+            Want::At(at) => self.timers.push(Reverse((at, id))),
+            Want::Nothing if many && lane.is_idle() => {
+                self.by_id.remove(&id);
+            }
+            _ => {}
+        }
+        want
+    }
+
+    /// Leaves a host that destinations share alone until then.
+    pub fn hold_gate(&mut self, gate: String, until: Timestamp, now: Timestamp) {
+        self.gates.retain(|_, until| *until > now);
+        let held = self.gates.entry(gate).or_default();
+        *held = until.max(*held);
+    }
+
+    /// Looks at those lanes again whose time has come.
+    pub fn wake(&mut self, now: Timestamp) {
+        while let Some(Reverse((at, id))) = self.timers.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.timers.pop();
+            if self.by_id.contains_key(&id) {
+                self.activate(id);
+            }
+        }
+    }
+
+    /// When the next lane's time comes.
+    #[must_use]
+    pub fn next_time(&self) -> Option<Timestamp> {
+        self.timers.peek().map(|Reverse((at, _))| *at)
+    }
+}

@@ -1,0 +1,87 @@
+//! A token bucket: how fast a lane may send.
+
+use std::time::Duration;
+
+use crate::channels::Rate;
+use crate::domain::time::Timestamp;
+
+/// Sends that may be made now, and when there will be more.
+///
+/// A service that allows 100 calls in 5 minutes counts them in any 5 minutes. So the bucket holds half of them and is
+/// refilled with the other half: a burst and the refill after it stay within the limit together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bucket {
+    capacity: f64,
+    per_milli: f64,
+    tokens: f64,
+    filled_at: Timestamp,
+}
+
+impl Bucket {
+    /// A full bucket for that rate.
+    #[must_use]
+    pub fn new(rate: Rate, now: Timestamp) -> Self {
+        let count = f64::from(rate.count.max(1));
+        let capacity = (count / 2.0).floor().max(1.0);
+        let refill = (count - capacity).max(1.0);
+        let per_milli = refill / rate.per.max(Duration::from_millis(1)).as_secs_f64() / 1000.0;
+        Self { capacity, per_milli, tokens: capacity, filled_at: now }
+    }
+
+    /// How many sends may be made now.
+    #[must_use]
+    pub fn available(&self, now: Timestamp) -> usize {
+        let millis = now.since(self.filled_at).as_secs_f64() * 1000.0;
+        let tokens = (self.tokens + millis * self.per_milli).min(self.capacity);
+        // A whole number within the capacity of a u32.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to capacity, rounded down")]
+        let whole = (tokens + 1e-9) as usize;
+        whole
+    }
+
+    /// Takes tokens for sends that are made now.
+    pub fn take(&mut self, count: usize, now: Timestamp) {
+        let millis = now.since(self.filled_at).as_secs_f64() * 1000.0;
+        let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        self.tokens = ((self.tokens + millis * self.per_milli).min(self.capacity) - count).max(0.0);
+        self.filled_at = now;
+    }
+
+    /// When the next send may be made, if none may be made now.
+    #[must_use]
+    pub fn next(&self, now: Timestamp) -> Timestamp {
+        let millis = now.since(self.filled_at).as_secs_f64() * 1000.0;
+        let missing = (1.0 - (self.tokens + millis * self.per_milli)).max(0.0);
+        now.plus(Duration::from_secs_f64((missing / self.per_milli).ceil() / 1000.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_window_holds_more_sends_than_the_rate_allows() {
+        let check = |count: u32, per_seconds: u64| {
+            let per = Duration::from_secs(per_seconds);
+            let mut now = Timestamp::from_millis(1_000_000);
+            let mut bucket = Bucket::new(Rate { count, per }, now);
+            let mut sent: Vec<Timestamp> = Vec::new();
+            for _ in 0..3 * count {
+                if bucket.available(now) == 0 {
+                    let next = bucket.next(now);
+                    assert!(next > now, "{count} in {per_seconds} s: time goes on");
+                    now = next;
+                }
+                assert!(bucket.available(now) > 0, "{count} in {per_seconds} s: what was promised is there");
+                bucket.take(1, now);
+                sent.push(now);
+                let within = sent.iter().filter(|at| now.since(**at) < per).count();
+                assert!(within <= count as usize, "{count} in {per_seconds} s: {within} in a window");
+            }
+        };
+        check(1, 1);
+        check(2, 1);
+        check(100, 300);
+    }
+}

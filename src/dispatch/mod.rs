@@ -1,0 +1,154 @@
+//! The in-process dispatcher: takes what is due out of the store, sends it, writes what became of it.
+//!
+//! One task owns all of its state and never waits for anything but "something happened": new work from the writer, a lane's
+//! head read, a claim or a result committed, a send ended, a time reached, a word from the handle. Each destination has a
+//! lane of its own ([`lane`]), so that one which hangs, or has a backlog of a million, changes nothing for the others. A
+//! claim is committed before its send begins, and no transaction is open while anything is sent.
+//!
+//! Exactly one process delivers from a database: the one that holds a lock on a file beside it ([`lock`]). Others wait for
+//! that lock, and the kernel hands it on at once when its holder ends, however it ends.
+//!
+//! It must not know how a channel speaks, nor any SQL. To add a rule of when a lane may send: [`lane`]; of what follows a
+//! result: [`crate::domain::delivery::after_try`].
+
+pub mod lock;
+
+pub mod limit;
+
+pub mod head;
+
+pub mod lane;
+
+pub mod lanes;
+
+pub mod send;
+
+pub mod engine;
+
+mod answers;
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::channels::Senders;
+use crate::dispatch::engine::Engine;
+use crate::domain::retry::RetryPolicy;
+use crate::store::Store;
+
+/// What a person may set.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// When a failed try is made again.
+    pub retry: RetryPolicy,
+    /// Sends under way at once, over all lanes.
+    pub sending_max: usize,
+    /// For how long a destination may only fail before it is disabled.
+    pub failing_max: Duration,
+    /// How long a shutdown waits for sends that are under way.
+    pub shutdown_max: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            retry: RetryPolicy::default(),
+            sending_max: 1024,
+            failing_max: Duration::from_hours(5 * 24),
+            shutdown_max: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What the dispatcher of this process is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Another process delivers; this one takes over when that ends.
+    Standby,
+    /// It delivers; so many sends are under way.
+    Delivering {
+        /// How many.
+        sending: usize,
+    },
+    /// A person holds it; what comes waits.
+    Paused,
+    /// It lets running sends end.
+    Stopping,
+    /// It cannot deliver, and why; it tries again by itself.
+    Failed(String),
+}
+
+/// A word to the dispatcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    Pause,
+    Resume,
+    Stop,
+}
+
+/// A hold on the dispatcher of this process. When it is dropped, the dispatcher stops.
+#[derive(Debug)]
+pub struct Handle {
+    words: mpsc::UnboundedSender<Word>,
+    status: watch::Receiver<Status>,
+    task: JoinHandle<()>,
+}
+
+impl Handle {
+    /// What it is doing.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Sends nothing more until [`Handle::resume`]; what is under way ends.
+    pub fn pause(&self) {
+        let _ = self.words.send(Word::Pause);
+    }
+
+    /// Goes on after [`Handle::pause`].
+    pub fn resume(&self) {
+        let _ = self.words.send(Word::Resume);
+    }
+
+    /// Claims nothing more, lets running sends end within [`Options::shutdown_max`], and writes what happened.
+    pub async fn stop(self) {
+        let _ = self.words.send(Word::Stop);
+        let _ = self.task.await;
+    }
+}
+
+/// Starts delivering from this store as soon as no other process does.
+#[must_use]
+pub fn start(store: Store, senders: Senders, options: Options) -> Handle {
+    let (words, mut word_receiver) = mpsc::unbounded_channel();
+    let (status_sender, status) = watch::channel(Status::Standby);
+    let task = tokio::spawn(async move {
+        let waiting = lock::wait(store.path());
+        let lock = tokio::select! {
+            lock = waiting => lock,
+            () = until_stop(&mut word_receiver) => return,
+        };
+        match lock {
+            Ok(lock) => {
+                Engine::new(store, senders, options, status_sender).run(word_receiver).await;
+                drop(lock);
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot deliver");
+                let _ = status_sender.send(Status::Failed(error.to_string()));
+                until_stop(&mut word_receiver).await;
+            }
+        }
+    });
+    Handle { words, status, task }
+}
+
+async fn until_stop(words: &mut mpsc::UnboundedReceiver<Word>) {
+    while let Some(word) = words.recv().await {
+        if word == Word::Stop {
+            return;
+        }
+    }
+}
