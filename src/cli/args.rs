@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cli::logging::Level;
 use crate::cli::{
-    accounts, audit, config, deliveries, destinations, emit, event_types, events, ingest, matrix, scripts, watch, why,
+    accounts, audit, config, deliveries, demo, destinations, emit, event_types, events, ingest, matrix, scripts, serve,
+    watch, why,
 };
 
 /// Who is told of what, and was it delivered: a console over a durable notification dispatcher
@@ -60,6 +61,10 @@ pub struct Globals {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Open the console on a throw-away store: sample accounts, receivers on loopback, events flowing
+    Demo(demo::Demo),
+    /// Deliver without a screen, until SIGTERM, SIGINT or SIGHUP
+    Serve(serve::Serve),
     /// Store one event and what follows from it
     Emit(emit::Emit),
     /// Store many events, one JSON object a line

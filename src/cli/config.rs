@@ -7,7 +7,7 @@ use crate::cli::args::Globals;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, Table};
 use crate::cli::paths::Paths;
-use crate::cli::session::load_config;
+use crate::cli::session::{load_config, senders};
 use crate::config::{Config, EXAMPLE, Origin};
 
 /// What to do with the config.
@@ -80,6 +80,7 @@ fn path(paths: &Paths, out: Output) -> Result<(), Failure> {
 
 fn check(paths: &Paths, out: Output) -> Result<(), Failure> {
     let config = load_config(paths)?;
+    senders(&config)?;
     let path = paths.config.display();
     let set = config.origins.len();
     let sentence = if paths.config.exists() {

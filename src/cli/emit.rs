@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::failure::Failure;
 use crate::cli::output::Table;
 use crate::cli::session::Session;
-use crate::cli::show::{self, DestinationObject};
+use crate::cli::show::DestinationObject;
 use crate::cli::wait::{self, Outcome};
 use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
@@ -98,14 +98,10 @@ async fn print(
     if session.out.json {
         return outcome.print(session.out, session.clock.now());
     }
-    let Outcome { event, deliveries } = &outcome;
+    let event = &outcome.event;
     let so_far = if duplicate { "was stored before under this id" } else { "is stored" };
     session.out.line(format!("{id}: {} of {} {so_far}", event.event_type, event.account))?;
-    if deliveries.is_empty() {
-        return Ok(session.out.line(format!("it goes to nobody; see `bellboard why {id}`"))?);
-    }
-    session.out.table(&show::deliveries(deliveries, session.clock.now()))?;
-    Ok(())
+    outcome.print(session.out, session.clock.now())
 }
 
 #[derive(Serialize)]

@@ -27,7 +27,13 @@ pub mod show;
 
 pub mod wait;
 
+pub mod signals;
+
 pub mod destinations;
+
+pub mod demo;
+
+pub mod serve;
 
 pub mod emit;
 
@@ -85,6 +91,8 @@ async fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
     let session = Session::start(&globals, out)?;
     match command {
         None => Err(Failure::usage("the console is not in this build; see `bellboard help`")),
+        Some(Command::Demo(command)) => command.run(&session).await,
+        Some(Command::Serve(command)) => command.run(&session).await,
         Some(command) => {
             session.log_to_file_when_asked()?;
             one_shot(command, &session).await
@@ -105,6 +113,8 @@ async fn one_shot(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Deliveries { command } => command.run(session).await,
         Command::Events { command } => command.run(session).await,
         Command::Audit { command } => command.run(session).await,
-        Command::Config { .. } | Command::Completions(_) | Command::Man => Ok(()),
+        Command::Demo(_) | Command::Serve(_) | Command::Config { .. } | Command::Completions(_) | Command::Man => {
+            Ok(())
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What every command that touches the store shares: the config, who acts, and how the store is opened.
 
+use crate::channels::Senders;
 use crate::cli::actor;
 use crate::cli::args::Globals;
 use crate::cli::failure::Failure;
@@ -7,6 +8,7 @@ use crate::cli::logging::{self, Level};
 use crate::cli::output::Output;
 use crate::cli::paths::Paths;
 use crate::config::Config;
+use crate::dispatch;
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::time::{SharedClock, SystemClock};
 use crate::store::error::{AcceptError, CommandError, OpenError, StoreError};
@@ -66,6 +68,14 @@ impl Session {
         Ok(Store::open(&options, self.clock.clone()).await?)
     }
 
+    /// Delivers from this store in this process, as soon as no other process does.
+    ///
+    /// # Errors
+    /// When what sends cannot be set up.
+    pub fn deliver(&self, store: &Store) -> Result<dispatch::Handle, Failure> {
+        Ok(dispatch::start(store.clone(), senders(&self.config)?, self.config.dispatch()))
+    }
+
     /// Runs a change and says what it did: `sentence` of the store for people, the outcome for scripts.
     ///
     /// # Errors
@@ -73,6 +83,15 @@ impl Session {
     pub async fn change(&self, store: &Store, command: Command) -> Result<Done, Failure> {
         Ok(store.run(&self.actor, command).await?)
     }
+}
+
+/// What sends, as the config says.
+///
+/// # Errors
+/// When the config makes no sense to it.
+pub fn senders(config: &Config) -> Result<Senders, Failure> {
+    let options = config.channels().map_err(|error| Failure::usage(error.to_string()))?;
+    Senders::new(options).map_err(|error| Failure::usage(error.to_string()))
 }
 
 /// Reads the config file, which must be there when somebody named it, and the environment.

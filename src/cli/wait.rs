@@ -8,16 +8,19 @@ use tokio::time::Instant;
 use crate::cli::failure::{EXIT_FAILED, EXIT_TIMEOUT, Failure};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
-use crate::cli::show;
+use crate::cli::show::{self, counted};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::event::Event;
 use crate::domain::id::EventId;
-use crate::domain::time::{Timestamp, parse_duration};
+use crate::domain::time::{Timestamp, human_duration, parse_duration};
 use crate::store::Store;
 use crate::store::deliveries::{DeliveryFilter, DeliveryRow};
 
 /// Most deliveries of one event that are waited for and shown.
 const DELIVERIES_MAX: u32 = 1000;
+
+/// How long a deliverer that was just started has for saying what it cannot deliver.
+const HELD_COUNTS_AFTER: Duration = Duration::from_secs(1);
 
 /// Reads the value of `--wait`: seconds, or a length of time as `2m`.
 ///
@@ -57,11 +60,24 @@ impl Outcome {
         if out.json {
             return Ok(out.document(self)?);
         }
+        if self.deliveries.is_empty() {
+            return Ok(out.line(format!("it goes to nobody; see `bellboard why {}`", self.event.id))?);
+        }
         Ok(out.table(&show::deliveries(&self.deliveries, now))?)
     }
 
+    /// Deliveries that have not ended.
+    fn waiting(&self) -> impl Iterator<Item = &DeliveryRow> {
+        self.deliveries.iter().filter(|row| !row.state.is_end())
+    }
+
     fn has_ended(&self) -> bool {
-        self.deliveries.iter().all(|delivery| delivery.state.is_end())
+        self.waiting().next().is_none()
+    }
+
+    /// Whether all that has not ended waits for a person: a paused destination, a channel without a server.
+    fn is_held(&self) -> bool {
+        self.waiting().all(is_held)
     }
 
     /// How a command that waited ends.
@@ -69,19 +85,24 @@ impl Outcome {
     /// # Errors
     /// When a delivery did not get through, or has not ended yet.
     fn verdict(&self, limit: Duration) -> Result<(), Failure> {
-        let count = |test: fn(DeliveryState) -> bool| self.deliveries.iter().filter(|row| test(row.state)).count();
-        let waiting = count(|state| !state.is_end());
-        let failed = count(|state| matches!(state, DeliveryState::Failed | DeliveryState::Cancelled));
         let id = self.event.id;
+        let lost = |row: &&DeliveryRow| matches!(row.state, DeliveryState::Failed | DeliveryState::Cancelled);
+        let failed = self.deliveries.iter().filter(lost).count();
         if failed > 0 {
-            let failed = show::counted(failed, "delivery", "deliveries");
+            let failed = counted(failed, "delivery", "deliveries");
             return Err(Failure::new(EXIT_FAILED, format!("{failed} did not get through; see `bellboard why {id}`")));
         }
+        let waiting = self.waiting().count();
+        if let Some(held) = self.waiting().find(|row| is_held(row)) {
+            let reason = held.reason.as_deref().unwrap_or_default();
+            let waiting = counted(waiting, "delivery waits", "deliveries wait");
+            return Err(Failure::new(EXIT_TIMEOUT, format!("{waiting}: {reason}")));
+        }
         if waiting > 0 {
-            let waiting = show::counted(waiting, "delivery has", "deliveries have");
-            let seconds = limit.as_secs_f64();
+            let waiting = counted(waiting, "delivery has", "deliveries have");
+            let limit = human_duration(limit);
             let sentence = format!(
-                "{waiting} not ended after {seconds} s and will be tried further; see `bellboard why {id}`, or wait longer with --wait=SECS"
+                "{waiting} not ended after {limit} and will be tried further; see `bellboard why {id}`, or wait longer with --wait=SECS"
             );
             return Err(Failure::new(EXIT_TIMEOUT, sentence));
         }
@@ -89,30 +110,42 @@ impl Outcome {
     }
 }
 
+/// Whether it waits without a try, for a reason that only a person can change.
+fn is_held(row: &DeliveryRow) -> bool {
+    row.state == DeliveryState::Pending && row.attempts == 0 && row.reason.is_some()
+}
+
 /// Waits for the event's deliveries, prints what became of them, and ends accordingly.
 ///
 /// # Errors
-/// With code 1 when one failed, with code 5 when time ran out, or when the store cannot be used.
+/// With code 1 when one failed, with code 5 when time ran out or nothing but a person can bring the rest on, or when the
+/// store cannot be used.
 pub async fn wait_and_print(session: &Session, store: &Store, id: EventId, limit: Duration) -> Result<(), Failure> {
+    let deliverer = session.deliver(store)?;
     let outcome = until_ended(store, id, limit).await;
     if let Ok(outcome) = &outcome {
         outcome.print(session.out, session.clock.now())?;
     }
+    deliverer.stop().await;
     outcome?.verdict(limit)
 }
 
 async fn until_ended(store: &Store, id: EventId, limit: Duration) -> Result<Outcome, Failure> {
-    let deadline = Instant::now() + limit;
+    let started = Instant::now();
+    let deadline = started + limit;
+    // What is held is written by the deliverer when it starts; before that, what the one before it wrote may be read.
+    let held_counts_from = started + HELD_COUNTS_AFTER.min(limit);
     let mut revision = store.revision();
     loop {
         revision.mark_unchanged();
         let outcome = Outcome::read(store, id).await?;
-        if outcome.has_ended() {
+        let is_held = outcome.is_held();
+        let now = Instant::now();
+        if outcome.has_ended() || now >= deadline || (is_held && now >= held_counts_from) {
             return Ok(outcome);
         }
-        match tokio::time::timeout_at(deadline, revision.changed()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return Outcome::read(store, id).await,
-        }
+        let wake = if is_held { held_counts_from } else { deadline };
+        // A closed store ends the wait too: the next read says so.
+        let _ = tokio::time::timeout_at(wake, revision.changed()).await;
     }
 }

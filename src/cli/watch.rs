@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
-use crate::cli::show;
+use crate::cli::{show, signals};
 use crate::domain::account::AccountKey;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
@@ -42,11 +42,26 @@ impl Watch {
         if let Some(account) = &self.account {
             store.account(account).await?;
         }
-        let reader_left = tokio::task::spawn_blocking(wait_for_reader_to_leave);
         tokio::select! {
-            ended = self.print(session, &store) => ended,
-            _ = reader_left => Ok(()),
-            _ = tokio::signal::ctrl_c() => Ok(()),
+            ended = self.follow(session, &store) => ended,
+            signal = signals::asked_to_end() => Ok(signal.map(|_| ())?),
+        }
+    }
+
+    /// Everything that happens.
+    #[must_use]
+    pub const fn everything() -> Self {
+        Self { account: None, failures: false }
+    }
+
+    /// Prints until the reader has gone.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn follow(&self, session: &Session, store: &Store) -> Result<(), Failure> {
+        tokio::select! {
+            ended = self.print(session, store) => ended,
+            _ = tokio::task::spawn_blocking(wait_for_reader_to_leave) => Ok(()),
         }
     }
 

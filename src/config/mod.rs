@@ -11,6 +11,8 @@ pub mod value;
 
 pub mod error;
 
+mod compose;
+
 mod load;
 
 use std::collections::BTreeMap;
@@ -21,6 +23,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
+use crate::channels;
 use crate::config::error::ConfigError;
 use crate::config::settings::{SETTINGS, Setting};
 use crate::config::value::Value;
@@ -99,7 +102,7 @@ impl Default for Config {
         Self {
             delivery: Delivery {
                 retry: retry.schedule,
-                timeout: Duration::from_secs(15),
+                timeout: channels::Options::default().timeout,
                 keep: Duration::from_hours(90 * 24),
                 max_age: retry.age_max,
             },

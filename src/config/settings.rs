@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use url::Url;
 
@@ -39,6 +40,9 @@ impl Setting {
     }
 }
 
+/// Longest that one try may take.
+const TIMEOUT_MAX: Duration = Duration::from_mins(5);
+
 /// Most tries that a schedule may lead to.
 const RETRIES_MAX: usize = 50;
 
@@ -63,7 +67,13 @@ pub const SETTINGS: &[Setting] = &[
         section: "delivery",
         name: "timeout",
         is_list: false,
-        set: |config, value| value.duration().map(|duration| config.delivery.timeout = duration),
+        set: |config, value| {
+            config.delivery.timeout = match value.duration()? {
+                timeout if timeout > TIMEOUT_MAX => return Err("write at most 5m; a lane waits that long".to_owned()),
+                timeout => timeout,
+            };
+            Ok(())
+        },
         get: |config| Some(Value::Text(write_duration(config.delivery.timeout))),
     },
     Setting {
@@ -98,6 +108,9 @@ pub const SETTINGS: &[Setting] = &[
         set: |config, value| {
             let example = "mail server; write one like smtp://user@mail.example.com:587?tls=starttls";
             let server: Url = parsed(value.text()?, example)?;
+            if server.password().is_some() {
+                return Err("put the password into a file and name that as email.password_file".to_owned());
+            }
             config.email.server = Some(server);
             Ok(())
         },

@@ -110,6 +110,7 @@ impl DeliveryRow {
             DeliveryState::Cancelled => format!("cancelled: {}", reason.unwrap_or("by hand")),
             DeliveryState::Sending => format!("is being sent to {}", self.label),
             DeliveryState::Pending => match reason {
+                Some(reason) if self.attempts == 0 => format!("waits: {reason}"),
                 Some(reason) => format!("waits to be tried again after {tries}: {reason}"),
                 None => "waits for its turn".to_owned(),
             },

@@ -48,5 +48,9 @@ fn a_wrong_config_stops_every_command_that_needs_it() {
     cli.run("accounts list --config none.toml").refused(2, &["none.toml", "cannot be read"]);
     std::fs::write(cli.path("c.toml"), "[deliverie]\n").unwrap();
     cli.run("config check --config c.toml").refused(2, &["c.toml:1", "`deliverie`"]);
+    std::fs::write(cli.path("c.toml"), "[email]\nserver = \"smtp://a:hush@b\"\n").unwrap();
+    cli.run("config check --config c.toml").refused(2, &["c.toml:2", "password_file"]);
+    std::fs::write(cli.path("c.toml"), "[email]\nserver = \"smtp://a@b\"\npassword_file = \"none\"\n").unwrap();
+    cli.run("config check --config c.toml").refused(2, &["none", "first line"]);
     assert!(!cli.path("bellboard.db").exists());
 }

@@ -6,6 +6,8 @@ mod commands;
 
 mod config;
 
+mod delivering;
+
 mod destinations;
 
 mod ingest;

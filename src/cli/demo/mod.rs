@@ -1,0 +1,113 @@
+//! `demo`: the real console on a throw-away store, with sample accounts, receivers on loopback, and events that keep coming.
+//!
+//! Nothing leaves the machine: what the samples name is replaced by receivers of the demo's own, and only loopback is allowed.
+//! All else is the program as it always runs.
+
+pub mod samples;
+
+pub mod receivers;
+
+pub mod mail;
+
+pub mod flow;
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use ipnet::{IpNet, Ipv4Net};
+use tempfile::TempDir;
+use url::Url;
+
+use crate::cli::demo::mail::MailSink;
+use crate::cli::demo::receivers::Receivers;
+use crate::cli::failure::{EXIT_FAILED, EXIT_REFUSED, Failure};
+use crate::cli::session::Session;
+use crate::cli::{signals, watch};
+use crate::config::Config;
+use crate::domain::command::Actor;
+use crate::store::Store;
+use crate::store::error::CommandError;
+
+/// Open the console on a throw-away store: sample accounts, receivers on loopback, events flowing
+///
+/// Nothing leaves this machine, and nothing is left behind: --db has no effect here.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Print every attempt as a line instead of opening the console
+    #[arg(long)]
+    plain: bool,
+}
+
+/// How long after each failed try the demo makes the next one: soon enough to be seen.
+const RETRY: [Duration; 4] =
+    [Duration::from_secs(4), Duration::from_secs(12), Duration::from_secs(30), Duration::from_mins(2)];
+
+/// Fills a store with the sample accounts, whose addresses lead nowhere: for a newcomer's first screen.
+///
+/// # Errors
+/// When the store refuses one; those before it are there then.
+pub async fn fill(store: &Store, actor: &Actor) -> Result<(), CommandError> {
+    samples::fill(store, actor, |_| None).await.map(|_| ())
+}
+
+impl Demo {
+    /// Runs it until the person has seen enough.
+    ///
+    /// # Errors
+    /// When this machine has no room for it.
+    pub async fn run(self, session: &Session) -> Result<(), Failure> {
+        if session.read_only {
+            return Err(Failure::new(EXIT_REFUSED, "the demo writes to a store of its own; leave --read-only out"));
+        }
+        let folder = TempDir::with_prefix("bellboard-demo-").map_err(|error| cannot_start(&error))?;
+        let receivers = Receivers::start().await.map_err(|error| cannot_start(&error))?;
+        let mail = MailSink::start().await.map_err(|error| cannot_start(&error))?;
+        let session = session_on(session, folder.path(), &mail);
+        let store = session.open().await?;
+        let accounts = samples::fill(&store, &session.actor, |receiver| Some(receivers.address(receiver))).await?;
+        let seed = u64::try_from(session.clock.now().millis()).unwrap_or(1);
+        let flow = tokio::spawn(flow::run(store.clone(), accounts, seed));
+        let ended = plain(&session, &store).await;
+        flow.abort();
+        store.close().await;
+        ended
+    }
+}
+
+/// The same session, on a store in `folder`, allowed to send to loopback only.
+fn session_on(session: &Session, folder: &Path, mail: &MailSink) -> Session {
+    let mut config = Config::default();
+    config.network.allow = vec![IpNet::V4(Ipv4Net::new_assert([127, 0, 0, 0].into(), 8))];
+    config.email.server = Url::parse(&mail.address()).ok();
+    config.email.from = Some("bellboard@demo.example".to_owned());
+    config.delivery.retry = RETRY.to_vec();
+    let mut paths = session.paths.clone();
+    paths.database = folder.join("bellboard.db");
+    Session {
+        out: session.out,
+        config,
+        paths,
+        actor: session.actor.clone(),
+        read_only: false,
+        log: session.log,
+        clock: session.clock.clone(),
+    }
+}
+
+async fn plain(session: &Session, store: &Store) -> Result<(), Failure> {
+    session.log_to_file_when_asked()?;
+    let deliverer = session.deliver(store)?;
+    let everything = watch::Watch::everything();
+    let ended = tokio::select! {
+        ended = everything.follow(session, store) => ended,
+        signal = signals::asked_to_end() => Ok(signal.map(|_| ())?),
+    };
+    deliverer.stop().await;
+    ended
+}
+
+fn cannot_start(error: &io::Error) -> Failure {
+    Failure::new(EXIT_FAILED, format!("the demo needs a temporary folder and ports on loopback: {error}"))
+}

@@ -1,0 +1,47 @@
+//! The options of other modules, as this config says.
+
+use std::fs;
+
+use crate::channels;
+use crate::channels::email::EmailOptions;
+use crate::config::Config;
+use crate::config::error::ConfigError;
+use crate::dispatch;
+use crate::domain::retry::RetryPolicy;
+use crate::domain::secret::Secret;
+
+impl Config {
+    /// How messages are sent. Reads the password's file.
+    ///
+    /// # Errors
+    /// When that file cannot be read.
+    pub fn channels(&self) -> Result<channels::Options, ConfigError> {
+        let email = EmailOptions {
+            server: self.email.server.as_ref().map(ToString::to_string),
+            from: self.email.from.clone(),
+            password: self.password()?,
+        };
+        Ok(channels::Options { timeout: self.delivery.timeout, allow: self.network.allow.clone(), email })
+    }
+
+    /// When they are sent.
+    #[must_use]
+    pub fn dispatch(&self) -> dispatch::Options {
+        let retry = RetryPolicy { schedule: self.delivery.retry.clone(), age_max: self.delivery.max_age };
+        dispatch::Options { retry, ..dispatch::Options::default() }
+    }
+
+    fn password(&self) -> Result<Option<Secret>, ConfigError> {
+        let Some(path) = &self.email.password_file else { return Ok(None) };
+        let unreadable = |problem: String| ConfigError::BadValue {
+            place: path.display().to_string(),
+            option: "email.password_file".to_owned(),
+            problem: format!("{problem}; put the password on its first line, readable for bellboard's user"),
+        };
+        let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        match text.lines().next().map(str::trim_end).filter(|line| !line.is_empty()) {
+            Some(password) => Ok(Some(Secret::new(password))),
+            None => Err(unreadable("its first line is empty".to_owned())),
+        }
+    }
+}
