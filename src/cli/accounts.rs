@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::confirm::confirm;
+use crate::cli::confirm::{DECLINED, confirm};
 use crate::cli::failure::Failure;
 use crate::cli::output::Table;
 use crate::cli::session::Session;
@@ -231,7 +231,7 @@ async fn remove(session: &Session, store: &Store, key: AccountKey, yes: bool) ->
     let name = store.account(&key).await?.profile.name;
     let question = format!("Remove {name} ({key}) with its set-up, events and deliveries?");
     if !confirm(session.out, &question, yes)? {
-        return Ok(());
+        return Ok(session.out.either(&json!({"says": DECLINED}), DECLINED)?);
     }
     let done = session.change(store, Command::RemoveAccount { key: key.clone() }).await?;
     Ok(session.out.either(&json!({"says": done.says, "removed": key}), &done.says)?)

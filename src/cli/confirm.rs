@@ -5,6 +5,9 @@ use std::io::{self, BufRead, IsTerminal};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 
+/// What is said after a no.
+pub const DECLINED: &str = "nothing was changed";
+
 /// Asks on a terminal; elsewhere only `--yes` counts as one.
 ///
 /// # Errors
@@ -18,10 +21,7 @@ pub fn confirm(out: Output, question: &str, yes: bool) -> Result<bool, Failure> 
     }
     out.progress(&format!("{question} [y/N] "));
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    let agreed = matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes");
-    if !agreed {
-        out.aside("nothing was changed");
-    }
-    Ok(agreed)
+    // A terminal that cannot be read from has not agreed.
+    let _ = io::stdin().lock().read_line(&mut answer);
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

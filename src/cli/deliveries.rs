@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::confirm::confirm;
+use crate::cli::confirm::{DECLINED, confirm};
 use crate::cli::failure::Failure;
 use crate::cli::query::DeliveryQuery;
 use crate::cli::session::Session;
@@ -156,6 +156,11 @@ fn describe(attempt: &Attempt) -> String {
     text
 }
 
+fn nothing(session: &Session, says: &str) -> Result<(), Failure> {
+    let done = Done { says: says.to_owned(), ..Done::default() };
+    Ok(session.out.either(&DoneObject::from(&done), &done.says)?)
+}
+
 impl Bulk {
     async fn run(
         self,
@@ -178,12 +183,11 @@ impl Bulk {
         }
         let ids = self.matching(session, store).await?;
         if ids.is_empty() {
-            let done = Done { says: "no delivery matches, so nothing was changed".to_owned(), ..Done::default() };
-            return Ok(session.out.either(&DoneObject::from(&done), &done.says)?);
+            return nothing(session, "no delivery matches, so nothing was changed");
         }
         let question = format!("{verb} {}?", counted(ids.len(), "delivery", "deliveries"));
         if !confirm(session.out, &question, self.yes)? {
-            return Ok(());
+            return nothing(session, DECLINED);
         }
         let mut all = Done::default();
         for page in ids.chunks(PAGE) {

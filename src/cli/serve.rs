@@ -1,6 +1,7 @@
 //! `serve`: delivers without a screen. For a service manager.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::watch;
@@ -60,22 +61,13 @@ impl Serve {
     }
 }
 
-/// Logs what the dispatcher does until it ends. What it cannot do it logs itself, and it tries again.
+/// How long taking the lock may last before it is said that another process has it.
+const LOCK_SOON: Duration = Duration::from_secs(1);
+
+/// Follows the dispatcher until it ends. What it does it logs itself.
 async fn follow(status: &mut watch::Receiver<Status>) {
-    let mut before = None;
-    loop {
-        let now = status.borrow_and_update().clone();
-        let kind = std::mem::discriminant(&now);
-        if before.replace(kind) != Some(kind) {
-            match now {
-                Status::Standby => tracing::info!("another process delivers; waiting to take over"),
-                Status::Delivering { .. } => tracing::info!("delivering"),
-                Status::Paused => tracing::info!("paused"),
-                Status::Stopping | Status::Failed(_) => {}
-            }
-        }
-        if status.changed().await.is_err() {
-            return;
-        }
+    if tokio::time::timeout(LOCK_SOON, status.changed()).await.is_err() && *status.borrow() == Status::Standby {
+        tracing::info!("another process delivers from this database; this one takes over when that one ends");
     }
+    while status.changed().await.is_ok() {}
 }

@@ -44,7 +44,7 @@ impl Watch {
         }
         tokio::select! {
             ended = self.follow(session, &store) => ended,
-            signal = signals::asked_to_end() => Ok(signal.map(|_| ())?),
+            signal = signals::asked_to_end() => signal.map(|_| ()),
         }
     }
 

@@ -102,7 +102,7 @@ async fn plain(session: &Session, store: &Store) -> Result<(), Failure> {
     let everything = watch::Watch::everything();
     let ended = tokio::select! {
         ended = everything.follow(session, store) => ended,
-        signal = signals::asked_to_end() => Ok(signal.map(|_| ())?),
+        signal = signals::asked_to_end() => signal.map(|_| ()),
     };
     deliverer.stop().await;
     ended

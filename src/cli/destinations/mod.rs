@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::confirm::confirm;
+use crate::cli::confirm::{DECLINED, confirm};
 use crate::cli::destinations::settings::{ChannelSettings, Settings};
 use crate::cli::failure::{EXIT_REFUSED, Failure};
 use crate::cli::output::Table;
@@ -216,7 +216,7 @@ async fn remove(session: &Session, store: &Store, id: DestinationId, yes: bool) 
     let (account, destination) = store.destination(id).await?;
     let question = format!("Remove {} ({id}), {} of {}?", destination.label, destination.channel, account.key);
     if !confirm(session.out, &question, yes)? {
-        return Ok(());
+        return Ok(session.out.either(&json!({"says": DECLINED}), DECLINED)?);
     }
     let done = session.change(store, Command::RemoveDestination { id }).await?;
     Ok(session.out.either(&json!({"says": done.says, "removed": id}), &done.says)?)

@@ -114,6 +114,7 @@ fn an_event_is_stored_once_and_explained() {
     assert_eq!(count(&why["channels"]), 6);
     has(&why["event"], &EVENT);
     has(&why["channels"][0], &["channel", "outcome", "reason", "deliveries"]);
+    assert_eq!(cli.run("why dlv_1 --json").json(), why, "a delivery stands for its event");
     let said = cli.run(&format!("why {id}")).ok();
     assert!(said.contains("off by default") && said.contains("ops@acme.test"), "{said}");
 }
