@@ -1,0 +1,208 @@
+//! How fast bellboard delivers, side by side with a bare HTTP client against the same receiver in the same run.
+//!
+//! `cargo bench --bench deliver [-- EVENTS]`. It asserts nothing: machines differ, and what counts is the ratio of its lines.
+//! The receiver is a process of its own, so that its work is not counted as bellboard's; both share the machine's cores.
+
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first trouble")]
+
+mod receiver;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bellboard::channels::form::values_from_text;
+use bellboard::channels::{self, Senders};
+use bellboard::dispatch::{self, Handle};
+use bellboard::domain::account::{AccountKey, AccountStatus, Profile};
+use bellboard::domain::channel::Channel;
+use bellboard::domain::command::{Actor, CellChange, Command, DestinationForm};
+use bellboard::domain::event::NewEvent;
+use bellboard::domain::matrix::CellSetting;
+use bellboard::domain::payload::Payload;
+use bellboard::domain::time::SystemClock;
+use bellboard::store::{Options, Store};
+use futures_util::StreamExt;
+use futures_util::stream;
+
+/// Destinations, each with eight sends under way at once; together as many as the bare client has.
+const LANES: usize = 4;
+const CONCURRENCY: usize = 8 * LANES;
+const CALLERS: usize = 64;
+const DATA: &str = r#"{"uid":"5b1c1f5ae4b0","status":0,"server":"web-17","created_at":1700000000,"updated_at":1700000000,"created_at_iso":"2023-11-14T22:13:20Z","updated_at_iso":"2023-11-14T22:13:20Z"}"#;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    match arguments.next().as_deref() {
+        Some("receive") => receiver::run(),
+        events => runtime().block_on(measure(events.map_or(40_000, |events| events.parse().unwrap()))),
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+}
+
+async fn measure(events: usize) {
+    let receiver = receiver::Process::start();
+    println!(
+        "{events} events, {CONCURRENCY} sends at once, {} processors",
+        std::thread::available_parallelism().unwrap()
+    );
+    let bare = rate(events, bare_client(&receiver.url, events).await);
+    line("bare client", bare, bare);
+    let accepted = rate(events, accept_only(&receiver.url, events).await);
+    line("accept only, durable", accepted, bare);
+    let drained = rate(events, drain(&receiver, events).await);
+    line("backlog drained", drained, bare);
+    let both = rate(events, accept_and_deliver(&receiver, events).await);
+    line("accepted and delivered", both, bare);
+    let (p50, p99) = latency(&receiver, both / 2.0).await;
+    println!("emit to receiver at half of that    p50 {p50:>6.2} ms   p99 {p99:>6.2} ms");
+    println!("resident {} MiB", resident_kib() / 1024);
+    println!("history bare={bare:.0} accept={accepted:.0} drain={drained:.0} both={both:.0} p50={p50:.2} p99={p99:.2}");
+}
+
+fn line(what: &str, rate: f64, bare: f64) {
+    println!("{what:<28} {rate:>9.0} a second   {:>5.1} % of bare", 100.0 * rate / bare);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn rate(count: usize, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64()
+}
+
+async fn bare_client(url: &str, count: usize) -> Duration {
+    let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().unwrap();
+    let began = Instant::now();
+    stream::iter(0..count)
+        .for_each_concurrent(CONCURRENCY, |_| {
+            let request = client.post(url).header("content-type", "application/json").body(DATA);
+            async move {
+                assert!(request.send().await.unwrap().bytes().await.is_ok());
+            }
+        })
+        .await;
+    began.elapsed()
+}
+
+struct Bench {
+    store: Store,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new(url: &str) -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let store = Store::open(&Options::at(folder.path().join("bellboard.db")), SystemClock::shared()).await.unwrap();
+        let actor = Actor { login: "bench".to_owned(), origin: "bench".to_owned() };
+        let profile = Profile::new("Acme", "ops@acme.test", "UTC", AccountStatus::Active).unwrap();
+        for lane in 0..LANES {
+            let account = account(lane);
+            store.run(&actor, Command::AddAccount { key: account.clone(), profile: profile.clone() }).await.unwrap();
+            let fields = values_from_text(Channel::Webhook, &BTreeMap::from([("url".to_owned(), url.to_owned())]));
+            let form = DestinationForm { label: String::new(), only: Vec::new(), fields: fields.unwrap() };
+            let add = Command::AddDestination { account: account.clone(), channel: Channel::Webhook, form };
+            store.run(&actor, add).await.unwrap();
+            let cell = |channel, to| CellChange { event_type: "server.stopped".to_owned(), channel, to };
+            let cells = vec![cell(Channel::Webhook, CellSetting::On), cell(Channel::Email, CellSetting::Off)];
+            store.run(&actor, Command::SetCells { account, cells }).await.unwrap();
+        }
+        Self { store, _folder: folder }
+    }
+
+    fn dispatch(&self) -> Handle {
+        let allow = vec!["127.0.0.0/8".parse().unwrap()];
+        let senders = Senders::new(channels::Options { allow, ..channels::Options::default() }).unwrap();
+        dispatch::start(self.store.clone(), senders, dispatch::Options::default())
+    }
+
+    /// Accepts one event a call, as HTTP callers do.
+    async fn accept(&self, count: usize) {
+        stream::iter(0..count)
+            .for_each_concurrent(CALLERS, |number| async move {
+                self.store.accept(vec![event(number)]).await.unwrap().remove(0).unwrap();
+            })
+            .await;
+    }
+}
+
+fn account(number: usize) -> AccountKey {
+    format!("acme-{}", number % LANES).parse().unwrap()
+}
+
+fn event(number: usize) -> NewEvent {
+    NewEvent {
+        account: account(number),
+        event_type: "server.stopped".to_owned(),
+        data: Payload::parse(DATA).unwrap(),
+        idempotency_key: None,
+    }
+}
+
+async fn accept_only(url: &str, count: usize) -> Duration {
+    let bench = Bench::new(url).await;
+    let began = Instant::now();
+    bench.accept(count).await;
+    began.elapsed()
+}
+
+async fn drain(receiver: &receiver::Process, count: usize) -> Duration {
+    let bench = Bench::new(&receiver.url).await;
+    bench.accept(count).await;
+    let before = receiver.count().await;
+    let began = Instant::now();
+    let handle = bench.dispatch();
+    receiver.reaches(before + count).await;
+    let took = began.elapsed();
+    handle.stop().await;
+    took
+}
+
+async fn accept_and_deliver(receiver: &receiver::Process, count: usize) -> Duration {
+    let bench = Bench::new(&receiver.url).await;
+    let before = receiver.count().await;
+    let handle = bench.dispatch();
+    let began = Instant::now();
+    bench.accept(count).await;
+    receiver.reaches(before + count).await;
+    let took = began.elapsed();
+    handle.stop().await;
+    took
+}
+
+/// Emits at a steady rate and asks the receiver how long each event was under way.
+async fn latency(receiver: &receiver::Process, per_second: f64) -> (f64, f64) {
+    const SECONDS: f64 = 5.0;
+    let bench = Arc::new(Bench::new(&receiver.url).await);
+    let handle = bench.dispatch();
+    receiver.forget_latencies().await;
+    let before = receiver.count().await;
+    let tick = Duration::from_millis(2);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count")]
+    let (each, ticks) = ((per_second * tick.as_secs_f64()).ceil() as usize, (SECONDS / tick.as_secs_f64()) as usize);
+    let mut interval = tokio::time::interval(tick);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..ticks {
+        interval.tick().await;
+        for number in 0..each {
+            let bench = bench.clone();
+            tasks.spawn(async move {
+                let mut event = event(number);
+                event.data = Payload::parse(&format!("{{\"emitted_us\":{}}}", receiver::micros())).unwrap();
+                bench.store.accept(vec![event]).await.unwrap().remove(0).unwrap();
+            });
+        }
+        while tasks.try_join_next().is_some() {}
+    }
+    while tasks.join_next().await.is_some() {}
+    receiver.reaches(before + each * ticks).await;
+    handle.stop().await;
+    receiver.latencies().await
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+}
