@@ -50,7 +50,7 @@ fn show(config: &Config, out: Output) -> Result<(), Failure> {
         }
         return Ok(out.document(&Json::Object(sections))?);
     }
-    let mut table = Table::new(["option", "value", "set in"]);
+    let mut table = Table::new(["option", "set in", "value"]);
     for (setting, value) in config.effective() {
         let value = value.map_or_else(|| "(none)".to_owned(), |value| value.to_toml());
         let origin = match config.origins.get(&setting.full_name()) {
@@ -58,7 +58,7 @@ fn show(config: &Config, out: Output) -> Result<(), Failure> {
             Some(Origin::File(line)) => format!("config file, line {line}"),
             Some(Origin::Environment(variable)) => variable.clone(),
         };
-        table.row([setting.full_name(), value, origin]);
+        table.row([setting.full_name(), origin, value]);
     }
     Ok(out.table(&table)?)
 }

@@ -88,6 +88,7 @@ async fn list(session: &Session, store: &Store, which: List) -> Result<(), Failu
         store.account(account).await?;
     }
     let now = session.clock.now();
+    let account = which.query.account.is_none();
     let mut filter = which.query.filter(now, which.limit);
     filter.before = which.before;
     let rows = store.deliveries(&filter).await?;
@@ -96,7 +97,7 @@ async fn list(session: &Session, store: &Store, which: List) -> Result<(), Failu
     } else {
         "no delivery matches; take an option away, or see `bellboard why EVENT` for what was not sent"
     };
-    Ok(session.out.list(&rows, |rows| show::deliveries(rows, now), when_empty)?)
+    Ok(session.out.list(&rows, |rows| show::deliveries(rows, account, now), when_empty)?)
 }
 
 async fn show_one(session: &Session, store: &Store, id: DeliveryId) -> Result<(), Failure> {
@@ -213,7 +214,10 @@ impl Bulk {
         loop {
             let rows: Vec<DeliveryRow> = store.deliveries(&filter).await?;
             if ids.is_empty() && !rows.is_empty() && !self.yes {
-                for line in show::deliveries(&rows[..rows.len().min(SAMPLE)], now).render(None).lines() {
+                for line in show::deliveries(&rows[..rows.len().min(SAMPLE)], self.query.account.is_none(), now)
+                    .render(None)
+                    .lines()
+                {
                     session.out.aside(line);
                 }
             }

@@ -144,17 +144,18 @@ impl Set {
     }
 }
 
-const LEGEND: &str =
-    "* on   . off   o on, but with nowhere to go   = paused   ! failing   x disabled   ' differs from the default";
+const LEGEND: &str = "* on  . off  o on, but nowhere to go  = paused  ! failing  x disabled  ' changed";
 
 fn table(view: &MatrixView) -> Table {
-    let mut table = Table::new(["group", "event type"]);
-    table.head(Channel::ALL.map(|channel| channel.title().to_owned()));
+    let mut table = Table::new(["event type"]);
+    table.head(&Channel::ALL.map(Channel::title));
     let mut group = "";
     for event_type in view.catalogue.types() {
-        let first = if event_type.group == group { String::new() } else { event_type.group.clone() };
-        group = &event_type.group;
-        let mut cells = vec![first, event_type.name.clone()];
+        if event_type.group != group {
+            group = &event_type.group;
+            table.cells(vec![group.to_owned()]);
+        }
+        let mut cells = vec![format!("  {}", event_type.name)];
         cells.extend(Channel::ALL.map(|channel| mark(&view.cell(event_type, channel))));
         table.cells(cells);
     }

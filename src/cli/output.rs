@@ -124,6 +124,9 @@ pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
+/// Fewest columns of a terminal into which a last column is wrapped.
+const WRAPPED_COLUMNS_MIN: usize = 16;
+
 /// Space between two columns.
 const GAP: &str = "  ";
 
@@ -135,9 +138,9 @@ impl Table {
     }
 
     /// Adds columns to the head.
-    pub fn head<const N: usize>(&mut self, columns: [String; N]) {
+    pub fn head<'a>(&mut self, columns: impl IntoIterator<Item = &'a &'a str>) {
         if let Some(head) = self.rows.first_mut() {
-            head.extend(columns);
+            head.extend(columns.into_iter().map(|column| (*column).to_owned()));
         }
     }
 
@@ -151,22 +154,48 @@ impl Table {
         self.rows.push(cells.into_iter().map(|cell| text::safe_line(&cell).into_owned()).collect());
     }
 
-    /// The text, each line cut to `columns` when there are any.
+    /// The text. In a terminal of so many columns the last column goes on below itself where it does not fit; where even that
+    /// has no room, lines are cut.
     #[must_use]
     pub fn render(&self, columns: Option<usize>) -> String {
         let count = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width_of = |at: usize| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| text::columns(cell)).max();
         let widths: Vec<usize> = (0..count).map(|at| width_of(at).unwrap_or(0)).collect();
+        let last_from: usize = widths.iter().take(count.saturating_sub(1)).map(|width| width + GAP.len()).sum();
+        let room = columns.map(|columns| columns.saturating_sub(last_from)).filter(|room| *room >= WRAPPED_COLUMNS_MIN);
         let mut rendered = String::new();
         for row in &self.rows {
-            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| text::pad(cell, *width)).collect();
-            let line = cells.join(GAP);
-            let line = line.trim_end();
-            rendered.push_str(&columns.map_or_else(|| line.into(), |columns| text::clip(line, columns)));
-            rendered.push('\n');
+            let (last, others) = row.split_last().map_or(("", [].as_slice()), |(last, others)| (last.as_str(), others));
+            let cells = others.iter().zip(&widths).map(|(cell, width)| text::pad(cell, *width) + GAP);
+            let start: String = cells.collect();
+            let pieces = room.map_or_else(|| vec![last.to_owned()], |room| wrapped(last, room));
+            for (at, piece) in pieces.iter().enumerate() {
+                let line =
+                    if at == 0 { format!("{start}{piece}") } else { format!("{}{piece}", " ".repeat(last_from)) };
+                let line = line.trim_end();
+                rendered.push_str(&columns.map_or_else(|| line.into(), |columns| text::clip(line, columns)));
+                rendered.push('\n');
+            }
         }
         rendered
     }
+}
+
+/// The text in lines of at most so many columns, broken between words where that is possible.
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut();
+        match line {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if text::columns(line) + 1 + text::columns(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -180,5 +209,15 @@ mod tests {
         table.row(["b".to_owned(), "x\x1b[2Jy\nz".to_owned(), String::new()]);
         assert_eq!(table.render(None), "key   name      n\nacme  漢字 Ltd  1\nb     x·[2Jy z\n");
         assert_eq!(table.render(Some(9)), "key   na…\nacme  漢…\nb     x·…\n");
+    }
+
+    #[test]
+    fn a_last_column_goes_on_below_itself() {
+        let mut table = Table::new(["key", "why"]);
+        table.row(["acme".to_owned(), "turned off by jane on the third of May".to_owned()]);
+        table.row(["b".to_owned(), "unbreakable-as-it-is-and-long".to_owned()]);
+        let expected =
+            "key   why\nacme  turned off by\n      jane on the third\n      of May\nb     unbreakable-as-i…\n";
+        assert_eq!(table.render(Some(23)), expected);
     }
 }

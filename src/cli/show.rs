@@ -40,22 +40,24 @@ impl<'a> From<&'a Done> for DoneObject<'a> {
     }
 }
 
-/// A table of deliveries.
+/// A table of deliveries. What matters most comes first: a narrow terminal cuts the rest. `account` is for lists of more than
+/// one account.
 #[must_use]
-pub fn deliveries(rows: &[DeliveryRow], now: Timestamp) -> Table {
-    let mut table =
-        Table::new(["delivery", "created", "account", "event type", "channel", "to", "state", "what came of it"]);
+pub fn deliveries(rows: &[DeliveryRow], account: bool, now: Timestamp) -> Table {
+    let first = if account { ["delivery", "created", "account"].as_slice() } else { &["delivery", "created"] };
+    let mut table = Table::new([]);
+    table.head(first.iter().chain(&["state", "event type", "channel", "to", "what came of it"]));
     for row in rows {
-        table.row([
-            row.id.to_string(),
-            time(row.created_at),
-            row.account.to_string(),
+        let mut cells = vec![row.id.to_string(), time(row.created_at)];
+        cells.extend(account.then(|| row.account.to_string()));
+        cells.extend([
+            row.state.name().to_owned(),
             event_type(row),
             row.channel.to_string(),
             row.label.clone(),
-            row.state.name().to_owned(),
             result(row, now),
         ]);
+        table.cells(cells);
     }
     table
 }

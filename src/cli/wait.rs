@@ -63,7 +63,7 @@ impl Outcome {
         if self.deliveries.is_empty() {
             return Ok(out.line(format!("it goes to nobody; see `bellboard why {}`", self.event.id))?);
         }
-        Ok(out.table(&show::deliveries(&self.deliveries, now))?)
+        Ok(out.table(&show::deliveries(&self.deliveries, false, now))?)
     }
 
     /// Deliveries that have not ended.

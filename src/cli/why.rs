@@ -57,21 +57,17 @@ impl Why {
             event.account,
             show::time(event.received_at)
         ))?;
-        let mut table = Table::new(["channel", "outcome", "why", "delivery", "to"]);
+        let mut table = Table::new(["channel", "outcome", "delivery", "to", "why"]);
         for row in &why.channels {
-            let outcome = row.outcome.replace('_', " ");
+            let channel = row.channel.to_string();
             if row.deliveries.is_empty() {
-                table.row([row.channel.to_string(), outcome, row.reason.clone(), String::new(), String::new()]);
+                let outcome = row.outcome.replace('_', " ");
+                table.row([channel.clone(), outcome, String::new(), String::new(), row.reason.clone()]);
             }
             for delivery in &row.deliveries {
-                let result = delivery.explanation();
-                table.row([
-                    row.channel.to_string(),
-                    delivery.state.name().to_owned(),
-                    result,
-                    delivery.id.to_string(),
-                    delivery.label.clone(),
-                ]);
+                let state = delivery.state.name().to_owned();
+                let (id, label) = (delivery.id.to_string(), delivery.label.clone());
+                table.row([channel.clone(), state, id, label, delivery.explanation()]);
             }
         }
         Ok(session.out.table(&table)?)

@@ -18,9 +18,9 @@ fn what_is_in_force_is_shown_with_its_origin() {
     assert_eq!(shown["email"]["server"], json!(null));
     let table = run("--config c.toml config show").ok();
     let line = |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-    assert!(line("delivery.timeout").ends_with("config file, line 2"), "{table}");
-    assert!(line("delivery.keep").ends_with("BELLBOARD_DELIVERY_KEEP"), "{table}");
-    assert!(line("delivery.max_age").ends_with("default"), "{table}");
+    assert!(line("delivery.timeout").contains("config file, line 2"), "{table}");
+    assert!(line("delivery.keep").contains("BELLBOARD_DELIVERY_KEEP"), "{table}");
+    assert!(line("delivery.max_age").contains("default"), "{table}");
     assert_eq!(run("--config c.toml config check --json").json()["right"], true);
 }
 
