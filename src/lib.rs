@@ -10,6 +10,8 @@ pub mod store;
 
 pub mod dispatch;
 
+pub mod console;
+
 pub mod config;
 
 pub mod cli;

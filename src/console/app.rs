@@ -1,0 +1,308 @@
+//! The state of the console: a stack of screens, a question perhaps in front of them, a line that speaks.
+//!
+//! Keys go in, a picture comes out; there is no terminal here, so tests drive it as the loop does. Whatever a key asked for is
+//! done before the next key is looked at, so an action belongs to what was under the cursor when it was pressed.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tokio::sync::mpsc;
+
+use crate::console::keymap::{self, Action, Key, Place};
+use crate::console::screen::{Job, JobDone, Message, Outcome, Screen, Shared, Tone};
+use crate::console::screens::help::Help;
+use crate::console::theme::{Theme, ThemeName};
+use crate::console::widgets::dialog::Question;
+use crate::console::widgets::frame::{self, Deliverer, Head};
+use crate::console::widgets::text_box::Edit;
+use crate::domain::command::Command;
+use crate::store::Store;
+use crate::store::accounts::Pulse;
+use crate::store::error::{CommandError, StoreError};
+
+/// What a key leads to outside of the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing; go on.
+    On,
+    /// The end.
+    Quit,
+    /// Back to the shell for a while.
+    Suspend,
+    /// A whole new frame.
+    Redraw,
+}
+
+/// The console without its terminal.
+pub struct App {
+    store: Store,
+    services: Shared,
+    theme: Theme,
+    stack: Vec<Box<dyn Screen>>,
+    question: Option<Question>,
+    message: Option<Message>,
+    deliverer: Deliverer,
+    pulse: Pulse,
+    jobs: mpsc::UnboundedSender<JobDone>,
+    area: Rect,
+}
+
+impl App {
+    /// Opens the first screen.
+    pub async fn new(
+        store: Store,
+        services: Shared,
+        first: Box<dyn Screen>,
+        jobs: mpsc::UnboundedSender<JobDone>,
+    ) -> Self {
+        let theme = Theme::new(if services.options.color { services.options.theme } else { ThemeName::Mono });
+        let mut app = Self {
+            store,
+            services,
+            theme,
+            stack: vec![first],
+            question: None,
+            message: None,
+            deliverer: Deliverer::default(),
+            pulse: Pulse::default(),
+            jobs,
+            area: Rect::default(),
+        };
+        app.load().await;
+        app
+    }
+
+    /// Reads anew what the screen on top shows. A screen whose subject is gone closes.
+    pub async fn load(&mut self) {
+        while let Some(screen) = self.stack.last_mut() {
+            match screen.load(&self.store).await {
+                Ok(()) => break,
+                Err(StoreError::NotFound(what)) if self.stack.len() > 1 => {
+                    self.stack.pop();
+                    self.message = Some(Message::warn(what));
+                }
+                Err(error) => {
+                    self.message = Some(Message::bad(error.to_string()));
+                    break;
+                }
+            }
+        }
+        let account = self.stack.last().and_then(|screen| screen.account()).cloned();
+        if let Ok(pulse) = self.store.pulse(account.as_ref()).await {
+            self.pulse = pulse;
+        }
+        self.arrange();
+    }
+
+    /// Learns the size of the screen.
+    pub fn resize(&mut self, area: Rect) {
+        self.area = area;
+        self.arrange();
+    }
+
+    /// Learns who delivers.
+    pub fn set_deliverer(&mut self, deliverer: Deliverer) {
+        self.deliverer = deliverer;
+    }
+
+    /// Answers a key.
+    pub async fn key(&mut self, event: &KeyEvent) -> Turn {
+        let Some(screen) = self.stack.last_mut() else { return Turn::Quit };
+        let place = if self.question.is_some() { Place::Question } else { screen.place() };
+        let action = keymap::action(place, event);
+        match action {
+            Some(Action::Quit) => return Turn::Quit,
+            Some(Action::Suspend) => return Turn::Suspend,
+            Some(Action::Redraw) => return Turn::Redraw,
+            _ => {}
+        }
+        if let Some(question) = self.question.take() {
+            return self.answer(question, action, event).await;
+        }
+        let outcome = match action {
+            Some(Action::Help) => Outcome::Open(Box::new(Help::new(place))),
+            Some(action) => screen.on_action(action),
+            None if place.takes_text() => Edit::from_key(event).map_or(Outcome::Ignored, |edit| screen.on_edit(&edit)),
+            None => Outcome::Ignored,
+        };
+        if !matches!(outcome, Outcome::Ignored) {
+            self.message = None;
+        }
+        self.follow(outcome).await
+    }
+
+    /// Takes pasted text. Outside of a field it does nothing.
+    pub async fn paste(&mut self, text: String) -> Turn {
+        let Some(screen) = self.stack.last_mut() else { return Turn::Quit };
+        if self.question.is_some() || !screen.place().takes_text() {
+            self.message = Some(Message::plain("pasted text goes into a field only; nothing was done"));
+            return Turn::On;
+        }
+        self.message = None;
+        let outcome = screen.on_edit(&Edit::Paste(text));
+        self.follow(outcome).await
+    }
+
+    /// Takes what came of a job.
+    pub async fn job(&mut self, job: &JobDone) -> Turn {
+        let outcomes: Vec<_> = self.stack.iter_mut().map(|screen| screen.on_job(job)).collect();
+        for outcome in outcomes {
+            if self.follow(outcome).await == Turn::Quit {
+                return Turn::Quit;
+            }
+        }
+        self.load().await;
+        Turn::On
+    }
+
+    /// Draws the whole screen.
+    pub fn draw(&self, buffer: &mut Buffer) {
+        let area = buffer.area;
+        let Some(screen) = self.stack.last() else { return };
+        let path: Vec<String> = self.stack.iter().map(|screen| screen.title()).collect();
+        let head = Head {
+            path: &path,
+            deliverer: &self.deliverer,
+            pulse: &self.pulse,
+            read_only: self.services.read_only,
+            demo: self.services.demo,
+        };
+        frame::draw_head(buffer, area, &self.theme, &head);
+        screen.draw(buffer, frame::body(area), &self.theme);
+        let speaks = self.message.clone().or_else(|| screen.status());
+        frame::draw_message(buffer, area, &self.theme, speaks.as_ref());
+        let place = if self.question.is_some() { Place::Question } else { screen.place() };
+        frame::draw_foot(buffer, area, &self.theme, place);
+        if let Some(question) = &self.question {
+            question.draw(buffer, frame::body(area), &self.theme);
+        }
+    }
+
+    async fn answer(&mut self, mut question: Question, action: Option<Action>, event: &KeyEvent) -> Turn {
+        let picked = match keymap::key(event) {
+            Some(Key::Char(c)) => question.pick(c),
+            _ => false,
+        };
+        match action {
+            _ if picked => return self.follow(question.choose()).await,
+            Some(Action::Open) => return self.follow(question.choose()).await,
+            Some(Action::Back) => return Turn::On,
+            Some(Action::Up) => question.step(-1),
+            Some(Action::Down) => question.step(1),
+            _ => {}
+        }
+        self.question = Some(question);
+        Turn::On
+    }
+
+    async fn follow(&mut self, outcome: Outcome) -> Turn {
+        let mut next = vec![outcome];
+        let mut reload = false;
+        while let Some(outcome) = next.pop() {
+            match outcome {
+                Outcome::Ignored => continue,
+                Outcome::Handled => {}
+                Outcome::Reload => reload = true,
+                Outcome::Open(screen) => {
+                    self.stack.push(screen);
+                    reload = true;
+                }
+                Outcome::Replace(screen) => {
+                    self.stack.pop();
+                    self.stack.push(screen);
+                    reload = true;
+                }
+                Outcome::Close => {
+                    self.stack.pop();
+                    if self.stack.is_empty() {
+                        return Turn::Quit;
+                    }
+                    reload = true;
+                }
+                Outcome::CloseWith(done) => {
+                    self.stack.pop();
+                    let Some(screen) = self.stack.last_mut() else { return Turn::Quit };
+                    screen.on_child(&done);
+                    reload = true;
+                }
+                Outcome::Run(command) => {
+                    next.push(self.run(command).await);
+                    reload = true;
+                }
+                Outcome::Undo(account) => {
+                    next.push(self.undo(account.as_ref()).await);
+                    reload = true;
+                }
+                Outcome::Ask(question) => self.question = Some(question),
+                Outcome::Start(job) => self.start(job),
+                Outcome::Say(message) => self.message = Some(message),
+                Outcome::Fill { field, text } => {
+                    if let Some(screen) = self.stack.last_mut() {
+                        screen.on_fill(field, text);
+                    }
+                }
+                Outcome::Both(both) => {
+                    let (first, second) = *both;
+                    next.push(second);
+                    next.push(first);
+                }
+            }
+        }
+        if reload {
+            self.load().await;
+        }
+        self.arrange();
+        Turn::On
+    }
+
+    async fn run(&mut self, command: Command) -> Outcome {
+        let result = self.store.run(&self.services.actor, command).await;
+        let Some(screen) = self.stack.last_mut() else { return Outcome::Handled };
+        match result {
+            Ok(done) => screen.on_done(&done),
+            Err(error) => screen.on_refused(&error),
+        }
+    }
+
+    async fn undo(&mut self, account: Option<&crate::domain::account::AccountKey>) -> Outcome {
+        let last = match self.store.last_undoable(&self.services.actor, account).await {
+            Ok(last) => last,
+            Err(error) => return Outcome::Say(Message::bad(error.to_string())),
+        };
+        let Some(change) = last else {
+            return Outcome::Say(Message::plain("nothing of yours is left to take back here"));
+        };
+        let result = self.store.run(&self.services.actor, Command::Undo { change: change.id }).await;
+        let message = match result {
+            Ok(done) => Message::good(done.says),
+            Err(CommandError::Refused(why)) => Message::plain(why),
+            Err(error) => Message::bad(error.to_string()),
+        };
+        Outcome::Say(message)
+    }
+
+    fn start(&self, job: Job) {
+        let jobs = self.jobs.clone();
+        tokio::spawn(async move {
+            let _ = jobs.send(job.await);
+        });
+    }
+
+    fn arrange(&mut self) {
+        let area = frame::body(self.area);
+        if let Some(screen) = self.stack.last_mut() {
+            screen.arrange(area);
+        }
+    }
+
+    /// Says something that no key asked for.
+    pub fn say(&mut self, text: impl Into<String>, tone: Tone) {
+        self.message = Some(Message { text: text.into(), tone });
+    }
+}
+
+/// Whether a key was pressed or repeats; its release is nothing.
+#[must_use]
+pub const fn is_press(event: &KeyEvent) -> bool {
+    !matches!(event.kind, crossterm::event::KeyEventKind::Release) && !matches!(event.code, KeyCode::Null)
+}

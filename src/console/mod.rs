@@ -1,0 +1,100 @@
+//! The console: screens over the store, drawn on a terminal.
+//!
+//! It meets the dispatcher only through the store and a small handle, and never calls a channel's send: a test message is a
+//! delivery like any other. All it waits for is local store work; anything slow runs beside the loop. [`app`] is the state
+//! and what keys do to it, without a terminal; [`events`] is the loop between the two. To add a screen, see [`screen`]; to
+//! add a key, see [`keymap`].
+
+pub mod keymap;
+
+pub mod theme;
+
+pub mod screen;
+
+pub mod app;
+
+pub mod screens;
+
+pub mod widgets;
+
+pub mod words;
+
+pub mod events;
+
+pub mod terminal;
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use tokio::sync::{mpsc, watch};
+
+use crate::channels::Senders;
+use crate::console::app::App;
+use crate::console::screen::{FillSamples, Services};
+use crate::console::screens::accounts::Accounts;
+use crate::console::terminal::{Terminal, TerminalError, restore};
+use crate::console::theme::ThemeName;
+use crate::console::widgets::frame::Deliverer;
+use crate::domain::command::Actor;
+use crate::store::Store;
+
+/// What a person may set.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The colours.
+    pub theme: ThemeName,
+    /// Whether there are any: not with `NO_COLOR` or `color = "never"`.
+    pub color: bool,
+    /// The zone of the times on the screen.
+    pub zone: TimeZone,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { theme: ThemeName::Terminal, color: true, zone: TimeZone::system() }
+    }
+}
+
+/// What the console is started with.
+pub struct Context {
+    /// Who acts.
+    pub actor: Actor,
+    /// What a person may set.
+    pub options: Options,
+    /// Fills sample accounts into an empty store, where that can be done.
+    pub fill_samples: Option<FillSamples>,
+    /// Lists the rooms of a HipChat token, beside the loop.
+    pub senders: Option<Arc<Senders>>,
+    /// Whether this is the demo.
+    pub demo: bool,
+}
+
+/// Runs the console until a person ends it, a signal does, or the terminal is gone. Gives the terminal back.
+///
+/// # Errors
+/// When there is no terminal, or it cannot be used.
+pub async fn run(
+    store: Store,
+    deliverer: Option<watch::Receiver<Deliverer>>,
+    context: Context,
+) -> Result<(), TerminalError> {
+    let mut terminal = Terminal::set_up()?;
+    let services = Arc::new(Services {
+        actor: context.actor,
+        options: context.options,
+        clock: store.clock().clone(),
+        read_only: store.is_read_only(),
+        fill_samples: context.fill_samples,
+        senders: context.senders,
+        demo: context.demo,
+    });
+    let (job_sender, jobs) = mpsc::unbounded_channel();
+    let mut revision = store.revision();
+    revision.mark_unchanged();
+    let first = Box::new(Accounts::new(services.clone()));
+    let mut app = App::new(store, services, first, job_sender).await;
+    app.resize(Terminal::area());
+    let result = events::serve(&mut terminal, &mut app, revision, deliverer, jobs).await;
+    restore();
+    result
+}

@@ -1,0 +1,280 @@
+//! An account: its matrix, and beneath it what is being delivered, live. The screen that everything turns around.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::keymap::{Action, Place};
+use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
+use crate::console::screens::account_form::AccountForm;
+use crate::console::screens::account_words as words;
+use crate::console::screens::delivery::DeliveryScreen;
+use crate::console::screens::destinations::Destinations;
+use crate::console::screens::event::EventScreen;
+use crate::console::screens::test_watch::TestWatch;
+use crate::console::theme::Theme;
+use crate::console::widgets::dialog::{Answer, Question};
+use crate::console::widgets::live::{LiveContext, LivePane};
+use crate::console::widgets::matrix::{self, MatrixCursor};
+use crate::console::widgets::paint::{below, put};
+use crate::domain::account::AccountKey;
+use crate::domain::channel::Channel;
+use crate::domain::command::{CellChange, Command, Done};
+use crate::domain::matrix::CellSetting;
+use crate::domain::message::not_sent_yet;
+use crate::store::Store;
+use crate::store::matrix::MatrixView;
+
+/// Lines of the live pane, its head included, that the matrix leaves it at least.
+const LIVE_LINES_MIN: u16 = 5;
+
+/// The screen.
+pub struct AccountScreen {
+    services: Shared,
+    key: AccountKey,
+    view: Option<MatrixView>,
+    cursor: MatrixCursor,
+    live: LivePane,
+    in_live: bool,
+    zoomed: bool,
+    test: TestWatch,
+    /// What a change of many cells is told as when it is done.
+    says: Option<String>,
+}
+
+impl AccountScreen {
+    /// Of that account.
+    #[must_use]
+    pub fn new(services: Shared, key: AccountKey) -> Self {
+        Self {
+            services,
+            key,
+            view: None,
+            cursor: MatrixCursor::new(Channel::Email),
+            live: LivePane::default(),
+            in_live: false,
+            zoomed: false,
+            test: TestWatch::default(),
+            says: None,
+        }
+    }
+
+    fn live_height(&self, area: Rect) -> u16 {
+        if self.zoomed {
+            return area.height;
+        }
+        let rows = self.view.as_ref().map_or(0, |view| view.catalogue.types().len());
+        let matrix = u16::try_from(rows + 1).unwrap_or(u16::MAX);
+        area.height.saturating_sub(matrix).max(LIVE_LINES_MIN.min(area.height / 3))
+    }
+
+    fn toggle(&mut self, view: &MatrixView) -> Outcome {
+        let channel = self.cursor.channel();
+        let Some(kind) = self.cursor.event_type(view) else { return self.toggle_column(view) };
+        let to = if view.cell(kind, channel).on { CellSetting::Off } else { CellSetting::On };
+        self.says = Some(String::new());
+        let cells = vec![CellChange { event_type: kind.name.clone(), channel, to }];
+        Outcome::Run(Command::SetCells { account: self.key.clone(), cells })
+    }
+
+    fn toggle_column(&mut self, view: &MatrixView) -> Outcome {
+        let channel = self.cursor.channel();
+        let types = view.catalogue.types();
+        let all_on = types.iter().all(|kind| view.cell(kind, channel).on);
+        let to = if all_on { CellSetting::Off } else { CellSetting::On };
+        let on = if all_on { "off" } else { "on" };
+        self.says = Some(format!("{} is {on} for every event type; u takes that back", channel.title()));
+        let cells = types.iter().map(|kind| CellChange { event_type: kind.name.clone(), channel, to }).collect();
+        Outcome::Run(Command::SetCells { account: self.key.clone(), cells })
+    }
+
+    fn toggle_row(&mut self, view: &MatrixView) -> Outcome {
+        let Some(kind) = self.cursor.event_type(view) else { return self.toggle_column(view) };
+        let set_up = |channel: &Channel| view.destinations.iter().any(|other| other.channel == *channel);
+        let mut channels: Vec<Channel> = Channel::ALL.into_iter().filter(set_up).collect();
+        if channels.is_empty() {
+            channels = Channel::ALL.to_vec();
+        }
+        let all_on = channels.iter().all(|channel| view.cell(kind, *channel).on);
+        let to = if all_on { CellSetting::Off } else { CellSetting::On };
+        let names: Vec<_> = channels.iter().map(|channel| channel.title()).collect();
+        let on = if all_on { "off" } else { "on" };
+        self.says = Some(format!("{} is {on} for {}; u takes that back", kind.short, names.join(", ")));
+        let change = |channel| CellChange { event_type: kind.name.clone(), channel, to };
+        Outcome::Run(Command::SetCells {
+            account: self.key.clone(),
+            cells: channels.into_iter().map(change).collect(),
+        })
+    }
+
+    fn send_test(&self, view: &MatrixView) -> Outcome {
+        let channel = self.cursor.channel();
+        if let Some(why) = not_sent_yet(channel) {
+            return Outcome::Say(Message::warn(why));
+        }
+        let event_type = self.cursor.event_type(view).map(|kind| kind.name.clone());
+        let command = |id| Outcome::Run(Command::TestDestination { id, event_type: event_type.clone() });
+        let of_channel: Vec<_> = view.destinations.iter().filter(|other| other.channel == channel).collect();
+        match of_channel.as_slice() {
+            [] => Outcome::Say(Message::warn(format!("{} has nowhere to go yet; enter sets it up", channel.title()))),
+            [one] => command(one.id),
+            many => {
+                let keys = "123456789abcdefghiklmoprstuvwxyz".chars();
+                let answer = |(key, one): (char, &&crate::domain::destination::Destination)| Answer {
+                    key,
+                    label: one.label.clone(),
+                    outcome: command(one.id),
+                };
+                let answers = keys.zip(many).map(answer).collect();
+                Outcome::Ask(Question::new(format!("Send a test over {} to", channel.title()), answers))
+            }
+        }
+    }
+
+    fn on_matrix(&mut self, action: Action) -> Outcome {
+        let Some(view) = self.view.take() else {
+            return if action == Action::Back { Outcome::Close } else { Outcome::Ignored };
+        };
+        let mut outcome = Outcome::Handled;
+        match action {
+            Action::Up => self.cursor.step(&view, -1, 0),
+            Action::Down => self.cursor.step(&view, 1, 0),
+            Action::Left => self.cursor.step(&view, 0, -1),
+            Action::Right => self.cursor.step(&view, 0, 1),
+            Action::First => self.cursor.step(&view, isize::MIN, 0),
+            Action::Last => self.cursor.step(&view, isize::MAX, 0),
+            Action::Toggle => outcome = self.toggle(&view),
+            Action::ToggleRow => outcome = self.toggle_row(&view),
+            Action::ToggleColumn => outcome = self.toggle_column(&view),
+            Action::Test => outcome = self.send_test(&view),
+            Action::Undo => outcome = Outcome::Undo(Some(self.key.clone())),
+            Action::SwitchPane => self.in_live = true,
+            Action::Zoom => (self.zoomed, self.in_live) = (true, true),
+            Action::Edit => {
+                outcome = Outcome::Open(Box::new(AccountForm::edit(self.services.clone(), &view.account)));
+            }
+            Action::SetUp => {
+                let screen = Destinations::new(self.services.clone(), self.key.clone(), self.cursor.channel());
+                outcome = Outcome::Open(Box::new(screen));
+            }
+            Action::Back => outcome = Outcome::Close,
+            _ => outcome = Outcome::Ignored,
+        }
+        self.view = Some(view);
+        outcome
+    }
+
+    fn on_live(&mut self, action: Action) -> Outcome {
+        match action {
+            Action::Up => self.live.step(-1),
+            Action::Down => self.live.step(1),
+            Action::PageUp => self.live.page(-1),
+            Action::PageDown => self.live.page(1),
+            Action::First => self.live.follow(),
+            Action::Last => self.live.last(),
+            Action::SwitchPane => (self.zoomed, self.in_live) = (false, false),
+            Action::Zoom => (self.zoomed, self.in_live) = (!self.zoomed, true),
+            Action::Back if self.zoomed => self.zoomed = false,
+            Action::Back => self.in_live = false,
+            _ => return self.on_live_row(action),
+        }
+        // Looking back reads further than following does.
+        Outcome::Reload
+    }
+
+    fn on_live_row(&self, action: Action) -> Outcome {
+        let Some(row) = self.live.row() else { return Outcome::Ignored };
+        match (action, &row.delivery) {
+            (Action::Open, Some(delivery)) => {
+                Outcome::Open(Box::new(DeliveryScreen::new(self.services.clone(), delivery.id)))
+            }
+            (Action::Replay, Some(delivery)) => Outcome::Run(Command::Replay { deliveries: vec![delivery.id] }),
+            (Action::Replay, None) => Outcome::Say(Message::warn("it went nowhere, so there is nothing to send again")),
+            (Action::Open | Action::Why, _) => {
+                Outcome::Open(Box::new(EventScreen::new(self.services.clone(), row.event.id)))
+            }
+            _ => Outcome::Ignored,
+        }
+    }
+}
+
+impl Screen for AccountScreen {
+    fn title(&self) -> String {
+        self.view.as_ref().map_or_else(|| self.key.to_string(), |view| view.account.profile.name.clone())
+    }
+
+    fn place(&self) -> Place {
+        if self.in_live { Place::Live } else { Place::Matrix }
+    }
+
+    fn account(&self) -> Option<&AccountKey> {
+        Some(&self.key)
+    }
+
+    fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
+        Box::pin(async move {
+            let view = store.matrix(&self.key).await?;
+            self.cursor.set(&view);
+            self.view = Some(view);
+            let rows = store.live(Some(&self.key), self.live.limit()).await?;
+            let pulse = store.pulse(Some(&self.key)).await?;
+            self.live.set(rows, pulse.per_minute);
+            self.test.load(store).await
+        })
+    }
+
+    fn arrange(&mut self, area: Rect) {
+        let live = self.live_height(area);
+        self.live.arrange(live);
+        self.cursor.arrange(area.height.saturating_sub(live));
+    }
+
+    fn on_action(&mut self, action: Action) -> Outcome {
+        self.test.forget();
+        if self.in_live { self.on_live(action) } else { self.on_matrix(action) }
+    }
+
+    fn on_done(&mut self, done: &Done) -> Outcome {
+        let says = self.says.take();
+        if self.test.begin(done) {
+            return Outcome::Handled;
+        }
+        match says {
+            // One cell: the line about what is under the cursor says it all.
+            Some(says) if says.is_empty() => Outcome::Handled,
+            Some(says) if done.change.is_some() => Outcome::Say(Message::good(says)),
+            _ => Outcome::Say(Message::good(done.says.clone())),
+        }
+    }
+
+    fn status(&self) -> Option<Message> {
+        if let Some(message) = self.test.message() {
+            return Some(message);
+        }
+        let view = self.view.as_ref()?;
+        if self.in_live {
+            return self.live.row().map(words::live_row);
+        }
+        let now = self.services.clock.now();
+        Some(words::cell(view, &self.cursor, now, &self.services.options.zone))
+    }
+
+    fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        let Some(view) = &self.view else {
+            put(buffer, area, 1, 0, "this account could not be read", theme.bad);
+            return;
+        };
+        let live = self.live_height(area);
+        let split = area.height.saturating_sub(live);
+        if split > 0 {
+            let upper = Rect::new(area.x, area.y, area.width, split);
+            matrix::draw(buffer, upper, theme, view, &self.cursor, !self.in_live);
+        }
+        let context = LiveContext {
+            catalogue: &view.catalogue,
+            zone: &self.services.options.zone,
+            now: self.services.clock.now(),
+            focused: self.in_live,
+        };
+        self.live.draw(buffer, below(area, split), theme, &context);
+    }
+}

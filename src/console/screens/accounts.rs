@@ -1,0 +1,282 @@
+//! The accounts: who they are, and what is wrong with each. The first screen; in an empty store it leads on.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::console::keymap::{Action, Place};
+use crate::console::screen::{JobDone, Load, Message, Outcome, Screen, Shared};
+use crate::console::screens::account::AccountScreen;
+use crate::console::screens::account_form::AccountForm;
+use crate::console::theme::Theme;
+use crate::console::widgets::list::ListCursor;
+use crate::console::widgets::paint::{below, line, put, shade, wrap};
+use crate::console::widgets::text_box::{Edit, TextBox};
+use crate::console::words::moment;
+use crate::domain::account::{AccountKey, AccountStatus};
+use crate::domain::text::{pad, safe_line};
+use crate::store::Store;
+use crate::store::accounts::{AccountFilter, AccountRow, WAITING_COUNT_MAX};
+
+/// Accounts that are listed at most; the filter finds the others.
+const ROWS_MAX: u32 = 500;
+
+/// The list.
+pub struct Accounts {
+    services: Shared,
+    rows: Vec<AccountRow>,
+    cursor: ListCursor<AccountKey>,
+    filter: TextBox,
+    filtering: bool,
+    trouble_only: bool,
+    filling: bool,
+    loaded: bool,
+}
+
+impl Accounts {
+    /// The whole list.
+    #[must_use]
+    pub fn new(services: Shared) -> Self {
+        Self {
+            services,
+            rows: Vec::new(),
+            cursor: ListCursor::default(),
+            filter: TextBox::default(),
+            filtering: false,
+            trouble_only: false,
+            filling: false,
+            loaded: false,
+        }
+    }
+
+    fn row(&self) -> Option<&AccountRow> {
+        self.rows.get(self.cursor.index())
+    }
+
+    fn is_empty_store(&self) -> bool {
+        self.loaded && self.rows.is_empty() && self.filter.text().is_empty() && !self.trouble_only
+    }
+
+    fn fill(&mut self) -> Outcome {
+        let Some(fill) = &self.services.fill_samples else { return Outcome::Ignored };
+        if !self.is_empty_store() || self.filling || self.services.read_only {
+            return Outcome::Ignored;
+        }
+        self.filling = true;
+        let job = fill();
+        Outcome::Start(Box::pin(async move { JobDone::Filled(job.await) }))
+    }
+
+    fn back(&mut self) -> Outcome {
+        if !self.filtering && self.filter.text().is_empty() && !self.trouble_only {
+            return Outcome::Close;
+        }
+        self.trouble_only = self.trouble_only && self.filtering;
+        self.filtering = false;
+        self.filter = TextBox::default();
+        Outcome::Reload
+    }
+
+    fn draw_empty(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        let mut lines: Vec<(&str, &str)> = vec![
+            ("", "No account is here yet."),
+            ("", ""),
+            ("", "An account is a customer. What happens to it is told by email, Slack, HipChat or a webhook, as its matrix says."),
+            ("", ""),
+            ("n", "make an account; then set up a webhook there and send a test"),
+        ];
+        if self.services.fill_samples.is_some() {
+            lines.push(("d", "fill in sample accounts to try things on"));
+        }
+        lines.extend([("?", "show all keys"), ("q", "quit")]);
+        if self.filling {
+            lines.extend([("", ""), ("", "filling in sample accounts...")]);
+        }
+        let mut y = area.height.saturating_sub(12) / 3;
+        for (key, text) in lines {
+            let x = if key.is_empty() { 3 } else { put(buffer, area, 5, y, key, theme.key) + 3 };
+            let width = usize::from(area.width.saturating_sub(x + 3)).max(1);
+            for part in wrap(text, width.min(70)) {
+                put(buffer, area, x, y, &part, theme.text);
+                y = y.saturating_add(1);
+            }
+        }
+    }
+
+    fn draw_filter(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        let what = match (self.trouble_only, self.filtering || !self.filter.text().is_empty()) {
+            (true, true) => "in trouble, find:",
+            (true, false) => "only those with a failing or disabled destination; ! shows all",
+            (false, true) => "find:",
+            (false, false) => return put_dim_hint(buffer, area, theme),
+        };
+        let x = put(buffer, area, 1, 0, what, theme.head) + 1;
+        let room = Rect::new(area.x + x.min(area.width), area.y, area.width.saturating_sub(x + 1), area.height.min(1));
+        self.filter.draw(buffer, room, theme.text, self.filtering.then_some(theme.cursor), usize::MAX);
+    }
+
+    fn draw_titles(buffer: &mut Buffer, area: Rect, theme: &Theme, layout: &Columns) {
+        let counts = [("failing", 7), ("disabled", 8), ("waiting", 7), ("last", layout.last)];
+        let mut x = 1;
+        for (title, width) in [("account", layout.name), ("key", layout.key)].into_iter().chain(counts) {
+            if width > 0 {
+                x = put(buffer, area, x, 0, &format!("{} ", pad(title, width)), theme.head);
+            }
+        }
+    }
+
+    fn draw_row(&self, buffer: &mut Buffer, area: Rect, theme: &Theme, row: &AccountRow, layout: &Columns) {
+        let mut x = 1;
+        let mut column = |text: &str, width: usize, style: Style| {
+            if width > 0 {
+                x = put(buffer, area, x, 0, &format!("{} ", pad(&safe_line(text), width)), style);
+            }
+        };
+        column(&row.account.profile.name, layout.name, theme.text);
+        column(row.account.key.as_str(), layout.key, theme.dim);
+        let counted = |count: u32| match count {
+            0 => String::new(),
+            WAITING_COUNT_MAX.. => format!("{WAITING_COUNT_MAX}+"),
+            _ => count.to_string(),
+        };
+        column(&counted(row.failing), 7, theme.bad);
+        column(&counted(row.disabled), 8, theme.bad);
+        column(&counted(row.waiting), 7, theme.text);
+        let zone = &self.services.options.zone;
+        let last = row.last_event_at.map(|at| moment(at, self.services.clock.now(), zone)).unwrap_or_default();
+        column(&last, layout.last, theme.dim);
+        if row.account.profile.status == AccountStatus::Suspended {
+            column("suspended", layout.status, theme.warn);
+        }
+    }
+}
+
+fn put_dim_hint(buffer: &mut Buffer, area: Rect, theme: &Theme) {
+    put(buffer, area, 1, 0, "/ finds an account by a part of its name or key", theme.dim);
+}
+
+struct Columns {
+    name: usize,
+    key: usize,
+    last: usize,
+    status: usize,
+}
+
+impl Columns {
+    /// The counts take 25 columns; the name has what the rest leaves.
+    fn of(width: u16) -> Self {
+        let free = usize::from(width).saturating_sub(26);
+        match free {
+            0..=33 => Self { name: free, key: 0, last: 0, status: 0 },
+            34..=49 => Self { name: free.saturating_sub(9), key: 0, last: 8, status: 0 },
+            50..=80 => Self { name: free - 33, key: 12, last: 8, status: 9 },
+            _ => Self { name: (free - 45).min(60), key: 24, last: 8, status: 9 },
+        }
+    }
+}
+
+impl Screen for Accounts {
+    fn title(&self) -> String {
+        "accounts".to_owned()
+    }
+
+    fn place(&self) -> Place {
+        if self.filtering { Place::Filter } else { Place::Accounts }
+    }
+
+    fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
+        let text = self.filter.text().to_owned();
+        let filter = AccountFilter { text, trouble_only: self.trouble_only, limit: ROWS_MAX };
+        Box::pin(async move {
+            self.rows = store.accounts(&filter).await?;
+            self.cursor.set(self.rows.iter().map(|row| row.account.key.clone()).collect());
+            self.loaded = true;
+            Ok(())
+        })
+    }
+
+    fn arrange(&mut self, area: Rect) {
+        self.cursor.arrange(usize::from(area.height.saturating_sub(2)));
+    }
+
+    fn on_action(&mut self, action: Action) -> Outcome {
+        match action {
+            Action::Up => self.cursor.step(-1),
+            Action::Down => self.cursor.step(1),
+            Action::PageUp => self.cursor.page(-1),
+            Action::PageDown => self.cursor.page(1),
+            Action::First => self.cursor.go(0),
+            Action::Last => self.cursor.go(usize::MAX),
+            Action::Filter => self.filtering = true,
+            Action::SwitchPane => self.filtering = false,
+            Action::Trouble => {
+                self.trouble_only = !self.trouble_only;
+                return Outcome::Reload;
+            }
+            Action::Back => return self.back(),
+            Action::New => return Outcome::Open(Box::new(AccountForm::add(self.services.clone()))),
+            Action::Fill => return self.fill(),
+            Action::Open | Action::Edit => {
+                let Some(row) = self.row() else { return Outcome::Ignored };
+                let screen: Box<dyn Screen> = match action {
+                    Action::Edit => Box::new(AccountForm::edit(self.services.clone(), &row.account)),
+                    _ => Box::new(AccountScreen::new(self.services.clone(), row.account.key.clone())),
+                };
+                return Outcome::Open(screen);
+            }
+            _ => return Outcome::Ignored,
+        }
+        Outcome::Handled
+    }
+
+    fn on_edit(&mut self, edit: &Edit) -> Outcome {
+        if !self.filter.edit(edit) {
+            return Outcome::Handled;
+        }
+        self.cursor = ListCursor::default();
+        Outcome::Reload
+    }
+
+    fn on_job(&mut self, job: &JobDone) -> Outcome {
+        let JobDone::Filled(result) = job else { return Outcome::Ignored };
+        self.filling = false;
+        Outcome::Say(match result {
+            Ok(says) => Message::good(says.clone()),
+            Err(error) => Message::bad(error.clone()),
+        })
+    }
+
+    fn status(&self) -> Option<Message> {
+        let row = self.row()?;
+        let mut parts = Vec::new();
+        for (count, what) in [(row.failing, "failing"), (row.disabled, "disabled")] {
+            if count > 0 {
+                let noun = if count == 1 { "destination" } else { "destinations" };
+                parts.push(format!("{count} {what} {noun}"));
+            }
+        }
+        let wrong = if parts.is_empty() { "nothing is wrong".to_owned() } else { parts.join(", ") };
+        let text = format!("{}: {wrong}; owner {}", row.account.key, row.account.profile.owner_email);
+        Some(if parts.is_empty() { Message::plain(text) } else { Message::warn(text) })
+    }
+
+    fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        if self.is_empty_store() {
+            return self.draw_empty(buffer, area, theme);
+        }
+        let layout = Columns::of(area.width);
+        self.draw_filter(buffer, line(area, 0), theme);
+        Self::draw_titles(buffer, line(area, 1), theme, &layout);
+        let body = below(area, 2);
+        if self.loaded && self.rows.is_empty() {
+            put(buffer, body, 1, 0, "no account is like that; esc shows all again", theme.dim);
+        }
+        let rows = self.rows.iter().enumerate().skip(self.cursor.offset()).take(usize::from(body.height));
+        for (y, (index, row)) in (0u16..).zip(rows) {
+            self.draw_row(buffer, line(body, y), theme, row, &layout);
+            if index == self.cursor.index() {
+                shade(buffer, body, 0, y, body.width, theme.cursor);
+            }
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The form of a destination, drawn from its channel's fields. It checks while one types, masks secrets, and lists the rooms of
+//! a HipChat token to choose from, beside the loop.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::channels;
+use crate::channels::field::{Field, FieldKind};
+use crate::channels::form::{FieldError, check_field, typed_values, values_from_text};
+use crate::console::keymap::{Action, Place};
+use crate::console::screen::{JobDone, Message, Outcome, Screen, Shared};
+use crate::console::theme::Theme;
+use crate::console::widgets::dialog::{Answer, Question};
+use crate::console::widgets::form::{Form, FormAnswer, FormField, Shape};
+use crate::console::widgets::text_box::Edit;
+use crate::domain::account::AccountKey;
+use crate::domain::channel::Channel;
+use crate::domain::command::{Command, DestinationForm, Done};
+use crate::domain::destination::{Destination, FieldValue};
+use crate::domain::id::DestinationId;
+use crate::domain::secret::Secret;
+use crate::store::error::CommandError;
+
+const SAVE: usize = 0;
+const SAVE_AND_TEST: usize = 1;
+
+/// What stands between two header lines in a form's one line.
+const HEADER_SEPARATOR: &str = " | ";
+
+/// Rooms that are offered to choose from at most; others are typed.
+const ROOMS_MAX: usize = 300;
+
+static FORMS: AtomicU64 = AtomicU64::new(0);
+
+/// The rooms of a token.
+enum Rooms {
+    Unknown,
+    Asked,
+    Known(Vec<(String, String)>),
+    Failed(String),
+}
+
+/// The form.
+pub struct DestinationScreen {
+    services: Shared,
+    account: AccountKey,
+    channel: Channel,
+    id: Option<DestinationId>,
+    label: String,
+    form: Form,
+    number: u64,
+    rooms: Rooms,
+    /// The server and token whose rooms were asked for.
+    rooms_of: (String, String),
+    test_after: bool,
+}
+
+impl DestinationScreen {
+    /// For a new destination.
+    #[must_use]
+    pub fn add(services: Shared, account: AccountKey, channel: Channel) -> Self {
+        Self::new(services, account, channel, None)
+    }
+
+    /// For other settings of one.
+    #[must_use]
+    pub fn edit(services: Shared, account: AccountKey, destination: &Destination) -> Self {
+        Self::new(services, account, destination.channel, Some(destination))
+    }
+
+    fn new(services: Shared, account: AccountKey, channel: Channel, of: Option<&Destination>) -> Self {
+        let mut fields: Vec<FormField> = channels::fields(channel).iter().map(|field| form_field(field, of)).collect();
+        let label = of.map_or("", |destination| destination.label.as_str());
+        let only = of.map(|destination| destination.only.join(", ")).unwrap_or_default();
+        let help = "what to call it in lists; empty for the address in short";
+        fields.push(FormField::new("label", "Name", help, Shape::Line, label));
+        let help = "event types or groups, with commas; empty for all that the matrix turns on";
+        fields.push(FormField::new("only", "Only for", help, Shape::Line, &only));
+        let mut screen = Self {
+            services,
+            account,
+            channel,
+            id: of.map(|destination| destination.id),
+            label: label.to_owned(),
+            form: Form::new(fields, vec!["Save", "Save and test", "Cancel"]),
+            number: FORMS.fetch_add(1, Ordering::Relaxed),
+            rooms: Rooms::Unknown,
+            rooms_of: (String::new(), String::new()),
+            test_after: false,
+        };
+        screen.check();
+        screen
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.form.field(name).map_or("", FormField::text)
+    }
+
+    fn check(&mut self) {
+        for field in &mut self.form.fields {
+            field.error = match field.name {
+                "label" | "only" => None,
+                name if field.kept && field.text().is_empty() => channels::form::field(self.channel, name).and(None),
+                name => check_field(self.channel, name, &typed(self.channel, name, field.text())).err(),
+            };
+        }
+    }
+
+    fn typed_text(&self) -> BTreeMap<String, String> {
+        let fields = channels::fields(self.channel).iter();
+        fields
+            .map(|field| {
+                let text = typed(self.channel, field.name, self.text(field.name));
+                let text = if text.trim().is_empty() { field.default.to_owned() } else { text };
+                (field.name.to_owned(), text)
+            })
+            .collect()
+    }
+
+    fn save(&mut self, test_after: bool) -> Outcome {
+        self.test_after = test_after;
+        self.check();
+        for field in &mut self.form.fields {
+            field.touched = true;
+        }
+        if self.form.go_to_error() {
+            return Outcome::Handled;
+        }
+        let text = self.typed_text();
+        let values = match self.id {
+            Some(_) => typed_values(self.channel, &text),
+            None => values_from_text(self.channel, &text),
+        };
+        let fields = match values {
+            Ok(fields) => fields,
+            Err(errors) => return self.refused(&errors),
+        };
+        let only = self.text("only").split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
+        let form = DestinationForm { label: self.text("label").trim().to_owned(), only: only.collect(), fields };
+        Outcome::Run(match self.id {
+            Some(id) => Command::EditDestination { id, form },
+            None => Command::AddDestination { account: self.account.clone(), channel: self.channel, form },
+        })
+    }
+
+    fn refused(&mut self, errors: &[FieldError]) -> Outcome {
+        for error in errors {
+            if let Some(field) = self.form.fields.iter_mut().find(|field| field.name == error.field) {
+                field.error = Some(error.message.clone());
+                field.touched = true;
+            }
+        }
+        if self.form.go_to_error() {
+            return Outcome::Handled;
+        }
+        let all: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
+        Outcome::Say(Message::bad(all.join("; ")))
+    }
+
+    fn on_room(&self) -> bool {
+        let Some(current) = self.form.current() else { return false };
+        channels::form::field(self.channel, current.name).is_some_and(|field| field.kind == FieldKind::Room)
+    }
+
+    /// Asks for the rooms when the cursor is on the room, the token is there, and they were not asked for yet.
+    fn ask_for_rooms(&mut self) -> Outcome {
+        let of = (self.text("base_url").trim().to_owned(), self.text("token").trim().to_owned());
+        if !self.on_room() || of.1.is_empty() || of == self.rooms_of {
+            return Outcome::Handled;
+        }
+        let Some(senders) = self.services.senders.clone() else { return Outcome::Handled };
+        self.rooms = Rooms::Asked;
+        self.rooms_of.clone_from(&of);
+        let form = self.number;
+        Outcome::Start(Box::pin(async move {
+            let rooms = senders.rooms(&of.0, &Secret::new(of.1)).await;
+            let rooms = rooms.map(|rooms| rooms.into_iter().map(|room| (room.id, room.name)).collect());
+            JobDone::Rooms { form, rooms: rooms.map_err(|reason| reason.to_string()) }
+        }))
+    }
+
+    fn choose_room(&self) -> Option<Outcome> {
+        let Rooms::Known(rooms) = &self.rooms else { return None };
+        if !self.on_room() || !self.text("room").trim().is_empty() || rooms.is_empty() {
+            return None;
+        }
+        let answer = |(id, name): &(String, String)| Answer {
+            key: ' ',
+            label: format!("{name}  ({id})"),
+            outcome: Outcome::Fill { field: "room", text: id.clone() },
+        };
+        let answers = rooms.iter().take(ROOMS_MAX).map(answer).collect();
+        Some(Outcome::Ask(Question::new("Which room?".to_owned(), answers)))
+    }
+
+    fn take(&mut self, answer: FormAnswer) -> Outcome {
+        match answer {
+            FormAnswer::Entered => match self.choose_room() {
+                Some(choose) => choose,
+                None if self.on_room() && matches!(self.rooms, Rooms::Asked) && self.text("room").is_empty() => {
+                    Outcome::Say(Message::plain("the rooms are being read; wait, or type the room's id"))
+                }
+                None => self.save(false),
+            },
+            FormAnswer::Pressed(SAVE) => self.save(false),
+            FormAnswer::Pressed(SAVE_AND_TEST) => self.save(true),
+            FormAnswer::Pressed(_) => Outcome::Close,
+            FormAnswer::Leave if self.form.changed() => Outcome::Ask(Question::sure(
+                "What you typed is not saved yet. Leave it?".to_owned(),
+                "yes, leave without saving".to_owned(),
+                Outcome::Close,
+            )),
+            FormAnswer::Leave => Outcome::Close,
+            FormAnswer::Changed | FormAnswer::Moved | FormAnswer::Handled => {
+                self.check();
+                self.ask_for_rooms()
+            }
+        }
+    }
+}
+
+/// What a field's line means to the channel: header lines are written in one, with a separator.
+fn typed(channel: Channel, name: &str, text: &str) -> String {
+    match channels::form::field(channel, name).map(|field| field.kind) {
+        Some(FieldKind::Headers) => text.replace(HEADER_SEPARATOR, "\n"),
+        _ => text.to_owned(),
+    }
+}
+
+fn form_field(field: &Field, of: Option<&Destination>) -> FormField {
+    let value = of.and_then(|destination| destination.fields.get(field.name));
+    let text = match (value, of, field.kind) {
+        (Some(FieldValue::Secret(_)), ..) => "",
+        (Some(FieldValue::Flag(on)), ..) => if *on { "yes" } else { "no" },
+        (Some(FieldValue::Plain(text)), ..) => text,
+        (None, _, FieldKind::Flag) if field.default == "true" => "yes",
+        (None, _, FieldKind::Flag) => "no",
+        (None, None, _) => field.default,
+        (None, Some(_), _) => "",
+    };
+    let shape = match field.kind {
+        FieldKind::Flag => Shape::OneOf(vec!["no".to_owned(), "yes".to_owned()]),
+        FieldKind::Choice(choices) => Shape::OneOf(choices.iter().map(|&choice| choice.to_owned()).collect()),
+        FieldKind::SecretUrl => Shape::MaskedUrl,
+        kind if kind.is_secret() => Shape::Masked,
+        _ => Shape::Line,
+    };
+    let help = match field.kind {
+        FieldKind::Headers => format!("{}; several: with `{}` between them", field.help, HEADER_SEPARATOR.trim()),
+        _ => field.help.to_owned(),
+    };
+    let mut form_field = FormField::new(field.name, field.title, help, shape, text);
+    form_field.required = field.required;
+    form_field.kept = matches!(value, Some(FieldValue::Secret(_)));
+    form_field
+}
+
+impl Screen for DestinationScreen {
+    fn title(&self) -> String {
+        if self.id.is_some() { format!("edit {}", self.label) } else { "new".to_owned() }
+    }
+
+    fn place(&self) -> Place {
+        self.form.place()
+    }
+
+    fn account(&self) -> Option<&AccountKey> {
+        Some(&self.account)
+    }
+
+    fn arrange(&mut self, area: Rect) {
+        self.form.arrange(area);
+    }
+
+    fn on_action(&mut self, action: Action) -> Outcome {
+        let answer = self.form.on_action(action);
+        self.take(answer)
+    }
+
+    fn on_edit(&mut self, edit: &Edit) -> Outcome {
+        let answer = self.form.on_edit(edit);
+        self.take(answer)
+    }
+
+    fn on_fill(&mut self, field: &str, text: String) {
+        if let Some(field) = self.form.field_mut(field) {
+            field.fill(&text);
+        }
+        self.check();
+    }
+
+    fn on_job(&mut self, job: &JobDone) -> Outcome {
+        let JobDone::Rooms { form, rooms } = job else { return Outcome::Ignored };
+        if *form != self.number {
+            return Outcome::Ignored;
+        }
+        self.rooms = match rooms {
+            Ok(rooms) => Rooms::Known(rooms.clone()),
+            Err(error) => Rooms::Failed(error.clone()),
+        };
+        Outcome::Handled
+    }
+
+    fn on_done(&mut self, done: &Done) -> Outcome {
+        let says = Outcome::Say(Message::good(format!("{}; t sends a test there", done.says)));
+        match done.destination {
+            Some(id) if self.test_after => Outcome::CloseWith(done.clone())
+                .then(Outcome::Run(Command::TestDestination { id, event_type: None })),
+            _ => Outcome::CloseWith(done.clone()).then(says),
+        }
+    }
+
+    fn on_refused(&mut self, error: &CommandError) -> Outcome {
+        match error {
+            CommandError::Fields(errors) => self.refused(errors),
+            error => Outcome::Say(Message::bad(error.to_string())),
+        }
+    }
+
+    fn status(&self) -> Option<Message> {
+        if !self.on_room() {
+            return None;
+        }
+        let kept = self.form.field("token").is_some_and(|token| token.kept && token.text().is_empty());
+        Some(match &self.rooms {
+            Rooms::Asked => Message::plain("reading the rooms of this token..."),
+            Rooms::Known(rooms) if rooms.is_empty() => Message::warn("this token has no rooms; type a room's id"),
+            Rooms::Known(rooms) if self.text("room").is_empty() => {
+                Message::good(format!("{} rooms: enter lists them to choose from, or type an id", rooms.len()))
+            }
+            Rooms::Known(_) => Message::plain("empty the field to choose from the list again"),
+            Rooms::Failed(why) => Message::warn(format!("{why}; type the room's id by hand")),
+            Rooms::Unknown if kept => Message::plain("type the token again to list its rooms, or a room's id by hand"),
+            Rooms::Unknown => Message::plain("with the token above, the rooms are listed here; or type an id"),
+        })
+    }
+
+    fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        self.form.draw(buffer, area, theme);
+    }
+}

@@ -1,0 +1,278 @@
+//! The destinations of one channel of one account: where they lead, how they are, and what a test there was answered.
+
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::channels;
+use crate::console::keymap::{Action, Place};
+use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
+use crate::console::screens::delivery::DeliveryScreen;
+use crate::console::screens::destination_form::DestinationScreen;
+use crate::console::screens::test_watch::TestWatch;
+use crate::console::theme::Theme;
+use crate::console::widgets::dialog::Question;
+use crate::console::widgets::list::ListCursor;
+use crate::console::widgets::paint::{Span, below, line, put, put_all, shade, wrap};
+use crate::console::words::{full_time, health};
+use crate::domain::account::AccountKey;
+use crate::domain::channel::Channel;
+use crate::domain::command::{Command, Done};
+use crate::domain::destination::{Destination, DestinationState, FieldValue};
+use crate::domain::id::DestinationId;
+use crate::domain::message::not_sent_yet;
+use crate::domain::secret::MASK;
+use crate::domain::text::{pad, safe_line};
+use crate::store::Store;
+
+/// The list.
+pub struct Destinations {
+    services: Shared,
+    account: AccountKey,
+    channel: Channel,
+    rows: Vec<Destination>,
+    cursor: ListCursor<DestinationId>,
+    test: TestWatch,
+}
+
+impl Destinations {
+    /// Of that channel of that account.
+    #[must_use]
+    pub fn new(services: Shared, account: AccountKey, channel: Channel) -> Self {
+        let (rows, cursor, test) = (Vec::new(), ListCursor::default(), TestWatch::default());
+        Self { services, account, channel, rows, cursor, test }
+    }
+
+    fn row(&self) -> Option<&Destination> {
+        self.rows.get(self.cursor.index())
+    }
+
+    fn list_height(&self, area: Rect) -> u16 {
+        let rows = u16::try_from(self.rows.len() + 1).unwrap_or(u16::MAX);
+        rows.min((area.height / 2).max(2)).min(area.height)
+    }
+
+    fn add(&self) -> Outcome {
+        if self.channel == Channel::Browser {
+            return Outcome::Say(Message::warn("browsers enrol themselves; that is not in this version yet"));
+        }
+        Outcome::Open(Box::new(DestinationScreen::add(self.services.clone(), self.account.clone(), self.channel)))
+    }
+
+    fn on_row(&self, action: Action, row: &Destination) -> Outcome {
+        let state = |state| Outcome::Run(Command::SetDestinationState { id: row.id, state });
+        match (action, row.state) {
+            (Action::Edit, _) => {
+                let screen = DestinationScreen::edit(self.services.clone(), self.account.clone(), row);
+                Outcome::Open(Box::new(screen))
+            }
+            (Action::Test, _) => match not_sent_yet(self.channel) {
+                Some(why) => Outcome::Say(Message::warn(why)),
+                None => Outcome::Run(Command::TestDestination { id: row.id, event_type: None }),
+            },
+            (Action::Pause, DestinationState::Enabled) => state(DestinationState::Paused),
+            (Action::Pause, DestinationState::Paused) | (Action::Disable, DestinationState::Disabled) => {
+                state(DestinationState::Enabled)
+            }
+            (Action::Pause, DestinationState::Disabled) => {
+                Outcome::Say(Message::plain(format!("{} is disabled; x enables it", row.label)))
+            }
+            (Action::Disable, _) => state(DestinationState::Disabled),
+            (Action::Remove, _) => Outcome::Ask(Question::sure(
+                format!("Remove {}? What waits for it is cancelled, and this cannot be undone.", row.label),
+                "yes, remove it".to_owned(),
+                Outcome::Run(Command::RemoveDestination { id: row.id }),
+            )),
+            _ => Outcome::Ignored,
+        }
+    }
+
+    fn draw_empty(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        let title = self.channel.title();
+        let mut lines = vec![format!("{title} has no destination in this account yet.")];
+        lines.extend(match (self.channel, not_sent_yet(self.channel)) {
+            (Channel::Browser, Some(why)) => vec![why.to_owned(), "Browsers will enrol themselves on a page.".to_owned()],
+            (_, Some(why)) => vec![why.to_owned(), "`a` keeps a device token for when it is.".to_owned()],
+            (_, None) => vec!["`a` adds one: it asks for what the channel needs, and can test it at once.".to_owned()],
+        });
+        lines.push("Turning the channel on in the matrix does nothing until then.".to_owned());
+        let width = usize::from(area.width.saturating_sub(4)).clamp(1, 74);
+        let lines = lines.iter().flat_map(|text| wrap(text, width));
+        for (y, text) in (1u16..).zip(lines) {
+            put(buffer, area, 2, y, &text, theme.text);
+        }
+    }
+
+    fn draw_row(&self, buffer: &mut Buffer, area: Rect, theme: &Theme, row: &Destination) {
+        let address = channels::address(self.channel, &row.fields);
+        let (state, style) = health(row, theme);
+        let free = usize::from(area.width).saturating_sub(12);
+        let label = if free > 50 { free / 2 } else { free };
+        let trouble = row.state_reason.as_ref().or(row.last_failure.as_ref()).filter(|_| state != "enabled");
+        let more = match trouble {
+            Some(trouble) => trouble.clone(),
+            None if address == row.label => String::new(),
+            None => address,
+        };
+        let mut x = put(buffer, area, 1, 0, &format!("{} ", pad(&safe_line(&row.label), label)), theme.text);
+        x = put(buffer, area, x, 0, &format!("{} ", pad(state, 9)), style);
+        put(buffer, area, x, 0, &more, theme.dim);
+    }
+
+    fn details(&self, row: &Destination, theme: &Theme, zone: &TimeZone) -> Vec<Vec<Span>> {
+        let mut lines = Vec::new();
+        let mut fact = |name: &str, value: String, style: Style| {
+            lines.push(vec![(format!("{} ", pad(name, 15)), theme.dim), (value, style)]);
+        };
+        for field in channels::fields(self.channel) {
+            let value = match row.fields.get(field.name) {
+                Some(FieldValue::Secret(_)) => MASK.to_owned(),
+                Some(FieldValue::Flag(true)) => "yes".to_owned(),
+                Some(FieldValue::Flag(false)) => "no".to_owned(),
+                Some(FieldValue::Plain(text)) => text.clone(),
+                None => continue,
+            };
+            fact(field.title, value, theme.text);
+        }
+        if !row.only.is_empty() {
+            fact("Only for", row.only.join(", "), theme.text);
+        }
+        if let Some(reason) = &row.state_reason {
+            fact(row.state.name(), reason.clone(), theme.warn);
+        }
+        if let Some(since) = row.failing_since {
+            let why = row.last_failure.as_deref().unwrap_or("no reason was noted");
+            fact("Failing since", format!("{}: {why}", full_time(since, zone)), theme.bad);
+        }
+        fact("Added", format!("{} as {}", full_time(row.created_at, zone), row.id), theme.dim);
+        lines
+    }
+
+    fn answer(&self, row: &Destination, theme: &Theme) -> Vec<Vec<Span>> {
+        let Some(detail) = self.test.detail().filter(|detail| detail.delivery.destination == row.id) else {
+            return Vec::new();
+        };
+        let delivery = &detail.delivery;
+        let mut lines = vec![vec![
+            ("Last test       ".to_owned(), theme.dim),
+            (delivery.explanation(), crate::console::words::state_style(delivery, theme)),
+        ]];
+        let answer = detail.attempts.last().and_then(|attempt| attempt.answer.as_ref());
+        if let Some(answer) = answer {
+            for text in crate::domain::text::safe_lines(&answer.body, 5) {
+                lines.push(vec![("                ".to_owned(), theme.dim), (text, theme.text)]);
+            }
+        }
+        lines.push(vec![("                v opens it".to_owned(), theme.dim)]);
+        lines
+    }
+}
+
+impl Screen for Destinations {
+    fn title(&self) -> String {
+        self.channel.title().to_owned()
+    }
+
+    fn place(&self) -> Place {
+        Place::Destinations
+    }
+
+    fn account(&self) -> Option<&AccountKey> {
+        Some(&self.account)
+    }
+
+    fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
+        Box::pin(async move {
+            self.rows = store.destinations(&self.account, Some(self.channel)).await?;
+            self.cursor.set(self.rows.iter().map(|row| row.id).collect());
+            self.test.load(store).await
+        })
+    }
+
+    fn arrange(&mut self, area: Rect) {
+        self.cursor.arrange(usize::from(self.list_height(area).saturating_sub(1)));
+    }
+
+    fn on_action(&mut self, action: Action) -> Outcome {
+        self.test.forget();
+        match action {
+            Action::Up => self.cursor.step(-1),
+            Action::Down => self.cursor.step(1),
+            Action::First => self.cursor.go(0),
+            Action::Last => self.cursor.go(usize::MAX),
+            Action::New => return self.add(),
+            Action::Back => return Outcome::Close,
+            Action::Undo => return Outcome::Undo(Some(self.account.clone())),
+            Action::Open => {
+                return match self.test.last() {
+                    Some(id) => Outcome::Open(Box::new(DeliveryScreen::new(self.services.clone(), id))),
+                    None => Outcome::Say(Message::plain("no test was sent from here yet; t sends one")),
+                };
+            }
+            _ => {
+                return match self.row() {
+                    Some(row) => self.on_row(action, row),
+                    None if action == Action::Edit => self.add(),
+                    None => Outcome::Say(Message::plain("there is no destination yet; a adds one")),
+                };
+            }
+        }
+        Outcome::Handled
+    }
+
+    fn on_done(&mut self, done: &Done) -> Outcome {
+        if self.test.begin(done) {
+            return Outcome::Handled;
+        }
+        Outcome::Say(Message::good(done.says.clone()))
+    }
+
+    fn on_child(&mut self, done: &Done) {
+        if self.test.begin(done) {
+            return;
+        }
+        if let Some(id) = done.destination {
+            self.cursor.wish(id);
+        }
+    }
+
+    fn status(&self) -> Option<Message> {
+        self.test.message().or_else(|| {
+            let row = self.row()?;
+            let what = match row.state {
+                DestinationState::Enabled => "is sent to",
+                DestinationState::Paused => "is paused: what comes is held; p goes on",
+                DestinationState::Disabled => "is disabled: what comes is noted as not sent; x enables it",
+            };
+            let text = format!("{} {what}", row.label);
+            Some(if row.state == DestinationState::Enabled { Message::plain(text) } else { Message::warn(text) })
+        })
+    }
+
+    fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        if self.rows.is_empty() {
+            return self.draw_empty(buffer, area, theme);
+        }
+        let height = self.list_height(area);
+        let head = if self.rows.len() == 1 { "1 destination".to_owned() } else { format!("{} destinations", self.rows.len()) };
+        put(buffer, area, 1, 0, &head, theme.head);
+        let list = Rect::new(area.x, area.y, area.width, height);
+        let list = below(list, 1);
+        let rows = self.rows.iter().enumerate().skip(self.cursor.offset()).take(usize::from(list.height));
+        for (y, (index, row)) in (0u16..).zip(rows) {
+            self.draw_row(buffer, line(list, y), theme, row);
+            if index == self.cursor.index() {
+                shade(buffer, list, 0, y, list.width, theme.cursor);
+            }
+        }
+        let Some(row) = self.row() else { return };
+        let lower = below(area, height.saturating_add(1));
+        let zone = &self.services.options.zone;
+        // The answer to a test comes first: on a small screen it is what was asked for last.
+        let lines = self.answer(row, theme).into_iter().chain(self.details(row, theme, zone));
+        for (y, spans) in (0u16..lower.height).zip(lines) {
+            put_all(buffer, lower, 1, y, &spans);
+        }
+    }
+}

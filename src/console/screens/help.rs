@@ -1,0 +1,118 @@
+//! Every key of every screen, from the keymap table, and what the marks mean.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::keymap::{self, Action, Place};
+use crate::console::screen::{Outcome, Screen};
+use crate::console::theme::Theme;
+use crate::console::widgets::paint::{put, put_all};
+use crate::domain::text::{columns, pad};
+
+const MARKS: [(&str, &str); 9] = [
+    (".", "off"),
+    ("*", "on"),
+    ("o", "on, but nowhere to go: no destination is set up"),
+    ("=", "on, and paused: what comes is held"),
+    ("!", "on, and a destination is failing or disabled"),
+    ("*+ .+", "a + beside a mark: differs from the default"),
+    ("retry 3", "waits for its third try, at the time that stands at the end of the line"),
+    ("84 ms x3", "how long the last try took, and that it was the third"),
+    ("nowhere", "the event went to no channel; `w` says why for each"),
+];
+
+/// The help.
+pub struct Help {
+    lines: Vec<Line>,
+    offset: usize,
+    height: usize,
+}
+
+enum Line {
+    Head(&'static str),
+    Key(&'static str, &'static str),
+    Blank,
+}
+
+impl Help {
+    /// With the keys of that place on top.
+    #[must_use]
+    pub fn new(from: Place) -> Self {
+        let others = Place::ALL.into_iter().filter(|place| *place != from && *place != Place::Everywhere);
+        let mut lines = Vec::new();
+        for place in [from, Place::Everywhere].into_iter().chain(others) {
+            lines.push(Line::Head(place.title()));
+            lines.extend(keymap::of(place).map(|binding| Line::Key(binding.shown, binding.help)));
+            lines.push(Line::Blank);
+            if place == Place::Everywhere {
+                lines.push(Line::Head("Marks"));
+                lines.extend(MARKS.iter().map(|(mark, meaning)| Line::Key(mark, meaning)));
+                lines.push(Line::Blank);
+            }
+        }
+        Self { lines, offset: 0, height: 1 }
+    }
+
+    /// All of its text, for tests.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let lines = self.lines.iter().map(|line| match line {
+            Line::Head(title) => (*title).to_owned(),
+            Line::Key(key, help) => format!("{key} {help}"),
+            Line::Blank => String::new(),
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn scroll(&mut self, by: isize) -> Outcome {
+        let offset_max = self.lines.len().saturating_sub(self.height);
+        self.offset = self.offset.saturating_add_signed(by).min(offset_max);
+        Outcome::Handled
+    }
+}
+
+impl Screen for Help {
+    fn title(&self) -> String {
+        "help".to_owned()
+    }
+
+    fn place(&self) -> Place {
+        Place::Help
+    }
+
+    fn arrange(&mut self, area: Rect) {
+        self.height = usize::from(area.height).max(1);
+        self.scroll(0);
+    }
+
+    fn on_action(&mut self, action: Action) -> Outcome {
+        let page = self.height.saturating_sub(1).max(1).cast_signed();
+        match action {
+            Action::Up => self.scroll(-1),
+            Action::Down => self.scroll(1),
+            Action::PageUp => self.scroll(-page),
+            Action::PageDown => self.scroll(page),
+            Action::First => self.scroll(isize::MIN),
+            Action::Last => self.scroll(isize::MAX),
+            Action::Back => Outcome::Close,
+            _ => Outcome::Ignored,
+        }
+    }
+
+    fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        let widest = keymap::BINDINGS.iter().map(|binding| columns(binding.shown)).max().unwrap_or(0);
+        let width = widest.min(usize::from(area.width) / 3).max(1);
+        for (y, line) in (0u16..).zip(self.lines.iter().skip(self.offset).take(usize::from(area.height))) {
+            match line {
+                Line::Head(title) => {
+                    put(buffer, area, 1, y, title, theme.head);
+                }
+                Line::Key(key, help) => {
+                    let spans = [(format!("{} ", pad(key, width)), theme.key), ((*help).to_owned(), theme.text)];
+                    put_all(buffer, area, 3, y, &spans);
+                }
+                Line::Blank => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The screens, one file each. To add one, see [`crate::console::screen`].
+
+pub mod accounts;
+
+pub mod account_form;
+
+pub mod account;
+
+pub mod account_words;
+
+pub mod destinations;
+
+pub mod destination_form;
+
+pub mod delivery;
+
+pub mod event;
+
+pub mod help;
+
+pub mod test_watch;

@@ -1,0 +1,98 @@
+//! Colours. Everything is told apart by its mark or word as well; colours only help.
+//!
+//! Themes use the terminal's own foreground and background and the sixteen names, so that they fit light and dark ones. The
+//! mono theme uses no colour at all, only modifiers, so that the cursor stays visible where colours are not wanted.
+
+use ratatui::style::{Color, Modifier, Style};
+
+/// A theme's name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ThemeName {
+    /// The terminal's own sixteen colours.
+    #[default]
+    Terminal,
+    /// Blue and yellow where others use green and red.
+    ColourBlind,
+    /// No colours.
+    Mono,
+}
+
+impl ThemeName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Terminal, Self::ColourBlind, Self::Mono];
+
+    /// The name in the config.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Terminal => "terminal",
+            Self::ColourBlind => "colour-blind",
+            Self::Mono => "mono",
+        }
+    }
+}
+
+/// The styles of everything on the screen.
+#[derive(Clone, Copy, Debug)]
+pub struct Theme {
+    /// Ordinary text.
+    pub text: Style,
+    /// What matters less.
+    pub dim: Style,
+    /// Heads of tables and groups.
+    pub head: Style,
+    /// The line at the top.
+    pub bar: Style,
+    /// What is under the cursor.
+    pub cursor: Style,
+    /// Went well.
+    pub good: Style,
+    /// Went wrong.
+    pub bad: Style,
+    /// Needs a look.
+    pub warn: Style,
+    /// A cell that differs from the default; laid over the cell's own style.
+    pub changed: Style,
+    /// A key in the footer.
+    pub key: Style,
+}
+
+impl Theme {
+    /// The theme of that name.
+    #[must_use]
+    pub const fn new(name: ThemeName) -> Self {
+        let plain = Style::new();
+        let bold = plain.add_modifier(Modifier::BOLD);
+        let (good, bad, warn, key) = match name {
+            ThemeName::Terminal => (plain.fg(Color::Green), bold.fg(Color::Red), bold.fg(Color::Magenta), plain.fg(Color::Cyan)),
+            ThemeName::ColourBlind => (plain.fg(Color::Blue), bold.fg(Color::Yellow), bold.fg(Color::Magenta), plain.fg(Color::Cyan)),
+            ThemeName::Mono => (plain, bold, bold, bold),
+        };
+        Self {
+            text: plain,
+            dim: plain.add_modifier(Modifier::DIM),
+            head: bold,
+            bar: bold.add_modifier(Modifier::REVERSED),
+            cursor: plain.add_modifier(Modifier::REVERSED),
+            good,
+            bad,
+            warn,
+            changed: plain.add_modifier(Modifier::BOLD).add_modifier(Modifier::UNDERLINED),
+            key,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mono_theme_has_no_colour_and_a_visible_cursor() {
+        let theme = Theme::new(ThemeName::Mono);
+        for style in [theme.text, theme.dim, theme.good, theme.bad, theme.warn, theme.cursor, theme.changed, theme.key] {
+            assert_eq!((style.fg, style.bg), (None, None));
+        }
+        assert!(theme.cursor.add_modifier.contains(Modifier::REVERSED));
+    }
+}

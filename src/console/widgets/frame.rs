@@ -1,0 +1,181 @@
+//! What stands around every screen: the path and the pulse at the top, the line that speaks, the keys at the foot.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::keymap::{self, Action, Binding, Place};
+use crate::console::screen::{Message, Tone};
+use crate::console::theme::Theme;
+use crate::console::widgets::paint::{line, put, put_right, shade};
+use crate::domain::text::columns;
+use crate::store::accounts::{Pulse, WAITING_COUNT_MAX};
+
+/// Lines that a screen has not got for itself.
+pub const LINES: u16 = 3;
+
+/// Who delivers from this database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Deliverer {
+    /// This process.
+    Here,
+    /// Another one; this one takes over when it ends.
+    Elsewhere,
+    /// This process, but a person holds it.
+    Paused,
+    /// This process lets its last sends end.
+    Stopping,
+    /// Nobody here can, and why.
+    Failed(String),
+    /// This console was not to deliver.
+    #[default]
+    NotAsked,
+}
+
+impl Deliverer {
+    fn words(&self) -> (String, bool) {
+        match self {
+            Self::Here => ("delivering".to_owned(), false),
+            Self::Elsewhere => ("another process delivers".to_owned(), false),
+            Self::Paused => ("paused, nothing is sent".to_owned(), true),
+            Self::Stopping => ("stopping".to_owned(), false),
+            Self::Failed(reason) => (format!("not delivering: {reason}"), true),
+            Self::NotAsked => ("looking on".to_owned(), false),
+        }
+    }
+}
+
+/// What the head shows.
+pub struct Head<'a> {
+    /// The path of screens, the present one last.
+    pub path: &'a [String],
+    /// Who delivers.
+    pub deliverer: &'a Deliverer,
+    /// How the deliveries go.
+    pub pulse: &'a Pulse,
+    /// Whether changes are refused.
+    pub read_only: bool,
+    /// Whether this is the demo.
+    pub demo: bool,
+}
+
+/// The part of the whole area that is the screen's own.
+#[must_use]
+pub const fn body(area: Rect) -> Rect {
+    let height = area.height.saturating_sub(LINES);
+    let top = if area.height > LINES { 1 } else { 0 };
+    Rect::new(area.x, area.y + top, area.width, height)
+}
+
+/// Draws the top line: the path, and as much of the pulse as fits beside it.
+pub fn draw_head(buffer: &mut Buffer, area: Rect, theme: &Theme, head: &Head<'_>) {
+    let top = line(area, 0);
+    let name = if head.demo { "bellboard demo" } else { "bellboard" };
+    let mut path = format!(" {name}");
+    for title in head.path {
+        path.push_str(" > ");
+        path.push_str(title);
+    }
+    shade(buffer, top, 0, 0, top.width, theme.bar);
+    // On a narrow screen the name of the program is what people can do without.
+    if columns(&path) + 12 > usize::from(top.width) {
+        path = format!(" {}", head.path.join(" > "));
+    }
+    let (words, alarm) = head.deliverer.words();
+    let mut pulse = Vec::new();
+    if head.read_only {
+        pulse.push("read-only".to_owned());
+    }
+    pulse.push(words);
+    let capped = |count: u32| {
+        if count >= WAITING_COUNT_MAX { format!("{WAITING_COUNT_MAX}+") } else { count.to_string() }
+    };
+    for (count, what) in
+        [(head.pulse.failing, "failing"), (head.pulse.disabled, "disabled"), (head.pulse.waiting, "waiting")]
+    {
+        if count > 0 {
+            pulse.push(format!("{} {what}", capped(count)));
+        }
+    }
+    let from = put(buffer, top, 0, 0, &path, theme.bar).saturating_add(2);
+    let mut keep = pulse.len();
+    while keep > 0 {
+        let text = format!("{} ", pulse[..keep].join("  "));
+        let x = put_right(buffer, top, from, 0, &text, theme.bar);
+        if x < top.width {
+            if alarm {
+                shade(buffer, top, x, 0, top.width - x, theme.bar.patch(theme.bad));
+            }
+            break;
+        }
+        keep -= 1;
+    }
+}
+
+/// Draws the line that speaks.
+pub fn draw_message(buffer: &mut Buffer, area: Rect, theme: &Theme, message: Option<&Message>) {
+    let Some(message) = message else { return };
+    let style = match message.tone {
+        Tone::Plain => theme.text,
+        Tone::Good => theme.good,
+        Tone::Warn => theme.warn,
+        Tone::Bad => theme.bad,
+    };
+    if area.height >= LINES {
+        put(buffer, line(area, area.height - 2), 1, 0, &message.text, style);
+    }
+}
+
+/// Draws the foot: the place's keys, as many as fit, and always the ways to the help and back.
+pub fn draw_foot(buffer: &mut Buffer, area: Rect, theme: &Theme, place: Place) {
+    if area.height < 2 {
+        return;
+    }
+    let foot = line(area, area.height - 1);
+    let mut x = 1;
+    for binding in shown(place, usize::from(foot.width)) {
+        x = put(buffer, foot, x, 0, key(binding), theme.key);
+        x = put(buffer, foot, x + 1, 0, binding.name, theme.dim);
+        x += 2;
+    }
+}
+
+/// The bindings that the foot of a place shows in so many columns.
+#[must_use]
+pub fn shown(place: Place, width: usize) -> Vec<&'static Binding> {
+    let is_last = |binding: &Binding| matches!(binding.action, Action::Help | Action::Back);
+    let wide = |binding: &Binding| columns(key(binding)) + 1 + columns(binding.name) + 2;
+    let named = || keymap::of(place).filter(|binding| !binding.name.is_empty());
+    let last: Vec<_> = named().filter(|binding| is_last(binding)).collect();
+    let mut room = (width + 1).saturating_sub(last.iter().map(|binding| wide(binding)).sum());
+    let mut shown = Vec::new();
+    for binding in named().filter(|binding| !is_last(binding)) {
+        if wide(binding) > room {
+            break;
+        }
+        room -= wide(binding);
+        shown.push(binding);
+    }
+    shown.extend(last);
+    shown
+}
+
+fn key(binding: &Binding) -> &'static str {
+    binding.shown.split(',').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_foot_shows_its_main_key_and_the_way_back() {
+        for place in Place::ALL.into_iter().filter(|place| *place != Place::Everywhere) {
+            for width in [40, 80] {
+                let shown = shown(place, width);
+                assert!(shown.iter().any(|binding| binding.action == Action::Back), "{place:?} at {width}");
+                let first = keymap::of(place).next().map(|binding| binding.action);
+                assert_eq!(shown.first().map(|binding| binding.action), first, "{place:?} at {width}");
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The live pane: the newest events and their deliveries, the newest on top.
+//!
+//! It follows while the cursor is on the newest line. Elsewhere it stands still, so that what is read does not move away, and
+//! counts what came since. A line at 80 columns:
+//!
+//! ```text
+//!  14:02:07 heartbeat stopped    Webhook hooks.acme.test retry 3   500 at 14:07:07
+//!  time     event type           channel destination     state  status ms, tries; or the next try
+//! ```
+
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::console::theme::Theme;
+use crate::console::widgets::list::ListCursor;
+use crate::console::widgets::paint::{below, line, put, shade};
+use crate::console::words::{delivery_state, millis, moment, state_style};
+use crate::domain::catalogue::Catalogue;
+use crate::domain::delivery::DeliveryState;
+use crate::domain::id::{DeliveryId, EventId};
+use crate::domain::text::{columns, pad};
+use crate::domain::time::Timestamp;
+use crate::store::deliveries::DeliveryRow;
+use crate::store::live::LiveRow;
+
+/// Lines that are read while it follows.
+pub const ROWS: u32 = 100;
+
+/// Lines that are read while somebody looks back.
+pub const ROWS_STILL: u32 = 500;
+
+type RowId = (EventId, Option<DeliveryId>);
+
+/// The pane.
+#[derive(Debug, Default)]
+pub struct LivePane {
+    rows: Vec<LiveRow>,
+    cursor: ListCursor<RowId>,
+    /// The newest line when it was last followed; nothing while it follows.
+    still_since: Option<RowId>,
+    per_minute: u32,
+}
+
+/// What the pane needs to draw a line.
+pub struct LiveContext<'a> {
+    /// For the short names of event types.
+    pub catalogue: &'a Catalogue,
+    /// The zone of the times.
+    pub zone: &'a TimeZone,
+    /// The present moment.
+    pub now: Timestamp,
+    /// Whether the pane has the keys.
+    pub focused: bool,
+}
+
+impl LivePane {
+    /// How many lines to read.
+    #[must_use]
+    pub const fn limit(&self) -> u32 {
+        if self.still_since.is_none() { ROWS } else { ROWS_STILL }
+    }
+
+    /// Takes what was read.
+    pub fn set(&mut self, rows: Vec<LiveRow>, per_minute: u32) {
+        self.cursor.set(rows.iter().map(row_id).collect());
+        self.rows = rows;
+        self.per_minute = per_minute;
+        if self.still_since.is_none() {
+            self.cursor.go(0);
+        }
+    }
+
+    /// The line under the cursor.
+    #[must_use]
+    pub fn row(&self) -> Option<&LiveRow> {
+        self.rows.get(self.cursor.index())
+    }
+
+    /// Moves the cursor.
+    pub fn step(&mut self, by: isize) {
+        self.cursor.step(by);
+        self.hold();
+    }
+
+    /// Moves the cursor by a page.
+    pub fn page(&mut self, by: isize) {
+        self.cursor.page(by);
+        self.hold();
+    }
+
+    /// To the newest, and follow.
+    pub fn follow(&mut self) {
+        self.cursor.go(0);
+        self.hold();
+    }
+
+    /// To the oldest.
+    pub fn last(&mut self) {
+        self.cursor.go(usize::MAX);
+        self.hold();
+    }
+
+    /// Learns how many lines it has, its head included.
+    pub fn arrange(&mut self, height: u16) {
+        self.cursor.arrange(usize::from(height.saturating_sub(1)));
+    }
+
+    fn hold(&mut self) {
+        if self.cursor.index() == 0 {
+            self.still_since = None;
+        } else if self.still_since.is_none() {
+            self.still_since = self.rows.first().map(row_id);
+        }
+    }
+
+    fn newer(&self) -> usize {
+        self.still_since.as_ref().map_or(0, |id| self.cursor.position(id).unwrap_or(self.rows.len()))
+    }
+
+    /// Draws it: its head, then its lines.
+    pub fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme, context: &LiveContext<'_>) {
+        let head = line(area, 0);
+        let state = match (self.still_since.is_some(), self.newer()) {
+            (true, 0) => "standing still".to_owned(),
+            (true, newer) => format!("standing still, {newer} new above"),
+            (false, _) if self.per_minute == 1 => "following, 1 event a minute".to_owned(),
+            (false, _) => format!("following, {} events a minute", self.per_minute),
+        };
+        let name = if context.focused { "-- [live] " } else { "-- live " };
+        let width = usize::from(area.width);
+        let fill = width.saturating_sub(columns(name) + columns(&state) + 4);
+        let style = if context.focused { theme.head } else { theme.dim };
+        put(buffer, head, 0, 0, &format!("{name}{} {state} --", "-".repeat(fill)), style);
+        let body = below(area, 1);
+        if self.rows.is_empty() {
+            put(buffer, body, 1, 0, "no events yet; `t` sends a test, `bellboard emit` makes one", theme.dim);
+        }
+        let widths = Widths::of(area.width);
+        let rows = self.rows.iter().enumerate().skip(self.cursor.offset()).take(usize::from(body.height));
+        for (y, (index, row)) in (0u16..).zip(rows) {
+            let chosen = context.focused && index == self.cursor.index();
+            draw_row(buffer, line(body, y), theme, context, &widths, row);
+            if chosen {
+                shade(buffer, body, 0, y, body.width, theme.cursor);
+            }
+        }
+    }
+}
+
+fn row_id(row: &LiveRow) -> RowId {
+    (row.event.id, row.delivery.as_ref().map(|delivery| delivery.id))
+}
+
+/// Columns of each part, without the space after it.
+struct Widths {
+    event_type: usize,
+    channel: usize,
+    destination: usize,
+}
+
+impl Widths {
+    /// Of 80 columns, 36 are for the time, the state, the status and the rest; narrower screens give up the channel and then
+    /// the destination, wider ones give the destination what they have.
+    fn of(width: u16) -> Self {
+        let free = usize::from(width).saturating_sub(1 + 8 + 1 + 9 + 1 + 3 + 1 + 11 + 1);
+        match free {
+            0..=22 => Self { event_type: free.saturating_sub(1).min(20), channel: 0, destination: 0 },
+            23..=36 => Self { event_type: 14, channel: 7, destination: free.saturating_sub(14 + 7 + 2) },
+            _ => Self { event_type: 20, channel: 7, destination: free.saturating_sub(20 + 7 + 2).min(48) },
+        }
+    }
+}
+
+fn draw_row(
+    buffer: &mut Buffer,
+    area: Rect,
+    theme: &Theme,
+    context: &LiveContext<'_>,
+    widths: &Widths,
+    row: &LiveRow,
+) {
+    let at = moment(row.event.received_at, context.now, context.zone);
+    let short = context.catalogue.get(&row.event.event_type).map_or(row.event.event_type.as_str(), |kind| &kind.short);
+    let short = if row.event.test { format!("test: {short}") } else { short.to_owned() };
+    let mut x = put(buffer, area, 1, 0, &format!("{} ", pad(&at, 8)), theme.dim);
+    let mut column = |text: &str, width: usize, style: Style| {
+        if width > 0 {
+            x = put(buffer, area, x, 0, &format!("{} ", pad(&crate::domain::text::safe_line(text), width)), style);
+        }
+    };
+    column(&short, widths.event_type, theme.text);
+    let Some(delivery) = &row.delivery else {
+        column("nowhere", widths.channel, theme.dim);
+        column("", widths.destination, theme.dim);
+        column("not sent, w says why", 24, theme.dim);
+        return;
+    };
+    column(delivery.channel.title(), widths.channel, theme.text);
+    column(&delivery.label, widths.destination, theme.text);
+    column(&delivery_state(delivery), 9, state_style(delivery, theme));
+    column(&delivery.status.map_or_else(String::new, |status| status.to_string()), 3, theme.text);
+    column(&tail(delivery, context), 11, theme.dim);
+}
+
+/// The next try; or how long the last took, and how many there were.
+fn tail(delivery: &DeliveryRow, context: &LiveContext<'_>) -> String {
+    match (delivery.state, delivery.next_attempt_at) {
+        (DeliveryState::Pending, Some(at)) if delivery.attempts > 0 => {
+            let text = moment(at, context.now, context.zone);
+            if text.contains(':') { format!("at {text}") } else { text }
+        }
+        _ => {
+            let took = delivery.duration_ms.map(millis).unwrap_or_default();
+            if delivery.attempts > 1 { format!("{took} x{}", delivery.attempts).trim().to_owned() } else { took }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The matrix: event types down, channels across, a mark in each cell, the heads of the columns reachable above the first row.
+//!
+//! ```text
+//!                                       Browser Email HipChat  iOS  Slack Webhook
+//!  provisioning  provisioned ok            .     *      .       .     *+     *
+//! >              provision failed          .     *      o+      .    [*+]    *
+//! ```
+//!
+//! A `+` beside a mark, and bold, say that the cell differs from the default.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::theme::Theme;
+use crate::console::widgets::paint::{below, line, put};
+use crate::console::words::mark;
+use crate::domain::catalogue::EventType;
+use crate::domain::channel::Channel;
+use crate::domain::text::{columns, pad, safe_line};
+use crate::store::matrix::MatrixView;
+
+/// Columns of a group's name.
+const GROUP: usize = 13;
+
+/// Columns of an event type's short name.
+const SHORT: usize = 21;
+
+/// Where the cursor is: a row, or the heads of the columns.
+#[derive(Clone, Debug, Default)]
+pub struct MatrixCursor {
+    /// The row's event type; nothing in the heads.
+    event_type: Option<String>,
+    row: usize,
+    channel: usize,
+    rows: usize,
+    offset: usize,
+    height: usize,
+}
+
+impl MatrixCursor {
+    /// On the first row, on this channel.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self { row: 1, channel: channel.index(), ..Self::default() }
+    }
+
+    /// The channel under the cursor.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        Channel::ALL[self.channel.min(Channel::ALL.len() - 1)]
+    }
+
+    /// The event type under the cursor; nothing in the heads.
+    #[must_use]
+    pub fn event_type<'a>(&self, view: &'a MatrixView) -> Option<&'a EventType> {
+        view.catalogue.types().get(self.row.checked_sub(1)?)
+    }
+
+    /// Takes the matrix as it is now; the cursor stays on its event type.
+    pub fn set(&mut self, view: &MatrixView) {
+        let types = view.catalogue.types();
+        self.rows = types.len();
+        let moved = self.event_type.as_ref().and_then(|name| types.iter().position(|kind| kind.name == *name));
+        self.row = moved.map_or(self.row, |index| index + 1).min(self.rows);
+        self.remember(view);
+    }
+
+    /// Moves; beyond an edge it stops there.
+    pub fn step(&mut self, view: &MatrixView, down: isize, right: isize) {
+        self.row = self.row.saturating_add_signed(down).min(self.rows);
+        self.channel = self.channel.saturating_add_signed(right).min(Channel::ALL.len() - 1);
+        self.remember(view);
+    }
+
+    /// Learns how many lines there are, the heads included.
+    pub fn arrange(&mut self, height: u16) {
+        self.height = usize::from(height.saturating_sub(1)).max(1);
+        self.fit();
+    }
+
+    fn remember(&mut self, view: &MatrixView) {
+        self.event_type = self.event_type(view).map(|kind| kind.name.clone());
+        self.fit();
+    }
+
+    fn fit(&mut self) {
+        let row = self.row.saturating_sub(1);
+        let offset_max = self.rows.saturating_sub(self.height);
+        self.offset = self.offset.min(row).max((row + 1).saturating_sub(self.height)).min(offset_max);
+    }
+}
+
+/// Where everything stands.
+struct Layout {
+    group: usize,
+    short: usize,
+    /// Column and width of each channel.
+    cells: Vec<(u16, u16)>,
+}
+
+impl Layout {
+    fn of(width: u16) -> Self {
+        let width = usize::from(width);
+        let full: Vec<usize> = Channel::ALL.iter().map(|channel| columns(channel.title()).max(4) + 1).collect();
+        let wide: usize = full.iter().sum();
+        let (group, cells) = if width > GROUP + SHORT + 2 + wide {
+            (GROUP, full)
+        } else if width > SHORT + 2 + wide {
+            (0, full)
+        } else {
+            (0, vec![3; Channel::ALL.len()])
+        };
+        let taken = cells.iter().sum::<usize>();
+        let spare = width.saturating_sub(2 + group + SHORT + taken);
+        // What a wide screen has too much goes between the columns first, then to the names.
+        let gap = (spare / (Channel::ALL.len() + 1)).min(5);
+        let short = width.saturating_sub(2 + group + taken + gap * Channel::ALL.len()).min(46);
+        let mut x = 1 + group + short;
+        let place = |cell: &usize| {
+            let at = x;
+            x += cell + gap;
+            (u16::try_from(at).unwrap_or(u16::MAX), u16::try_from(cell + gap).unwrap_or(u16::MAX))
+        };
+        Self { group, short, cells: cells.iter().map(place).collect() }
+    }
+}
+
+/// Draws it.
+pub fn draw(
+    buffer: &mut Buffer,
+    area: Rect,
+    theme: &Theme,
+    view: &MatrixView,
+    cursor: &MatrixCursor,
+    focused: bool,
+) {
+    let layout = Layout::of(area.width);
+    draw_heads(buffer, line(area, 0), theme, &layout, cursor, focused);
+    let body = below(area, 1);
+    let types = view.catalogue.types();
+    let visible = types.iter().enumerate().skip(cursor.offset).take(usize::from(body.height));
+    for (y, (index, kind)) in (0u16..).zip(visible) {
+        let row = line(body, y);
+        let chosen = focused && cursor.row == index + 1;
+        if chosen {
+            put(buffer, row, 0, 0, ">", theme.head);
+        }
+        let first_of_group = y == 0 || types[index - 1].group != kind.group;
+        if layout.group > 0 && first_of_group {
+            put(buffer, row, 1, 0, &pad(&safe_line(&kind.group), layout.group - 1), theme.dim);
+        }
+        let x = u16::try_from(1 + layout.group).unwrap_or(u16::MAX);
+        let name = if layout.short > 44 { &kind.title } else { &kind.short };
+        put(buffer, row, x, 0, &pad(&safe_line(name), layout.short.saturating_sub(1)), theme.text);
+        for (channel, &(x, width)) in Channel::ALL.iter().zip(&layout.cells) {
+            let cell = view.cell(kind, *channel);
+            let (sign, style) = mark(cell.mark, theme);
+            let style = if cell.changed.is_some() { style.patch(theme.changed) } else { style };
+            let at = x + (width.saturating_sub(2)) / 2;
+            put(buffer, row, at, 0, &sign.to_string(), style);
+            let narrow = width < 4;
+            let under = chosen && *channel == cursor.channel();
+            if cell.changed.is_some() && !(narrow && under) {
+                put(buffer, row, at + 1, 0, "+", theme.dim);
+            }
+            if under {
+                put(buffer, row, at.saturating_sub(1), 0, "[", theme.head);
+                put(buffer, row, at + if narrow { 1 } else { 2 }, 0, "]", theme.head);
+            }
+        }
+    }
+}
+
+fn draw_heads(
+    buffer: &mut Buffer,
+    row: Rect,
+    theme: &Theme,
+    layout: &Layout,
+    cursor: &MatrixCursor,
+    focused: bool,
+) {
+    for (channel, &(x, width)) in Channel::ALL.iter().zip(&layout.cells) {
+        let title = if width < 4 { &channel.title()[..2] } else { channel.title() };
+        let spare = usize::from(width).saturating_sub(columns(title) + usize::from(width >= 4));
+        let at = x + u16::try_from(spare / 2).unwrap_or(0);
+        let chosen = focused && cursor.row == 0 && *channel == cursor.channel();
+        put(buffer, row, at, 0, title, if chosen { theme.cursor } else { theme.head });
+    }
+    if focused && cursor.row == 0 {
+        put(buffer, row, 0, 0, ">", theme.head);
+    }
+}

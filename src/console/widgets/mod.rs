@@ -1,0 +1,17 @@
+//! Parts that screens are made of. They know domain types and the theme, but no store and no screen.
+
+pub mod paint;
+
+pub mod list;
+
+pub mod text_box;
+
+pub mod dialog;
+
+pub mod frame;
+
+pub mod form;
+
+pub mod live;
+
+pub mod matrix;

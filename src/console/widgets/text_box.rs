@@ -1,0 +1,122 @@
+//! A line to type in.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use tui_input::{Input, InputRequest};
+
+use crate::console::widgets::paint::{put, shade};
+use crate::domain::text::{columns, safe_line};
+
+/// Longest text that can be typed, in characters; a channel's fields are checked more strictly.
+const CHARACTERS_MAX: usize = 4096;
+
+/// What typing does to a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// A key of the line editor.
+    Key(InputRequest),
+    /// Text that was pasted.
+    Paste(String),
+}
+
+impl Edit {
+    /// What a key does to a line; nothing when it does nothing.
+    #[must_use]
+    pub fn from_key(event: &KeyEvent) -> Option<Self> {
+        let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
+        if event.modifiers.contains(KeyModifiers::ALT) {
+            return None;
+        }
+        let request = match event.code {
+            KeyCode::Char('u') if ctrl => InputRequest::DeleteLine,
+            KeyCode::Char('w') if ctrl => InputRequest::DeletePrevWord,
+            KeyCode::Char('e') if ctrl => InputRequest::GoToEnd,
+            KeyCode::Char('k') if ctrl => InputRequest::DeleteTillEnd,
+            KeyCode::Char('h') if ctrl => InputRequest::DeletePrevChar,
+            KeyCode::Char(c) if !ctrl && !c.is_control() => InputRequest::InsertChar(c),
+            KeyCode::Backspace => InputRequest::DeletePrevChar,
+            KeyCode::Delete => InputRequest::DeleteNextChar,
+            KeyCode::Left => InputRequest::GoToPrevChar,
+            KeyCode::Right => InputRequest::GoToNextChar,
+            KeyCode::Home => InputRequest::GoToStart,
+            KeyCode::End => InputRequest::GoToEnd,
+            _ => return None,
+        };
+        Some(Self::Key(request))
+    }
+}
+
+/// A line to type in.
+#[derive(Clone, Debug, Default)]
+pub struct TextBox {
+    input: Input,
+}
+
+impl TextBox {
+    /// With this text in it, the cursor at its end.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { input: Input::new(text.into()) }
+    }
+
+    /// What was typed.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.input.value()
+    }
+
+    /// Takes an edit. Says whether the text changed.
+    pub fn edit(&mut self, edit: &Edit) -> bool {
+        let room = CHARACTERS_MAX.saturating_sub(self.text().chars().count());
+        match edit {
+            Edit::Key(InputRequest::InsertChar(_)) if room == 0 => false,
+            Edit::Key(request) => self.input.handle(*request).is_some_and(|change| change.value),
+            Edit::Paste(text) => {
+                let line: String = text.trim().chars().filter(|c| !c.is_control()).take(room).collect();
+                for character in line.chars() {
+                    self.input.handle(InputRequest::InsertChar(character));
+                }
+                !line.is_empty()
+            }
+        }
+    }
+
+    /// Draws it into the area's first line; what is masked shows only how much there is: the
+    /// characters from `mask_from` on.
+    pub fn draw(&self, buffer: &mut Buffer, area: Rect, style: Style, cursor: Option<Style>, mask_from: usize) {
+        let characters: Vec<char> = self.text().chars().collect();
+        let at = self.input.cursor().min(characters.len());
+        let shown = |from: usize, to: usize| -> String {
+            let masked = |(index, character): (usize, &char)| if from + index < mask_from { *character } else { '•' };
+            safe_line(&characters[from..to].iter().enumerate().map(masked).collect::<String>()).into_owned()
+        };
+        let (before, after) = (shown(0, at), shown(at, characters.len()));
+        let room = usize::from(area.width).saturating_sub(1);
+        let mut skipped = before.as_str();
+        while cursor.is_some() && columns(skipped) > room {
+            let mut rest = skipped.chars();
+            rest.next();
+            skipped = rest.as_str();
+        }
+        let x = put(buffer, area, 0, 0, skipped, style);
+        put(buffer, area, x, 0, &after, style);
+        if let Some(cursor) = cursor {
+            shade(buffer, area, x.min(area.width.saturating_sub(1)), 0, 1, cursor);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paste_is_one_trimmed_line() {
+        let mut text = TextBox::new("a");
+        assert!(text.edit(&Edit::Paste("  https://x.test/\r\nin\x1b[A \n".to_owned())));
+        assert_eq!(text.text(), "ahttps://x.test/in[A");
+        assert!(!text.edit(&Edit::Paste("\n".to_owned())));
+    }
+}
