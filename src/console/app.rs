@@ -13,8 +13,9 @@ use crate::console::screen::{Job, JobDone, Message, Outcome, Screen, Shared, Ton
 use crate::console::screens::help::Help;
 use crate::console::theme::{Theme, ThemeName};
 use crate::console::widgets::dialog::Question;
-use crate::console::widgets::frame::{self, Deliverer, Head};
+use crate::console::widgets::frame::{self, Head};
 use crate::console::widgets::text_box::Edit;
+use crate::dispatch::Status;
 use crate::domain::command::Command;
 use crate::store::Store;
 use crate::store::accounts::Pulse;
@@ -41,7 +42,7 @@ pub struct App {
     stack: Vec<Box<dyn Screen>>,
     question: Option<Question>,
     message: Option<Message>,
-    deliverer: Deliverer,
+    deliverer: Option<Status>,
     pulse: Pulse,
     jobs: mpsc::UnboundedSender<JobDone>,
     area: Rect,
@@ -63,7 +64,7 @@ impl App {
             stack: vec![first],
             question: None,
             message: None,
-            deliverer: Deliverer::default(),
+            deliverer: None,
             pulse: Pulse::default(),
             jobs,
             area: Rect::default(),
@@ -101,8 +102,8 @@ impl App {
     }
 
     /// Learns who delivers.
-    pub fn set_deliverer(&mut self, deliverer: Deliverer) {
-        self.deliverer = deliverer;
+    pub fn set_deliverer(&mut self, status: Status) {
+        self.deliverer = Some(status);
     }
 
     /// Answers a key.
@@ -162,7 +163,7 @@ impl App {
         let path: Vec<String> = self.stack.iter().map(|screen| screen.title()).collect();
         let head = Head {
             path: &path,
-            deliverer: &self.deliverer,
+            deliverer: self.deliverer.as_ref(),
             pulse: &self.pulse,
             read_only: self.services.read_only,
             demo: self.services.demo,
@@ -200,8 +201,7 @@ impl App {
         let mut reload = false;
         while let Some(outcome) = next.pop() {
             match outcome {
-                Outcome::Ignored => continue,
-                Outcome::Handled => {}
+                Outcome::Ignored | Outcome::Handled => {}
                 Outcome::Reload => reload = true,
                 Outcome::Open(screen) => {
                     self.stack.push(screen);

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::console::app::{App, Turn, is_press};
 use crate::console::screen::JobDone;
 use crate::console::terminal::{Terminal, TerminalError, restore};
-use crate::console::widgets::frame::Deliverer;
+use crate::dispatch::Status;
 use crate::store::Revision;
 
 /// Shortest time between two frames that commits cause: at most 20 a second, however fast events come.
@@ -40,7 +40,7 @@ pub async fn serve(
     terminal: &mut Terminal,
     app: &mut App,
     mut revision: watch::Receiver<Revision>,
-    mut deliverer: Option<watch::Receiver<Deliverer>>,
+    mut deliverer: Option<watch::Receiver<Status>>,
     mut jobs: mpsc::UnboundedReceiver<JobDone>,
 ) -> Result<(), TerminalError> {
     let mut inputs = read_inputs();
@@ -124,7 +124,7 @@ async fn on_event(app: &mut App, event: Event) -> Turn {
     }
 }
 
-async fn changed(deliverer: &mut Option<watch::Receiver<Deliverer>>) -> Result<(), watch::error::RecvError> {
+async fn changed(deliverer: &mut Option<watch::Receiver<Status>>) -> Result<(), watch::error::RecvError> {
     match deliverer {
         Some(deliverer) => match deliverer.changed().await {
             Ok(()) => Ok(()),

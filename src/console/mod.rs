@@ -30,11 +30,11 @@ use tokio::sync::{mpsc, watch};
 
 use crate::channels::Senders;
 use crate::console::app::App;
-use crate::console::screen::{FillSamples, Services};
+use crate::console::screen::{FillSamples, Services, Tone};
 use crate::console::screens::accounts::Accounts;
 use crate::console::terminal::{Terminal, TerminalError, restore};
 use crate::console::theme::ThemeName;
-use crate::console::widgets::frame::Deliverer;
+use crate::dispatch::{self, Status};
 use crate::domain::command::Actor;
 use crate::store::Store;
 
@@ -69,16 +69,34 @@ pub struct Context {
     pub demo: bool,
 }
 
-/// Runs the console until a person ends it, a signal does, or the terminal is gone. Gives the terminal back.
+/// Runs the console until a person ends it, a signal does, or the terminal is gone. Then it lets the dispatcher's running
+/// sends end and gives the terminal back.
 ///
 /// # Errors
 /// When there is no terminal, or it cannot be used.
-pub async fn run(
+pub async fn run(store: Store, dispatcher: Option<dispatch::Handle>, context: Context) -> Result<(), TerminalError> {
+    let mut terminal = Terminal::set_up();
+    let status = dispatcher.as_ref().map(dispatch::Handle::status);
+    let result = match &mut terminal {
+        Ok(terminal) => start(terminal, store, status.clone(), context).await,
+        Err(_) => Ok(()),
+    };
+    if result.is_err() || !status.is_some_and(|status| is_sending(&status.borrow())) {
+        restore();
+    }
+    if let Some(dispatcher) = dispatcher {
+        dispatcher.stop().await;
+    }
+    restore();
+    terminal.and(result)
+}
+
+async fn start(
+    terminal: &mut Terminal,
     store: Store,
-    deliverer: Option<watch::Receiver<Deliverer>>,
+    status: Option<watch::Receiver<Status>>,
     context: Context,
 ) -> Result<(), TerminalError> {
-    let mut terminal = Terminal::set_up()?;
     let services = Arc::new(Services {
         actor: context.actor,
         options: context.options,
@@ -94,7 +112,16 @@ pub async fn run(
     let first = Box::new(Accounts::new(services.clone()));
     let mut app = App::new(store, services, first, job_sender).await;
     app.resize(Terminal::area());
-    let result = events::serve(&mut terminal, &mut app, revision, deliverer, jobs).await;
-    restore();
-    result
+    events::serve(terminal, &mut app, revision, status.clone(), jobs).await?;
+    if status.is_some_and(|status| is_sending(&status.borrow())) {
+        app.set_deliverer(Status::Stopping);
+        app.say("what is being sent ends first, at most a few seconds", Tone::Plain);
+        // The terminal may be the reason for the end; then nobody sees this.
+        let _ = terminal.draw(Terminal::area(), |buffer| app.draw(buffer));
+    }
+    Ok(())
+}
+
+fn is_sending(status: &Status) -> bool {
+    matches!(status, Status::Delivering { sending } if *sending > 0)
 }

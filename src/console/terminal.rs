@@ -30,7 +30,9 @@ static PANIC_HOOK: Once = Once::new();
 #[derive(Debug, thiserror::Error)]
 pub enum TerminalError {
     /// Input or output is a pipe or a file.
-    #[error("the console needs a terminal for its input and output; in a script use the commands, see `bellboard help`")]
+    #[error(
+        "the console needs a terminal for its input and output; in a script use the commands, see `bellboard help`"
+    )]
     NoTerminal,
     /// The terminal does not do what it is told.
     #[error("the terminal cannot be used: {0}")]

@@ -64,8 +64,12 @@ impl Theme {
         let plain = Style::new();
         let bold = plain.add_modifier(Modifier::BOLD);
         let (good, bad, warn, key) = match name {
-            ThemeName::Terminal => (plain.fg(Color::Green), bold.fg(Color::Red), bold.fg(Color::Magenta), plain.fg(Color::Cyan)),
-            ThemeName::ColourBlind => (plain.fg(Color::Blue), bold.fg(Color::Yellow), bold.fg(Color::Magenta), plain.fg(Color::Cyan)),
+            ThemeName::Terminal => {
+                (plain.fg(Color::Green), bold.fg(Color::Red), bold.fg(Color::Magenta), plain.fg(Color::Cyan))
+            }
+            ThemeName::ColourBlind => {
+                (plain.fg(Color::Blue), bold.fg(Color::Yellow), bold.fg(Color::Magenta), plain.fg(Color::Cyan))
+            }
             ThemeName::Mono => (plain, bold, bold, bold),
         };
         Self {
@@ -90,7 +94,8 @@ mod tests {
     #[test]
     fn the_mono_theme_has_no_colour_and_a_visible_cursor() {
         let theme = Theme::new(ThemeName::Mono);
-        for style in [theme.text, theme.dim, theme.good, theme.bad, theme.warn, theme.cursor, theme.changed, theme.key] {
+        for style in [theme.text, theme.dim, theme.good, theme.bad, theme.warn, theme.cursor, theme.changed, theme.key]
+        {
             assert_eq!((style.fg, style.bg), (None, None));
         }
         assert!(theme.cursor.add_modifier.contains(Modifier::REVERSED));

@@ -100,10 +100,7 @@ impl AccountScreen {
         let on = if all_on { "off" } else { "on" };
         self.says = Some(format!("{} is {on} for {}; u takes that back", kind.short, names.join(", ")));
         let change = |channel| CellChange { event_type: kind.name.clone(), channel, to };
-        Outcome::Run(Command::SetCells {
-            account: self.key.clone(),
-            cells: channels.into_iter().map(change).collect(),
-        })
+        Outcome::Run(Command::SetCells { account: self.key.clone(), cells: channels.into_iter().map(change).collect() })
     }
 
     fn send_test(&self, view: &MatrixView) -> Outcome {

@@ -50,7 +50,9 @@ impl AccountForm {
     fn account_key(&self) -> Result<AccountKey, String> {
         match (&self.key, self.text("key").trim()) {
             (Some(key), _) => Ok(key.clone()),
-            (None, "") => AccountKey::suggest(self.text("name")).ok_or_else(|| "give it a key of letters and digits".to_owned()),
+            (None, "") => {
+                AccountKey::suggest(self.text("name")).ok_or_else(|| "give it a key of letters and digits".to_owned())
+            }
             (None, typed) => typed.parse().map_err(|error: crate::domain::account::AccountError| error.to_string()),
         }
     }
@@ -66,7 +68,9 @@ impl AccountForm {
         let key = self.account_key().err().filter(|_| name.is_none());
         let email = parse_email(self.text("owner_email")).err().map(|error| error.to_string());
         let zone = self.text("timezone").trim();
-        let zone = jiff::tz::TimeZone::get(zone).err().map(|_| format!("`{zone}` is no time zone; write one like Europe/Vienna"));
+        let zone = jiff::tz::TimeZone::get(zone)
+            .err()
+            .map(|_| format!("`{zone}` is no time zone; write one like Europe/Vienna"));
         for (field, error) in [("name", name), ("key", key), ("owner_email", email), ("timezone", zone)] {
             if let Some(field) = self.form.field_mut(field) {
                 field.error = error;
@@ -92,13 +96,12 @@ impl AccountForm {
     fn take(&mut self, answer: FormAnswer) -> Outcome {
         match answer {
             FormAnswer::Entered | FormAnswer::Pressed(SAVE) => self.save(),
-            FormAnswer::Pressed(_) => Outcome::Close,
             FormAnswer::Leave if self.form.changed() => Outcome::Ask(Question::sure(
                 "What you typed is not saved yet. Leave it?".to_owned(),
                 "yes, leave without saving".to_owned(),
                 Outcome::Close,
             )),
-            FormAnswer::Leave => Outcome::Close,
+            FormAnswer::Leave | FormAnswer::Pressed(_) => Outcome::Close,
             FormAnswer::Changed | FormAnswer::Moved | FormAnswer::Handled => {
                 self.check();
                 Outcome::Handled
@@ -108,7 +111,7 @@ impl AccountForm {
 }
 
 fn fields(name: &str, owner_email: &str, timezone: &str, status: AccountStatus) -> Vec<FormField> {
-    let states = vec!["active".to_owned(), "suspended".to_owned()];
+    let choices = vec!["active".to_owned(), "suspended".to_owned()];
     let mut fields = vec![
         FormField::new("name", "Name", "what people call it, as Acme Ltd", Shape::Line, name),
         FormField::new(
@@ -123,7 +126,7 @@ fn fields(name: &str, owner_email: &str, timezone: &str, status: AccountStatus) 
             "status",
             "Status",
             "while suspended, nothing goes out but the notice of it",
-            Shape::OneOf(states),
+            Shape::OneOf(choices),
             status.name(),
         ),
     ];
@@ -163,9 +166,7 @@ impl Screen for AccountForm {
     fn on_done(&mut self, done: &Done) -> Outcome {
         let says = Outcome::Say(Message::good(done.says.clone()));
         match (&self.key, self.account_key()) {
-            (None, Ok(key)) => {
-                Outcome::Replace(Box::new(AccountScreen::new(self.services.clone(), key))).then(says)
-            }
+            (None, Ok(key)) => Outcome::Replace(Box::new(AccountScreen::new(self.services.clone(), key))).then(says),
             _ => Outcome::Close.then(says),
         }
     }

@@ -24,13 +24,13 @@ const ROWS_MAX: u32 = 500;
 /// The list.
 pub struct Accounts {
     services: Shared,
-    rows: Vec<AccountRow>,
+    /// Nothing until they were read.
+    rows: Option<Vec<AccountRow>>,
     cursor: ListCursor<AccountKey>,
     filter: TextBox,
     filtering: bool,
     trouble_only: bool,
     filling: bool,
-    loaded: bool,
 }
 
 impl Accounts {
@@ -39,22 +39,25 @@ impl Accounts {
     pub fn new(services: Shared) -> Self {
         Self {
             services,
-            rows: Vec::new(),
+            rows: None,
             cursor: ListCursor::default(),
             filter: TextBox::default(),
             filtering: false,
             trouble_only: false,
             filling: false,
-            loaded: false,
         }
     }
 
     fn row(&self) -> Option<&AccountRow> {
-        self.rows.get(self.cursor.index())
+        self.rows.as_ref()?.get(self.cursor.index())
+    }
+
+    fn found_none(&self) -> bool {
+        self.rows.as_ref().is_some_and(Vec::is_empty)
     }
 
     fn is_empty_store(&self) -> bool {
-        self.loaded && self.rows.is_empty() && self.filter.text().is_empty() && !self.trouble_only
+        self.found_none() && self.filter.text().is_empty() && !self.trouble_only
     }
 
     fn fill(&mut self) -> Outcome {
@@ -81,7 +84,10 @@ impl Accounts {
         let mut lines: Vec<(&str, &str)> = vec![
             ("", "No account is here yet."),
             ("", ""),
-            ("", "An account is a customer. What happens to it is told by email, Slack, HipChat or a webhook, as its matrix says."),
+            (
+                "",
+                "An account is a customer. What happens to it is told by email, Slack, HipChat or a webhook, as its matrix says.",
+            ),
             ("", ""),
             ("n", "make an account; then set up a webhook there and send a test"),
         ];
@@ -188,9 +194,9 @@ impl Screen for Accounts {
         let text = self.filter.text().to_owned();
         let filter = AccountFilter { text, trouble_only: self.trouble_only, limit: ROWS_MAX };
         Box::pin(async move {
-            self.rows = store.accounts(&filter).await?;
-            self.cursor.set(self.rows.iter().map(|row| row.account.key.clone()).collect());
-            self.loaded = true;
+            let rows = store.accounts(&filter).await?;
+            self.cursor.set(rows.iter().map(|row| row.account.key.clone()).collect());
+            self.rows = Some(rows);
             Ok(())
         })
     }
@@ -268,10 +274,10 @@ impl Screen for Accounts {
         self.draw_filter(buffer, line(area, 0), theme);
         Self::draw_titles(buffer, line(area, 1), theme, &layout);
         let body = below(area, 2);
-        if self.loaded && self.rows.is_empty() {
+        if self.found_none() {
             put(buffer, body, 1, 0, "no account is like that; esc shows all again", theme.dim);
         }
-        let rows = self.rows.iter().enumerate().skip(self.cursor.offset()).take(usize::from(body.height));
+        let rows = self.rows.iter().flatten().enumerate().skip(self.cursor.offset()).take(usize::from(body.height));
         for (y, (index, row)) in (0u16..).zip(rows) {
             self.draw_row(buffer, line(body, y), theme, row, &layout);
             if index == self.cursor.index() {

@@ -100,7 +100,12 @@ impl Page<'_> {
     fn attempt(&mut self, attempt: &Attempt, zone: &TimeZone) {
         let status = attempt.status.map(|status| format!(" {status}")).unwrap_or_default();
         let at = full_time(attempt.started_at, zone);
-        self.title(&format!("try {}: {}{status}, {}, {at}", attempt.number, attempt.outcome, millis(attempt.duration_ms)));
+        self.title(&format!(
+            "try {}: {}{status}, {}, {at}",
+            attempt.number,
+            attempt.outcome,
+            millis(attempt.duration_ms)
+        ));
         if let Some(reason) = &attempt.reason {
             self.styled("reason", reason, self.theme.bad);
         }
@@ -116,7 +121,11 @@ impl Page<'_> {
             Some(request) => {
                 self.fact("request", &format!("{} {}", request.method, request.url));
                 self.headers(&request.headers);
-                if request.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("content-type") && value.contains("json")) {
+                if request
+                    .headers
+                    .iter()
+                    .any(|(name, value)| name.eq_ignore_ascii_case("content-type") && value.contains("json"))
+                {
                     self.json(&request.body);
                 } else {
                     self.body(&request.body);
@@ -134,9 +143,12 @@ impl Page<'_> {
     }
 
     fn json(&mut self, text: &str) {
-        let pretty = serde_json::from_str::<serde_json::Value>(text).and_then(|value| serde_json::to_string_pretty(&value));
+        let pretty =
+            serde_json::from_str::<serde_json::Value>(text).and_then(|value| serde_json::to_string_pretty(&value));
         // Numbers that this would round are shown as they came instead.
-        let kept = |pretty: &String| pretty.split_whitespace().collect::<String>() == text.split_whitespace().collect::<String>();
+        let kept = |pretty: &String| {
+            pretty.split_whitespace().collect::<String>() == text.split_whitespace().collect::<String>()
+        };
         match pretty.ok().filter(kept) {
             Some(pretty) => self.body(&pretty),
             None => self.body(text),
@@ -163,12 +175,18 @@ fn next(detail: &DeliveryDetail, zone: &TimeZone, now: Timestamp) -> String {
     let row = &detail.delivery;
     match (row.state, row.next_attempt_at) {
         (DeliveryState::Delivered, _) => "nothing more to do; r sends it again under the same webhook-id".to_owned(),
-        (DeliveryState::Failed, _) => "not tried again by itself; r sends it again under the same webhook-id".to_owned(),
+        (DeliveryState::Failed, _) => {
+            "not tried again by itself; r sends it again under the same webhook-id".to_owned()
+        }
         (DeliveryState::Cancelled, _) => "not tried; r sends it after all".to_owned(),
         (DeliveryState::Sending, _) => "being sent at this moment".to_owned(),
         (DeliveryState::Pending, Some(at)) if at > now => {
             let wait = human_duration(at.since(now));
-            format!("try {} at {} (in {wait} from when this was drawn); x cancels it", row.attempts + 1, moment(at, now, zone))
+            format!(
+                "try {} at {} (in {wait} from when this was drawn); x cancels it",
+                row.attempts + 1,
+                moment(at, now, zone)
+            )
         }
         (DeliveryState::Pending, _) => match detail.target.state {
             crate::domain::destination::DestinationState::Paused => "waits until the destination goes on".to_owned(),

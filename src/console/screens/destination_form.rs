@@ -207,13 +207,12 @@ impl DestinationScreen {
             },
             FormAnswer::Pressed(SAVE) => self.save(false),
             FormAnswer::Pressed(SAVE_AND_TEST) => self.save(true),
-            FormAnswer::Pressed(_) => Outcome::Close,
             FormAnswer::Leave if self.form.changed() => Outcome::Ask(Question::sure(
                 "What you typed is not saved yet. Leave it?".to_owned(),
                 "yes, leave without saving".to_owned(),
                 Outcome::Close,
             )),
-            FormAnswer::Leave => Outcome::Close,
+            FormAnswer::Leave | FormAnswer::Pressed(_) => Outcome::Close,
             FormAnswer::Changed | FormAnswer::Moved | FormAnswer::Handled => {
                 self.check();
                 self.ask_for_rooms()
@@ -233,13 +232,18 @@ fn typed(channel: Channel, name: &str, text: &str) -> String {
 fn form_field(field: &Field, of: Option<&Destination>) -> FormField {
     let value = of.and_then(|destination| destination.fields.get(field.name));
     let text = match (value, of, field.kind) {
-        (Some(FieldValue::Secret(_)), ..) => "",
-        (Some(FieldValue::Flag(on)), ..) => if *on { "yes" } else { "no" },
+        (Some(FieldValue::Flag(on)), ..) => {
+            if *on {
+                "yes"
+            } else {
+                "no"
+            }
+        }
         (Some(FieldValue::Plain(text)), ..) => text,
         (None, _, FieldKind::Flag) if field.default == "true" => "yes",
         (None, _, FieldKind::Flag) => "no",
         (None, None, _) => field.default,
-        (None, Some(_), _) => "",
+        (Some(FieldValue::Secret(_)), ..) | (None, Some(_), _) => "",
     };
     let shape = match field.kind {
         FieldKind::Flag => Shape::OneOf(vec!["no".to_owned(), "yes".to_owned()]),
@@ -307,8 +311,9 @@ impl Screen for DestinationScreen {
     fn on_done(&mut self, done: &Done) -> Outcome {
         let says = Outcome::Say(Message::good(format!("{}; t sends a test there", done.says)));
         match done.destination {
-            Some(id) if self.test_after => Outcome::CloseWith(done.clone())
-                .then(Outcome::Run(Command::TestDestination { id, event_type: None })),
+            Some(id) if self.test_after => {
+                Outcome::CloseWith(done.clone()).then(Outcome::Run(Command::TestDestination { id, event_type: None }))
+            }
             _ => Outcome::CloseWith(done.clone()).then(says),
         }
     }

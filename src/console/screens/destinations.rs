@@ -92,7 +92,9 @@ impl Destinations {
         let title = self.channel.title();
         let mut lines = vec![format!("{title} has no destination in this account yet.")];
         lines.extend(match (self.channel, not_sent_yet(self.channel)) {
-            (Channel::Browser, Some(why)) => vec![why.to_owned(), "Browsers will enrol themselves on a page.".to_owned()],
+            (Channel::Browser, Some(why)) => {
+                vec![why.to_owned(), "Browsers will enrol themselves on a page.".to_owned()]
+            }
             (_, Some(why)) => vec![why.to_owned(), "`a` keeps a device token for when it is.".to_owned()],
             (_, None) => vec!["`a` adds one: it asks for what the channel needs, and can test it at once.".to_owned()],
         });
@@ -255,7 +257,8 @@ impl Screen for Destinations {
             return self.draw_empty(buffer, area, theme);
         }
         let height = self.list_height(area);
-        let head = if self.rows.len() == 1 { "1 destination".to_owned() } else { format!("{} destinations", self.rows.len()) };
+        let head =
+            if self.rows.len() == 1 { "1 destination".to_owned() } else { format!("{} destinations", self.rows.len()) };
         put(buffer, area, 1, 0, &head, theme.head);
         let list = Rect::new(area.x, area.y, area.width, height);
         let list = below(list, 1);

@@ -174,7 +174,8 @@ impl Screen for EventScreen {
         }
         let data = below(data, 1);
         for (y, (name, value)) in (0..data.height).zip(self.data().into_iter().skip(self.data_offset)) {
-            let x = put(buffer, data, 1, y, &format!("{} ", pad(&crate::domain::text::safe_line(&name), 18)), theme.dim);
+            let x =
+                put(buffer, data, 1, y, &format!("{} ", pad(&crate::domain::text::safe_line(&name), 18)), theme.dim);
             put(buffer, data, x, y, &value, theme.text);
         }
     }

@@ -99,7 +99,9 @@ impl FormField {
         match self.shape {
             Shape::Line | Shape::OneOf(_) => usize::MAX,
             Shape::Masked => 0,
-            Shape::MaskedUrl => self.text().char_indices().filter(|(_, c)| *c == '/').nth(2).map_or(0, |(at, _)| at + 1),
+            Shape::MaskedUrl => {
+                self.text().char_indices().filter(|(_, c)| *c == '/').nth(2).map_or(0, |(at, _)| at + 1)
+            }
         }
     }
 }
@@ -213,7 +215,8 @@ impl Form {
 
     /// Takes typing.
     pub fn on_edit(&mut self, edit: &Edit) -> FormAnswer {
-        let Some(field) = self.fields.get_mut(self.focus).filter(|field| !matches!(field.shape, Shape::OneOf(_))) else {
+        let Some(field) = self.fields.get_mut(self.focus).filter(|field| !matches!(field.shape, Shape::OneOf(_)))
+        else {
             return FormAnswer::Handled;
         };
         if field.text.edit(edit) {

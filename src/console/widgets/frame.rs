@@ -7,40 +7,21 @@ use crate::console::keymap::{self, Action, Binding, Place};
 use crate::console::screen::{Message, Tone};
 use crate::console::theme::Theme;
 use crate::console::widgets::paint::{line, put, put_right, shade};
+use crate::dispatch::Status;
 use crate::domain::text::columns;
 use crate::store::accounts::{Pulse, WAITING_COUNT_MAX};
 
 /// Lines that a screen has not got for itself.
 pub const LINES: u16 = 3;
 
-/// Who delivers from this database.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Deliverer {
-    /// This process.
-    Here,
-    /// Another one; this one takes over when it ends.
-    Elsewhere,
-    /// This process, but a person holds it.
-    Paused,
-    /// This process lets its last sends end.
-    Stopping,
-    /// Nobody here can, and why.
-    Failed(String),
-    /// This console was not to deliver.
-    #[default]
-    NotAsked,
-}
-
-impl Deliverer {
-    fn words(&self) -> (String, bool) {
-        match self {
-            Self::Here => ("delivering".to_owned(), false),
-            Self::Elsewhere => ("another process delivers".to_owned(), false),
-            Self::Paused => ("paused, nothing is sent".to_owned(), true),
-            Self::Stopping => ("stopping".to_owned(), false),
-            Self::Failed(reason) => (format!("not delivering: {reason}"), true),
-            Self::NotAsked => ("looking on".to_owned(), false),
-        }
+fn words(deliverer: Option<&Status>) -> (String, bool) {
+    match deliverer {
+        Some(Status::Delivering { .. }) => ("delivering".to_owned(), false),
+        Some(Status::Standby) => ("another process delivers".to_owned(), false),
+        Some(Status::Paused) => ("paused, nothing is sent".to_owned(), true),
+        Some(Status::Stopping) => ("stopping".to_owned(), false),
+        Some(Status::Failed(reason)) => (format!("not delivering: {reason}"), true),
+        None => ("looking on".to_owned(), false),
     }
 }
 
@@ -48,8 +29,8 @@ impl Deliverer {
 pub struct Head<'a> {
     /// The path of screens, the present one last.
     pub path: &'a [String],
-    /// Who delivers.
-    pub deliverer: &'a Deliverer,
+    /// What the dispatcher of this process does; nothing when it has none.
+    pub deliverer: Option<&'a Status>,
     /// How the deliveries go.
     pub pulse: &'a Pulse,
     /// Whether changes are refused.
@@ -80,7 +61,7 @@ pub fn draw_head(buffer: &mut Buffer, area: Rect, theme: &Theme, head: &Head<'_>
     if columns(&path) + 12 > usize::from(top.width) {
         path = format!(" {}", head.path.join(" > "));
     }
-    let (words, alarm) = head.deliverer.words();
+    let (words, alarm) = words(head.deliverer);
     let mut pulse = Vec::new();
     if head.read_only {
         pulse.push("read-only".to_owned());

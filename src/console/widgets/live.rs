@@ -173,14 +173,7 @@ impl Widths {
     }
 }
 
-fn draw_row(
-    buffer: &mut Buffer,
-    area: Rect,
-    theme: &Theme,
-    context: &LiveContext<'_>,
-    widths: &Widths,
-    row: &LiveRow,
-) {
+fn draw_row(buffer: &mut Buffer, area: Rect, theme: &Theme, context: &LiveContext<'_>, widths: &Widths, row: &LiveRow) {
     let at = moment(row.event.received_at, context.now, context.zone);
     let short = context.catalogue.get(&row.event.event_type).map_or(row.event.event_type.as_str(), |kind| &kind.short);
     let short = if row.event.test { format!("test: {short}") } else { short.to_owned() };

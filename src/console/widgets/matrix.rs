@@ -126,14 +126,7 @@ impl Layout {
 }
 
 /// Draws it.
-pub fn draw(
-    buffer: &mut Buffer,
-    area: Rect,
-    theme: &Theme,
-    view: &MatrixView,
-    cursor: &MatrixCursor,
-    focused: bool,
-) {
+pub fn draw(buffer: &mut Buffer, area: Rect, theme: &Theme, view: &MatrixView, cursor: &MatrixCursor, focused: bool) {
     let layout = Layout::of(area.width);
     draw_heads(buffer, line(area, 0), theme, &layout, cursor, focused);
     let body = below(area, 1);
@@ -171,14 +164,7 @@ pub fn draw(
     }
 }
 
-fn draw_heads(
-    buffer: &mut Buffer,
-    row: Rect,
-    theme: &Theme,
-    layout: &Layout,
-    cursor: &MatrixCursor,
-    focused: bool,
-) {
+fn draw_heads(buffer: &mut Buffer, row: Rect, theme: &Theme, layout: &Layout, cursor: &MatrixCursor, focused: bool) {
     for (channel, &(x, width)) in Channel::ALL.iter().zip(&layout.cells) {
         let title = if width < 4 { &channel.title()[..2] } else { channel.title() };
         let spare = usize::from(width).saturating_sub(columns(title) + usize::from(width >= 4));
