@@ -84,7 +84,7 @@ impl Outcome {
     ///
     /// # Errors
     /// When a delivery did not get through, or has not ended yet.
-    fn verdict(&self, limit: Duration) -> Result<(), Failure> {
+    fn verdict(&self, out: Output, limit: Duration) -> Result<(), Failure> {
         let id = self.event.id;
         let lost = |row: &&DeliveryRow| matches!(row.state, DeliveryState::Failed | DeliveryState::Cancelled);
         let failed = self.deliveries.iter().filter(lost).count();
@@ -92,11 +92,19 @@ impl Outcome {
             let failed = counted(failed, "delivery", "deliveries");
             return Err(Failure::new(EXIT_FAILED, format!("{failed} did not get through; see `bellboard why {id}`")));
         }
-        let waiting = self.waiting().count();
+        // What a person must set right first (no mail server yet, a paused destination) does not spoil what went through.
+        let delivered = self.deliveries.iter().any(|row| row.state == DeliveryState::Delivered);
+        let waiting = self.waiting().filter(|row| !(delivered && is_held(row))).count();
         if let Some(held) = self.waiting().find(|row| is_held(row)) {
             let reason = held.reason.as_deref().unwrap_or_default();
-            let waiting = counted(waiting, "delivery waits", "deliveries wait");
-            return Err(Failure::new(EXIT_TIMEOUT, format!("{waiting}: {reason}")));
+            let count = self.waiting().filter(|row| is_held(row)).count();
+            let count = counted(count, "delivery waits", "deliveries wait");
+            if !delivered {
+                return Err(Failure::new(EXIT_TIMEOUT, format!("{count}: {reason}")));
+            }
+            if waiting == 0 {
+                out.aside(format!("note: {count}: {reason}"));
+            }
         }
         if waiting > 0 {
             let waiting = counted(waiting, "delivery has", "deliveries have");
@@ -118,8 +126,8 @@ fn is_held(row: &DeliveryRow) -> bool {
 /// Waits for the event's deliveries, prints what became of them, and ends accordingly.
 ///
 /// # Errors
-/// With code 1 when one failed, with code 5 when time ran out or nothing but a person can bring the rest on, or when the
-/// store cannot be used.
+/// With code 1 when one failed, with code 5 when time ran out or nothing was delivered since all of it waits for a person, or
+/// when the store cannot be used.
 pub async fn wait_and_print(session: &Session, store: &Store, id: EventId, limit: Duration) -> Result<(), Failure> {
     let deliverer = session.deliver(store)?;
     let outcome = until_ended(store, id, limit).await;
@@ -127,7 +135,7 @@ pub async fn wait_and_print(session: &Session, store: &Store, id: EventId, limit
         outcome.print(session.out, session.clock.now())?;
     }
     deliverer.stop().await;
-    outcome?.verdict(limit)
+    outcome?.verdict(session.out, limit)
 }
 
 async fn until_ended(store: &Store, id: EventId, limit: Duration) -> Result<Outcome, Failure> {

@@ -150,7 +150,7 @@ async fn accept_only(url: &str, count: usize) -> Duration {
 async fn drain(receiver: &receiver::Process, count: usize) -> Duration {
     let bench = Bench::new(&receiver.url).await;
     bench.accept(count).await;
-    let before = receiver.count().await;
+    let before = receiver.count();
     let began = Instant::now();
     let handle = bench.dispatch();
     receiver.reaches(before + count).await;
@@ -161,7 +161,7 @@ async fn drain(receiver: &receiver::Process, count: usize) -> Duration {
 
 async fn accept_and_deliver(receiver: &receiver::Process, count: usize) -> Duration {
     let bench = Bench::new(&receiver.url).await;
-    let before = receiver.count().await;
+    let before = receiver.count();
     let handle = bench.dispatch();
     let began = Instant::now();
     bench.accept(count).await;
@@ -176,8 +176,8 @@ async fn latency(receiver: &receiver::Process, per_second: f64) -> (f64, f64) {
     const SECONDS: f64 = 5.0;
     let bench = Arc::new(Bench::new(&receiver.url).await);
     let handle = bench.dispatch();
-    receiver.forget_latencies().await;
-    let before = receiver.count().await;
+    receiver.forget_latencies();
+    let before = receiver.count();
     let tick = Duration::from_millis(2);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count")]
     let (each, ticks) = ((per_second * tick.as_secs_f64()).ceil() as usize, (SECONDS / tick.as_secs_f64()) as usize);
@@ -198,7 +198,7 @@ async fn latency(receiver: &receiver::Process, per_second: f64) -> (f64, f64) {
     while tasks.join_next().await.is_some() {}
     receiver.reaches(before + each * ticks).await;
     handle.stop().await;
-    receiver.latencies().await
+    receiver.latencies()
 }
 
 fn resident_kib() -> u64 {

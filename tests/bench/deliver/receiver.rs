@@ -113,7 +113,7 @@ impl Process {
         Self { url: format!("http://127.0.0.1:{}/in", port.trim()), child, pipes }
     }
 
-    async fn ask(&self, question: &str) -> String {
+    fn ask(&self, question: &str) -> String {
         let mut pipes = self.pipes.lock().unwrap();
         writeln!(pipes.0, "{question}").unwrap();
         pipes.0.flush().unwrap();
@@ -122,24 +122,24 @@ impl Process {
         answer.trim().to_owned()
     }
 
-    pub async fn count(&self) -> usize {
-        self.ask("count").await.parse().unwrap()
+    pub fn count(&self) -> usize {
+        self.ask("count").parse().unwrap()
     }
 
     pub async fn reaches(&self, count: usize) {
-        while self.count().await < count {
+        while self.count() < count {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    pub async fn forget_latencies(&self) {
-        self.ask("forget").await;
+    pub fn forget_latencies(&self) {
+        self.ask("forget");
     }
 
     /// p50 and p99 in milliseconds.
     #[expect(clippy::cast_precision_loss, reason = "microseconds far below 2^52")]
-    pub async fn latencies(&self) -> (f64, f64) {
-        let answer = self.ask("latencies").await;
+    pub fn latencies(&self) -> (f64, f64) {
+        let answer = self.ask("latencies");
         let mut numbers = answer.split(' ').map(|number| number.parse::<u64>().unwrap() as f64 / 1000.0);
         (numbers.next().unwrap(), numbers.next().unwrap())
     }
