@@ -35,6 +35,8 @@ pub mod demo;
 
 pub mod serve;
 
+pub mod console;
+
 pub mod emit;
 
 pub mod ingest;
@@ -90,7 +92,7 @@ async fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
     };
     let session = Session::start(&globals, out)?;
     match command {
-        None => Err(Failure::usage("the console is not in this build; see `bellboard help`")),
+        None => console::open(&session).await,
         Some(Command::Demo(command)) => command.run(&session).await,
         Some(Command::Serve(command)) => command.run(&session).await,
         Some(command) => {

@@ -24,7 +24,7 @@ use crate::cli::demo::mail::MailSink;
 use crate::cli::demo::receivers::Receivers;
 use crate::cli::failure::{EXIT_FAILED, EXIT_REFUSED, Failure};
 use crate::cli::session::Session;
-use crate::cli::{signals, watch};
+use crate::cli::{console, signals, watch};
 use crate::config::Config;
 use crate::domain::command::Actor;
 use crate::store::Store;
@@ -69,7 +69,8 @@ impl Demo {
         let accounts = samples::fill(&store, &session.actor, |receiver| Some(receivers.address(receiver))).await?;
         let seed = u64::try_from(session.clock.now().millis()).unwrap_or(1);
         let flow = tokio::spawn(flow::run(store.clone(), accounts, seed));
-        let ended = plain(&session, &store).await;
+        let ended =
+            if self.plain { plain(&session, &store).await } else { console::show(&session, &store, true).await };
         flow.abort();
         store.close().await;
         ended
