@@ -95,6 +95,12 @@ impl App {
         self.arrange();
     }
 
+    /// Whether what is shown grows old by itself: a rate that sinks while nothing comes.
+    #[must_use]
+    pub const fn ages(&self) -> bool {
+        self.pulse.per_minute > 0
+    }
+
     /// Learns the size of the screen.
     pub fn resize(&mut self, area: Rect) {
         self.area = area;

@@ -20,6 +20,9 @@ use crate::store::Revision;
 /// Shortest time between two frames that commits cause: at most 20 a second, however fast events come.
 const RELOAD_EVERY: Duration = Duration::from_millis(50);
 
+/// How long after the last commit the rate of events is read anew, until it is none.
+const AGES_AFTER: Duration = Duration::from_secs(20);
+
 /// Keys that wait to be handled at most; a terminal that sends faster waits.
 const INPUTS_MAX: usize = 1024;
 
@@ -84,6 +87,11 @@ pub async fn serve(
             Ok(()) = revision.changed(), if reload_at.is_none() => {
                 reload_at = Some((reloaded + RELOAD_EVERY).max(Instant::now()));
                 continue;
+            }
+            () = sleep_until(reloaded + AGES_AFTER), if reload_at.is_none() && app.ages() => {
+                app.load().await;
+                reloaded = Instant::now();
+                Turn::On
             }
             () = sleep_until(reload_at.unwrap_or(reloaded)), if reload_at.is_some() => {
                 revision.mark_unchanged();

@@ -16,7 +16,7 @@ use crate::domain::command::Command;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::DeliveryId;
 use crate::domain::text::{clip, pad, safe_line, safe_lines};
-use crate::domain::time::{Timestamp, human_duration};
+use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::deliveries::{Attempt, DeliveryDetail};
 
@@ -181,12 +181,7 @@ fn next(detail: &DeliveryDetail, zone: &TimeZone, now: Timestamp) -> String {
         (DeliveryState::Cancelled, _) => "not tried; r sends it after all".to_owned(),
         (DeliveryState::Sending, _) => "being sent at this moment".to_owned(),
         (DeliveryState::Pending, Some(at)) if at > now => {
-            let wait = human_duration(at.since(now));
-            format!(
-                "try {} at {} (in {wait} from when this was drawn); x cancels it",
-                row.attempts + 1,
-                moment(at, now, zone)
-            )
+            format!("try {} at {}; x cancels it", row.attempts + 1, moment(at, now, zone))
         }
         (DeliveryState::Pending, _) => match detail.target.state {
             crate::domain::destination::DestinationState::Paused => "waits until the destination goes on".to_owned(),

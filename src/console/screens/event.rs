@@ -45,6 +45,15 @@ impl EventScreen {
         self.why.as_ref()?.channels.get(self.cursor.index())
     }
 
+    /// Puts the cursor where one looks first: on what failed, or waits, or at least went out.
+    fn begin_at_trouble(&mut self, why: &Why) {
+        let first = |wanted: &str| why.channels.iter().find(|row| row.outcome == wanted);
+        let row = ["failed", "waiting", "cancelled", "delivered"].into_iter().find_map(first);
+        if let Some(row) = row {
+            self.cursor.wish(row.channel);
+        }
+    }
+
     fn data(&self) -> Vec<(String, String)> {
         self.why.as_ref().map(|why| why.event.data.members()).unwrap_or_default()
     }
@@ -105,6 +114,9 @@ impl Screen for EventScreen {
     fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
         Box::pin(async move {
             let why = store.why(&self.id).await?;
+            if self.why.is_none() {
+                self.begin_at_trouble(&why);
+            }
             self.cursor.set(why.channels.iter().map(|row| row.channel).collect());
             self.why = Some(why);
             Ok(())
@@ -170,7 +182,14 @@ impl Screen for EventScreen {
         }
         let data = below(body, 7);
         if data.height > 0 {
-            put(buffer, data, 0, 0, &format!("-- what it carries {}", "-".repeat(usize::from(data.width))), theme.head);
+            put(
+                buffer,
+                data,
+                0,
+                0,
+                &format!("-- what it carries {}", "-".repeat(usize::from(data.width).saturating_sub(19))),
+                theme.head,
+            );
         }
         let data = below(data, 1);
         for (y, (name, value)) in (0..data.height).zip(self.data().into_iter().skip(self.data_offset)) {

@@ -99,8 +99,10 @@ impl FormField {
         match self.shape {
             Shape::Line | Shape::OneOf(_) => usize::MAX,
             Shape::Masked => 0,
+            // What stands before the path is no secret, and is typed where one can see it.
             Shape::MaskedUrl => {
-                self.text().char_indices().filter(|(_, c)| *c == '/').nth(2).map_or(0, |(at, _)| at + 1)
+                let slashes = self.text().chars().enumerate().filter(|(_, character)| *character == '/');
+                slashes.map(|(index, _)| index + 1).nth(2).unwrap_or(usize::MAX)
             }
         }
     }
@@ -236,7 +238,7 @@ impl Form {
 
     /// Draws it.
     pub fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
-        let titles = self.fields.iter().map(|field| columns(field.title) + 2).max().unwrap_or(0);
+        let titles = self.fields.iter().map(|field| columns(field.title) + 3).max().unwrap_or(0);
         let titles = titles.min(usize::from(area.width) / 3);
         for (index, field) in self.fields.iter().enumerate() {
             let Some(y) = (index * FIELD_LINES).checked_sub(self.offset).and_then(|y| u16::try_from(y).ok()) else {

@@ -4,8 +4,8 @@
 //! counts what came since. A line at 80 columns:
 //!
 //! ```text
-//!  14:02:07 heartbeat stopped    Webhook hooks.acme.test retry 3   500 at 14:07:07
-//!  time     event type           channel destination     state  status ms, tries; or the next try
+//! 14:02:07 heartbeat stopped    Webhook hooks.acme.test  retry 3   500 at 14:07:07
+//! time     event type           channel destination      state status ms, tries; or the next try
 //! ```
 
 use jiff::tz::TimeZone;
@@ -164,7 +164,7 @@ impl Widths {
     /// Of 80 columns, 36 are for the time, the state, the status and the rest; narrower screens give up the channel and then
     /// the destination, wider ones give the destination what they have.
     fn of(width: u16) -> Self {
-        let free = usize::from(width).saturating_sub(1 + 8 + 1 + 9 + 1 + 3 + 1 + 11 + 1);
+        let free = usize::from(width).saturating_sub(8 + 1 + 9 + 1 + 3 + 1 + 11 + 1);
         match free {
             0..=22 => Self { event_type: free.saturating_sub(1).min(20), channel: 0, destination: 0 },
             23..=36 => Self { event_type: 14, channel: 7, destination: free.saturating_sub(14 + 7 + 2) },
@@ -177,7 +177,7 @@ fn draw_row(buffer: &mut Buffer, area: Rect, theme: &Theme, context: &LiveContex
     let at = moment(row.event.received_at, context.now, context.zone);
     let short = context.catalogue.get(&row.event.event_type).map_or(row.event.event_type.as_str(), |kind| &kind.short);
     let short = if row.event.test { format!("test: {short}") } else { short.to_owned() };
-    let mut x = put(buffer, area, 1, 0, &format!("{} ", pad(&at, 8)), theme.dim);
+    let mut x = put(buffer, area, 0, 0, &format!("{} ", pad(&at, 8)), theme.dim);
     let mut column = |text: &str, width: usize, style: Style| {
         if width > 0 {
             x = put(buffer, area, x, 0, &format!("{} ", pad(&crate::domain::text::safe_line(text), width)), style);
@@ -194,7 +194,7 @@ fn draw_row(buffer: &mut Buffer, area: Rect, theme: &Theme, context: &LiveContex
     column(&delivery.label, widths.destination, theme.text);
     column(&delivery_state(delivery), 9, state_style(delivery, theme));
     column(&delivery.status.map_or_else(String::new, |status| status.to_string()), 3, theme.text);
-    column(&tail(delivery, context), 11, theme.dim);
+    put(buffer, area, x, 0, &tail(delivery, context), theme.dim);
 }
 
 /// The next try; or how long the last took, and how many there were.
@@ -205,7 +205,7 @@ fn tail(delivery: &DeliveryRow, context: &LiveContext<'_>) -> String {
             if text.contains(':') { format!("at {text}") } else { text }
         }
         _ => {
-            let took = delivery.duration_ms.map(millis).unwrap_or_default();
+            let took = delivery.duration_ms.filter(|_| delivery.state.is_end()).map(millis).unwrap_or_default();
             if delivery.attempts > 1 { format!("{took} x{}", delivery.attempts).trim().to_owned() } else { took }
         }
     }
