@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crossterm::event::{self, Event};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Signal, kill_current_process_group};
-use tokio::signal::unix::{SignalKind, signal};
+use rustix::process::kill_current_process_group;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -35,6 +35,27 @@ enum Input {
     Gone,
 }
 
+/// Signals that the loop listens to.
+struct Signals {
+    resized: Signal,
+    continued: Signal,
+    term: Signal,
+    hup: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            resized: signal(SignalKind::window_change())?,
+            continued: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+            term: signal(SignalKind::terminate())?,
+            hup: signal(SignalKind::hangup())?,
+            int: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
 /// Serves the app until a person or a signal ends it, or the terminal is gone.
 ///
 /// # Errors
@@ -43,57 +64,46 @@ pub async fn serve(
     terminal: &mut Terminal,
     app: &mut App,
     mut revision: watch::Receiver<Revision>,
-    mut deliverer: Option<watch::Receiver<Status>>,
+    mut dispatcher: Option<watch::Receiver<Status>>,
     mut jobs: mpsc::UnboundedReceiver<JobDone>,
 ) -> Result<(), TerminalError> {
     let mut inputs = read_inputs();
-    let mut resized = signal(SignalKind::window_change())?;
-    let mut continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
-    let (mut term, mut hup, mut int) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?);
+    let mut signals = Signals::listen()?;
     let mut reload_at: Option<Instant> = None;
     let mut reloaded = Instant::now();
-    if let Some(deliverer) = &deliverer {
-        app.set_deliverer(deliverer.borrow().clone());
+    if let Some(status) = &dispatcher {
+        app.set_deliverer(status.borrow().clone());
     }
     loop {
-        let area = Terminal::area();
-        terminal.draw(area, |buffer| app.draw(buffer))?;
+        terminal.draw(Terminal::area(), |buffer| app.draw(buffer))?;
+        let due = reload_at.or_else(|| app.ages().then(|| reloaded + AGES_AFTER));
         let turn = tokio::select! {
             biased;
-            _ = term.recv() => Turn::Quit,
-            _ = hup.recv() => Turn::Quit,
-            _ = int.recv() => Turn::Quit,
+            _ = signals.term.recv() => Turn::Quit,
+            _ = signals.hup.recv() => Turn::Quit,
+            _ = signals.int.recv() => Turn::Quit,
             input = inputs.recv() => match input {
                 Some(Input::Event(event)) => on_event(app, event).await,
                 Some(Input::Gone) | None => Turn::Quit,
             },
-            _ = resized.recv() => {
+            _ = signals.resized.recv() => {
                 app.resize(Terminal::area());
                 Turn::On
             }
-            _ = continued.recv() => {
-                terminal.enter()?;
-                app.resize(Terminal::area());
+            _ = signals.continued.recv() => {
+                come_back(terminal, app).await?;
                 Turn::On
             }
             Some(job) = jobs.recv() => app.job(&job).await,
-            Ok(()) = changed(&mut deliverer) => {
-                if let Some(deliverer) = &mut deliverer {
-                    app.set_deliverer(deliverer.borrow_and_update().clone());
-                }
+            status = changed(&mut dispatcher) => {
+                app.set_deliverer(status);
                 Turn::On
             }
             Ok(()) = revision.changed(), if reload_at.is_none() => {
-                reload_at = Some((reloaded + RELOAD_EVERY).max(Instant::now()));
-                continue;
-            }
-            () = sleep_until(reloaded + AGES_AFTER), if reload_at.is_none() && app.ages() => {
-                app.load().await;
-                reloaded = Instant::now();
+                reload_at = Some(reloaded + RELOAD_EVERY);
                 Turn::On
             }
-            () = sleep_until(reload_at.unwrap_or(reloaded)), if reload_at.is_some() => {
+            () = sleep_until(due.unwrap_or(reloaded)), if due.is_some() => {
                 revision.mark_unchanged();
                 reload_at = None;
                 app.load().await;
@@ -105,19 +115,28 @@ pub async fn serve(
             Turn::On => {}
             Turn::Quit => return Ok(()),
             Turn::Redraw => terminal.forget(),
-            Turn::Suspend => {
-                restore();
-                let _ = kill_current_process_group(Signal::TSTP);
-                tokio::select! {
-                    _ = continued.recv() => {}
-                    () = sleep(SUSPEND_MAX) => {}
-                }
-                terminal.enter()?;
-                app.resize(Terminal::area());
-                app.load().await;
-            }
+            Turn::Suspend => suspend(terminal, app, &mut signals).await?,
         }
     }
+}
+
+/// Gives the terminal back and stops, as Ctrl-Z does elsewhere; returns after `fg`.
+async fn suspend(terminal: &mut Terminal, app: &mut App, signals: &mut Signals) -> Result<(), TerminalError> {
+    restore();
+    // The whole group, so that a wrapper like sudo stops too and the shell gets its prompt.
+    let _ = kill_current_process_group(rustix::process::Signal::TSTP);
+    tokio::select! {
+        _ = signals.continued.recv() => {}
+        () = sleep(SUSPEND_MAX) => {}
+    }
+    come_back(terminal, app).await
+}
+
+async fn come_back(terminal: &mut Terminal, app: &mut App) -> Result<(), TerminalError> {
+    terminal.enter()?;
+    app.resize(Terminal::area());
+    app.load().await;
+    Ok(())
 }
 
 async fn on_event(app: &mut App, event: Event) -> Turn {
@@ -132,15 +151,14 @@ async fn on_event(app: &mut App, event: Event) -> Turn {
     }
 }
 
-async fn changed(deliverer: &mut Option<watch::Receiver<Status>>) -> Result<(), watch::error::RecvError> {
-    match deliverer {
-        Some(deliverer) => match deliverer.changed().await {
-            Ok(()) => Ok(()),
-            // Its sender has ended; nothing will come any more.
-            Err(_) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
+/// Waits until the dispatcher does something else; for ever when there is none.
+async fn changed(dispatcher: &mut Option<watch::Receiver<Status>>) -> Status {
+    if let Some(status) = dispatcher
+        && status.changed().await.is_ok()
+    {
+        return status.borrow_and_update().clone();
     }
+    std::future::pending().await
 }
 
 /// Reads keys on a thread of its own. It looks whether the terminal is still there before it asks crossterm for anything,
