@@ -1,57 +1,77 @@
-//! The console on a database: opened, delivered from, shown, and given back.
+//! No command: the console on the embedded store, delivering while it runs unless another process does.
 
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
 use crate::cli::demo;
-use crate::cli::failure::{EXIT_STORE, EXIT_USAGE, Failure};
+use crate::cli::failure::{EXIT_FAILED, EXIT_USAGE, Failure};
 use crate::cli::logging::{self, Level};
 use crate::cli::session::{Session, senders};
 use crate::console::screen::FillSamples;
 use crate::console::terminal::TerminalError;
-use crate::console::{Context, Options, run};
+use crate::console::{self, Context};
 use crate::store::Store;
 
-/// Opens the console on the database of this session, and delivers while it runs.
+/// What the console logs when nothing was said.
+const LEVEL: Level = Level::Warn;
+
+/// Opens the console on the session's store.
 ///
 /// # Errors
-/// When the database or the terminal cannot be used.
+/// When there is no terminal, or the store cannot be opened.
 pub async fn open(session: &Session) -> Result<(), Failure> {
+    check_terminal(session)?;
+    if session.log.is_some() {
+        session.log_to_file_when_asked()?;
+    } else {
+        // Nobody asked for a log: a home that cannot be written must not keep the console shut.
+        let _ = logging::to_file(LEVEL, &session.paths.log);
+    }
     let store = session.open().await?;
     let ended = show(session, &store, false).await;
     store.close().await;
     ended
 }
 
-/// Shows the console on a store that is open.
+/// Shows the console on a store that is open, and delivers from it. `is_demo` is for one that is thrown away.
 ///
 /// # Errors
-/// When the terminal cannot be used.
+/// When there is no terminal, or it cannot be used.
 pub async fn show(session: &Session, store: &Store, is_demo: bool) -> Result<(), Failure> {
-    // The screen is the console's, so its log goes into a file.
-    logging::to_file(session.log.unwrap_or(Level::Info), &session.paths.log)?;
     let dispatcher = if session.read_only { None } else { Some(session.deliver(store)?) };
-    let fill = (!session.read_only).then(|| fill_samples(session, store));
-    let color = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let context = Context {
         actor: session.actor.clone(),
-        options: Options { color, ..Options::default() },
-        fill_samples: fill,
+        options: session.config.console(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())),
+        fill_samples: (!session.read_only).then(|| fill_samples(session, store)),
         senders: Some(Arc::new(senders(&session.config)?)),
         demo: is_demo,
     };
-    run(store.clone(), dispatcher, context).await.map_err(|error| {
-        let code = if matches!(error, TerminalError::NoTerminal) { EXIT_USAGE } else { EXIT_STORE };
+    console::run(store.clone(), dispatcher, context).await.map_err(|error| {
+        let code = if matches!(error, TerminalError::NoTerminal) { EXIT_USAGE } else { EXIT_FAILED };
         Failure::new(code, error.to_string())
     })
+}
+
+/// A console is for a person at a terminal; says what to do instead.
+///
+/// # Errors
+/// When there is none.
+pub fn check_terminal(session: &Session) -> Result<(), Failure> {
+    if session.out.json {
+        return Err(Failure::usage(
+            "the console prints no JSON; leave --json out, or name a command, see `bellboard --help`",
+        ));
+    }
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(Failure::usage("the console needs a terminal; name a command, see `bellboard --help`"));
+    }
+    Ok(())
 }
 
 fn fill_samples(session: &Session, store: &Store) -> FillSamples {
     let (store, actor) = (store.clone(), session.actor.clone());
     Box::new(move || {
         let (store, actor) = (store.clone(), actor.clone());
-        Box::pin(async move {
-            demo::fill(&store, &actor).await.map_err(|error| error.to_string())?;
-            Ok("sample accounts are filled in; their addresses lead nowhere".to_owned())
-        })
+        Box::pin(async move { demo::fill(&store, &actor).await.map_err(|error| error.to_string()) })
     })
 }

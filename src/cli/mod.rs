@@ -31,11 +31,11 @@ pub mod signals;
 
 pub mod destinations;
 
+pub mod console;
+
 pub mod demo;
 
 pub mod serve;
-
-pub mod console;
 
 pub mod emit;
 

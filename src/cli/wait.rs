@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::cli::failure::{EXIT_FAILED, EXIT_TIMEOUT, Failure};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::cli::show::{self, counted};
+use crate::dispatch::Status;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::event::Event;
 use crate::domain::id::EventId;
@@ -19,7 +21,7 @@ use crate::store::deliveries::{DeliveryFilter, DeliveryRow};
 /// Most deliveries of one event that are waited for and shown.
 const DELIVERIES_MAX: u32 = 1000;
 
-/// How long a deliverer that was just started has for saying what it cannot deliver.
+/// How long another process that delivers has for saying what it cannot deliver.
 const HELD_COUNTS_AFTER: Duration = Duration::from_secs(1);
 
 /// Reads the value of `--wait`: seconds, or a length of time as `2m`.
@@ -130,7 +132,7 @@ fn is_held(row: &DeliveryRow) -> bool {
 /// when the store cannot be used.
 pub async fn wait_and_print(session: &Session, store: &Store, id: EventId, limit: Duration) -> Result<(), Failure> {
     let deliverer = session.deliver(store)?;
-    let outcome = until_ended(store, id, limit).await;
+    let outcome = until_ended(store, deliverer.status(), id, limit).await;
     if let Ok(outcome) = &outcome {
         outcome.print(session.out, session.clock.now())?;
     }
@@ -138,22 +140,32 @@ pub async fn wait_and_print(session: &Session, store: &Store, id: EventId, limit
     outcome?.verdict(session.out, limit)
 }
 
-async fn until_ended(store: &Store, id: EventId, limit: Duration) -> Result<Outcome, Failure> {
+async fn until_ended(
+    store: &Store,
+    mut status: watch::Receiver<Status>,
+    id: EventId,
+    limit: Duration,
+) -> Result<Outcome, Failure> {
     let started = Instant::now();
     let deadline = started + limit;
-    // What is held is written by the deliverer when it starts; before that, what the one before it wrote may be read.
     let held_counts_from = started + HELD_COUNTS_AFTER.min(limit);
     let mut revision = store.revision();
     loop {
         revision.mark_unchanged();
+        // What is held is written by the deliverer when it starts; before that, what the one before it wrote may be read.
+        let delivers = matches!(*status.borrow_and_update(), Status::Delivering { .. });
         let outcome = Outcome::read(store, id).await?;
         let is_held = outcome.is_held();
         let now = Instant::now();
-        if outcome.has_ended() || now >= deadline || (is_held && now >= held_counts_from) {
+        if outcome.has_ended() || now >= deadline || (is_held && (delivers || now >= held_counts_from)) {
             return Ok(outcome);
         }
         let wake = if is_held { held_counts_from } else { deadline };
-        // A closed store ends the wait too: the next read says so.
-        let _ = tokio::time::timeout_at(wake, revision.changed()).await;
+        tokio::select! {
+            // A closed store ends the wait too: the next read says so.
+            _ = revision.changed() => {}
+            Ok(()) = status.changed() => {}
+            () = tokio::time::sleep_until(wake) => {}
+        }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::fs;
 
+use jiff::tz::TimeZone;
+
 use crate::channels;
 use crate::channels::email::EmailOptions;
-use crate::config::Config;
 use crate::config::error::ConfigError;
+use crate::config::{Color, Config};
+use crate::console;
 use crate::dispatch;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
@@ -29,6 +32,19 @@ impl Config {
     pub fn dispatch(&self) -> dispatch::Options {
         let retry = RetryPolicy { schedule: self.delivery.retry.clone(), age_max: self.delivery.max_age };
         dispatch::Options { retry, ..dispatch::Options::default() }
+    }
+
+    /// How the console looks. `is_set` tells whether an environment variable has a value.
+    #[must_use]
+    pub fn console(&self, is_set: impl Fn(&str) -> bool) -> console::Options {
+        let color = match self.console.color {
+            Color::Auto => !is_set("NO_COLOR"),
+            Color::Always => true,
+            Color::Never => false,
+        };
+        let zone = self.console.timezone.as_ref().and_then(|name| TimeZone::get(name).ok());
+        let default = console::Options::default();
+        console::Options { theme: self.console.theme, color, zone: zone.unwrap_or(default.zone) }
     }
 
     fn password(&self) -> Result<Option<Secret>, ConfigError> {

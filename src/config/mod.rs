@@ -27,6 +27,7 @@ use crate::channels;
 use crate::config::error::ConfigError;
 use crate::config::settings::{SETTINGS, Setting};
 use crate::config::value::Value;
+use crate::console::theme::ThemeName;
 use crate::domain::retry::RetryPolicy;
 
 /// The commented file that is handed out: every option with its default.
@@ -43,6 +44,8 @@ pub struct Config {
     pub email: Email,
     /// `[http]`
     pub http: Http,
+    /// `[console]`
+    pub console: Console,
     /// Where each option that is not at its default was set, by its full name.
     pub origins: BTreeMap<String, Origin>,
 }
@@ -87,6 +90,29 @@ pub struct Http {
     pub public_url: Option<Url>,
 }
 
+/// How the console looks.
+#[derive(Clone, Debug, Default)]
+pub struct Console {
+    /// Its colours.
+    pub theme: ThemeName,
+    /// When it uses them.
+    pub color: Color,
+    /// The time zone of its times, an IANA name; the machine's when there is none.
+    pub timezone: Option<String>,
+}
+
+/// When the console uses colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// Unless the environment says `NO_COLOR` (no-color.org).
+    #[default]
+    Auto,
+    /// Whatever the environment says.
+    Always,
+    /// Not at all.
+    Never,
+}
+
 /// Where an option was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -109,6 +135,7 @@ impl Default for Config {
             network: Network::default(),
             email: Email::default(),
             http: Http { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT), public_url: None },
+            console: Console::default(),
             origins: BTreeMap::new(),
         }
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::config::Config;
 use crate::config::value::{Value, write_duration};
+use crate::config::{Color, Config};
+use crate::console::theme::ThemeName;
 use crate::domain::account::parse_email;
 use crate::domain::catalogue::edit_distance;
 
@@ -162,7 +163,42 @@ pub const SETTINGS: &[Setting] = &[
         },
         get: |config| shown(config.http.public_url.as_ref()),
     },
+    Setting {
+        section: "console",
+        name: "theme",
+        is_list: false,
+        set: |config, value| {
+            config.console.theme = one_of(value.text()?, &ThemeName::ALL.map(|theme| (theme.name(), theme)))?;
+            Ok(())
+        },
+        get: |config| shown(Some(config.console.theme.name())),
+    },
+    Setting {
+        section: "console",
+        name: "color",
+        is_list: false,
+        set: |config, value| {
+            config.console.color = one_of(value.text()?, &COLORS)?;
+            Ok(())
+        },
+        get: |config| shown(COLORS.iter().find(|(_, color)| *color == config.console.color).map(|(name, _)| name)),
+    },
+    Setting {
+        section: "console",
+        name: "timezone",
+        is_list: false,
+        set: |config, value| {
+            let name = value.text()?;
+            jiff::tz::TimeZone::get(name)
+                .map_err(|_| format!("`{name}` is no time zone; write one like UTC or Europe/Vienna"))?;
+            config.console.timezone = Some(name.to_owned());
+            Ok(())
+        },
+        get: |config| shown(config.console.timezone.as_ref()),
+    },
 ];
+
+const COLORS: [(&str, Color); 3] = [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
 
 /// Whether any option stands in that table.
 #[must_use]
@@ -183,6 +219,13 @@ pub fn nearest(given: &str) -> Option<&'static Setting> {
 
 fn parsed<T: FromStr>(text: &str, what_and_example: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("`{text}` is no {what_and_example}"))
+}
+
+fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        format!("`{text}` cannot stand here; write one of {}", names.join(", "))
+    })
 }
 
 fn shown(value: Option<impl Display>) -> Option<Value> {

@@ -24,6 +24,7 @@ use crate::cli::demo::mail::MailSink;
 use crate::cli::demo::receivers::Receivers;
 use crate::cli::failure::{EXIT_FAILED, EXIT_REFUSED, Failure};
 use crate::cli::session::Session;
+use crate::cli::show::counted;
 use crate::cli::{console, signals, watch};
 use crate::config::Config;
 use crate::domain::command::Actor;
@@ -44,12 +45,14 @@ pub struct Demo {
 const RETRY: [Duration; 4] =
     [Duration::from_secs(4), Duration::from_secs(12), Duration::from_secs(30), Duration::from_mins(2)];
 
-/// Fills a store with the sample accounts, whose addresses lead nowhere: for a newcomer's first screen.
+/// Fills a store with the sample accounts, whose addresses lead nowhere: for a newcomer's first screen. Says what it did.
 ///
 /// # Errors
 /// When the store refuses one; those before it are there then.
-pub async fn fill(store: &Store, actor: &Actor) -> Result<(), CommandError> {
-    samples::fill(store, actor, |_| None).await.map(|_| ())
+pub async fn fill(store: &Store, actor: &Actor) -> Result<String, CommandError> {
+    let keys = samples::fill(store, actor, |_| None).await?;
+    let accounts = counted(keys.len(), "sample account was", "sample accounts were");
+    Ok(format!("{accounts} added; their addresses are made up, so nothing gets through to them"))
 }
 
 impl Demo {
@@ -60,6 +63,10 @@ impl Demo {
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         if session.read_only {
             return Err(Failure::new(EXIT_REFUSED, "the demo writes to a store of its own; leave --read-only out"));
+        }
+        if !self.plain {
+            console::check_terminal(session)?;
+            session.log_to_file_when_asked()?;
         }
         let folder = TempDir::with_prefix("bellboard-demo-").map_err(|error| cannot_start(&error))?;
         let receivers = Receivers::start().await.map_err(|error| cannot_start(&error))?;

@@ -33,6 +33,16 @@ fn wrong_usage_ends_with_2() {
 }
 
 #[test]
+fn a_console_is_for_a_person() {
+    let cli = Cli::new();
+    let no_command = cli.run_args(&[]);
+    no_command.refused(2, &["terminal", "--help"]);
+    cli.run("demo").refused(2, &["terminal", "--help"]);
+    cli.run("--json").refused(2, &["--json", "--help"]);
+    assert!(!cli.path("bellboard.db").exists());
+}
+
+#[test]
 fn a_reader_that_leaves_ends_it_quietly() {
     let cli = Cli::new();
     for line in ["event-types list", "event-types list --json", "completions bash", "man"] {
