@@ -24,6 +24,8 @@ pub mod hipchat;
 
 pub mod email;
 
+pub mod smtp;
+
 pub mod ios;
 
 pub mod browser;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::channels::email::parse_sender;
 use crate::config::value::{Value, write_duration};
 use crate::config::{Color, Config};
 use crate::console::theme::ThemeName;
-use crate::domain::account::parse_email;
 use crate::domain::catalogue::edit_distance;
 
 /// An option.
@@ -122,7 +122,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "from",
         is_list: false,
         set: |config, value| {
-            config.email.from = Some(parse_email(value.text()?).map_err(|error| error.to_string())?);
+            config.email.from = Some(parse_sender(value.text()?)?);
             Ok(())
         },
         get: |config| shown(config.email.from.as_ref()),

@@ -1,0 +1,250 @@
+//! The way to the mail server: its URL, the connection, and what its answers mean (RFC 5321).
+//!
+//! The host is resolved at each send and passes the gate; the connection goes to the address that was checked, and TLS is
+//! for the host's name. Connections are kept for the next send while the address stays the same.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::{Error, PoolConfig};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor};
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::channels::http::retry;
+use crate::channels::net::{Gate, HostError};
+use crate::domain::delivery::{Answer, Reason, SendError};
+use crate::domain::retry::Patience;
+use crate::domain::secret::Secret;
+
+type Transport = AsyncSmtpTransport<Tokio1Executor>;
+
+/// Connections to the server at once. A pooled send takes some 45 ms on loopback, so one would be few.
+const CONNECTIONS_MAX: u32 = 16;
+
+/// How long an unused connection is kept; servers hang up after five minutes (RFC 5321 section 4.5.3.2.7).
+const IDLE_MAX: Duration = Duration::from_mins(1);
+
+/// How the connection is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protection {
+    StartTls,
+    Implicit,
+    None,
+}
+
+/// A mail server.
+pub struct Server {
+    host: String,
+    port: u16,
+    protection: Protection,
+    user: Option<(String, Secret)>,
+    gate: Gate,
+    timeout: Duration,
+    transport: Mutex<Option<(SocketAddr, Transport)>>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.shown())
+    }
+}
+
+impl Server {
+    /// Reads `smtp://user@host:587?tls=starttls`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to write instead.
+    pub fn new(text: &str, password: Option<Secret>, gate: Gate, timeout: Duration) -> Result<Self, String> {
+        const EXAMPLE: &str = "write smtp://user@mail.example.com:587?tls=starttls";
+        let url = Url::parse(text).map_err(|_| format!("server: this is no address; {EXAMPLE}"))?;
+        if url.scheme() != "smtp" {
+            return Err(format!("server: the address must begin with smtp://; {EXAMPLE}"));
+        }
+        if url.password().is_some() {
+            return Err(
+                "server: no password in the address; put it into a file and name that as password_file".to_owned()
+            );
+        }
+        let host =
+            url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| format!("server: no host; {EXAMPLE}"))?;
+        let protection = match url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned()) {
+            None if url.port() == Some(465) => Protection::Implicit,
+            None => Protection::StartTls,
+            Some(word) if word == "starttls" => Protection::StartTls,
+            Some(word) if word == "implicit" => Protection::Implicit,
+            Some(word) if word == "none" => Protection::None,
+            Some(word) => return Err(format!("server: `tls={word}`; write tls=starttls, tls=implicit or tls=none")),
+        };
+        let user = match (url.username(), password) {
+            ("", Some(_)) => return Err(format!("server: a password, but no user; {EXAMPLE}")),
+            ("", None) => None,
+            (user, Some(password)) => Some((user.replace("%40", "@"), password)),
+            (_, None) => return Err("server: a user, but no password; name its file as password_file".to_owned()),
+        };
+        let port = url.port().unwrap_or(match protection {
+            Protection::StartTls => 587,
+            Protection::Implicit => 465,
+            Protection::None => 25,
+        });
+        Ok(Self { host: host.to_owned(), port, protection, user, gate, timeout, transport: Mutex::new(None) })
+    }
+
+    /// The server without its user.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        format!("smtp://{}:{}", self.host, self.port)
+    }
+
+    /// Hands one mail over. What the server said comes back, and what that means.
+    pub async fn send(&self, mail: Mail) -> (Option<Answer>, Result<(), SendError>) {
+        let transport = match self.transport().await {
+            Ok(transport) => transport,
+            Err(error) => return (None, Err(error)),
+        };
+        match transport.send(mail).await {
+            Ok(response) => (Some(answer(&response)), Ok(())),
+            Err(error) => self.refused(&error),
+        }
+    }
+
+    async fn transport(&self) -> Result<Transport, SendError> {
+        let addresses = self.gate.resolve(&self.host, self.port).await.map_err(|error| {
+            let patience = if matches!(error, HostError::Refused(_)) { Patience::Short } else { Patience::Full };
+            retry(error.to_string(), patience)
+        })?;
+        let mut known = self.transport.lock().await;
+        if let Some((address, transport)) = known.as_ref()
+            && addresses.contains(address)
+        {
+            return Ok(transport.clone());
+        }
+        let address = addresses[0];
+        let transport = self.connect_to(address)?;
+        *known = Some((address, transport.clone()));
+        Ok(transport)
+    }
+
+    fn connect_to(&self, address: SocketAddr) -> Result<Transport, SendError> {
+        let tls = || {
+            TlsParameters::new(self.host.clone())
+                .map_err(|_| retry(format!("TLS cannot be set up for {}", self.host), Patience::Short))
+        };
+        let tls = match self.protection {
+            Protection::StartTls => Tls::Required(tls()?),
+            Protection::Implicit => Tls::Wrapper(tls()?),
+            Protection::None => Tls::None,
+        };
+        let mut builder = Transport::builder_dangerous(address.ip().to_string())
+            .port(self.port)
+            .tls(tls)
+            .timeout(Some(self.timeout))
+            .hello_name(ClientId::Domain(own_host()))
+            .pool_config(PoolConfig::new().max_size(CONNECTIONS_MAX).idle_timeout(IDLE_MAX));
+        if let Some((user, password)) = &self.user {
+            if self.protection == Protection::None && !address.ip().is_loopback() {
+                let text = "a password must not go over an open line; write tls=starttls behind [email] server";
+                return Err(retry(text, Patience::Short));
+            }
+            builder = builder
+                .credentials(Credentials::new(user.clone(), password.expose().to_owned()))
+                .authentication(vec![Mechanism::Plain, Mechanism::Login]);
+        }
+        Ok(builder.build())
+    }
+
+    /// What an error means: 5xx is the server's last word about this mail, unless it is about the log-in; all else may pass.
+    fn refused(&self, error: &Error) -> (Option<Answer>, Result<(), SendError>) {
+        let said = self.hide(&innermost(error));
+        let status = error.status().map(u16::from).or_else(|| leading_code(&said));
+        let answer = status.map(|status| Answer { status, headers: Vec::new(), body: said.clone() });
+        let result = match status {
+            Some(530 | 534 | 535 | 538) => Err(retry(
+                format!("the mail server refuses the log-in ({said}); check [email] server and password_file"),
+                Patience::Full,
+            )),
+            Some(500..=599) => {
+                Err(SendError::Reject { reason: Reason::new(format!("refused by the mail server: {said}")) })
+            }
+            Some(_) => Err(retry(format!("put off by the mail server: {said}"), Patience::Full)),
+            None if error.is_tls() => {
+                Err(retry(format!("no secure connection to the mail server: {said}"), Patience::Full))
+            }
+            None if error.is_timeout() => Err(retry("the mail server did not answer in time", Patience::Full)),
+            None => Err(retry(format!("no answer from the mail server: {said}"), Patience::Full)),
+        };
+        (answer, result)
+    }
+
+    fn hide(&self, text: &str) -> String {
+        self.user.as_ref().map_or_else(|| text.to_owned(), |(_, password)| password.redact(text))
+    }
+}
+
+/// This machine's name, for mail servers to know it by.
+#[must_use]
+pub fn own_host() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    if !name.is_empty() && name.chars().all(is_name) { name } else { "localhost".to_owned() }
+}
+
+fn answer(response: &Response) -> Answer {
+    let status = u16::from(response.code());
+    Answer { status, headers: Vec::new(), body: response.message().collect::<Vec<_>>().join("\n") }
+}
+
+fn innermost(error: &Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+fn leading_code(text: &str) -> Option<u16> {
+    text.get(..3)?.parse().ok().filter(|code| (400..600).contains(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(text: &str, password: Option<&str>) -> Result<Server, String> {
+        Server::new(text, password.map(Secret::new), Gate::new(Vec::new()), Duration::from_secs(1))
+    }
+
+    #[test]
+    fn the_servers_address_is_read() {
+        let check = |text: &str, password: Option<&str>, port: u16, protection: Protection| {
+            let server = server(text, password).unwrap();
+            assert_eq!((server.port, server.protection), (port, protection), "{text}");
+        };
+        check("smtp://mail.acme.test", None, 587, Protection::StartTls);
+        check("smtp://mail.acme.test:465", None, 465, Protection::Implicit);
+        check("smtp://mail.acme.test?tls=implicit", None, 465, Protection::Implicit);
+        check("smtp://127.0.0.1:2525?tls=none", None, 2525, Protection::None);
+        check("smtp://jane%40acme.test@mail.acme.test", Some("x"), 587, Protection::StartTls);
+        for (bad, password) in [
+            ("mail.acme.test", None),
+            ("http://mail.acme.test", None),
+            ("smtp://", None),
+            ("smtp://mail.acme.test?tls=maybe", None),
+            ("smtp://jane:pw@mail.acme.test", None),
+            ("smtp://jane@mail.acme.test", None),
+            ("smtp://mail.acme.test", Some("x")),
+        ] {
+            assert!(server(bad, password).is_err(), "`{bad}` should be refused");
+        }
+    }
+
+    #[test]
+    fn a_server_does_not_show_its_user_or_password() {
+        let server = server("smtp://jane@mail.acme.test", Some("hunter2hunter2")).unwrap();
+        assert_eq!(format!("{server:?}"), "smtp://mail.acme.test:587");
+    }
+}
