@@ -101,7 +101,8 @@ async fn print(
     let event = &outcome.event;
     let so_far = if duplicate { "was stored before under this id" } else { "is stored" };
     session.out.line(format!("{id}: {} of {} {so_far}", event.event_type, event.account))?;
-    outcome.print(session.out, session.clock.now())
+    outcome.print(session.out, session.clock.now())?;
+    if outcome.deliveries.is_empty() { Ok(()) } else { session.say_when_nobody_delivers(store) }
 }
 
 #[derive(Serialize)]

@@ -76,6 +76,19 @@ impl Session {
         Ok(dispatch::start(store.clone(), senders(&self.config)?, self.config.dispatch()))
     }
 
+    /// Tells a person when what was just stored will wait for want of a process that delivers.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn say_when_nobody_delivers(&self, store: &Store) -> Result<(), Failure> {
+        if self.out.json || dispatch::lock::is_held(store.path()) {
+            return Ok(());
+        }
+        let sentence =
+            "nobody delivers from this database now; open `bellboard` or run `bellboard serve`, and it goes out";
+        Ok(self.out.line(sentence)?)
+    }
+
     /// Runs a change and says what it did: `sentence` of the store for people, the outcome for scripts.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! and the next one in the queue has it at once.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,13 @@ pub fn path_for(database: &Path) -> PathBuf {
     let mut path = OsString::from(database);
     path.push("-deliverer");
     path.into()
+}
+
+/// Whether some process delivers from this database now. Nobody can know this for longer than the answer takes.
+#[must_use]
+pub fn is_held(database: &Path) -> bool {
+    let lock = File::open(path_for(database)).map(|file| file.try_lock_shared());
+    matches!(lock, Ok(Err(TryLockError::WouldBlock)))
 }
 
 /// Waits until no other process delivers from this database.

@@ -52,7 +52,7 @@ const RETRY: [Duration; 4] =
 pub async fn fill(store: &Store, actor: &Actor) -> Result<String, CommandError> {
     let keys = samples::fill(store, actor, |_| None).await?;
     let accounts = counted(keys.len(), "sample account was", "sample accounts were");
-    Ok(format!("{accounts} added; their addresses are made up, so nothing gets through to them"))
+    Ok(format!("{accounts} added; their addresses are made up"))
 }
 
 impl Demo {

@@ -227,7 +227,8 @@ impl Test {
         let command = Command::TestDestination { id: self.destination, event_type: self.event_type };
         let done = session.change(store, command).await?;
         let Some((limit, delivery)) = self.wait.zip(done.deliveries.first().copied()) else {
-            return Ok(session.out.either(&DoneObject::from(&done), &done.says)?);
+            session.out.either(&DoneObject::from(&done), &done.says)?;
+            return session.say_when_nobody_delivers(store);
         };
         let event = store.delivery(delivery).await?.event.id;
         wait::wait_and_print(session, store, event, limit).await

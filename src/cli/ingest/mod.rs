@@ -54,7 +54,9 @@ impl Ingest {
         tokio::task::spawn_blocking(move || read(input, &sender));
         let mut tally = Tally::new(session.out);
         let ended = accept_all(&store, batches, &mut tally).await;
-        tally.finish(ended)
+        let deliveries = tally.deliveries;
+        tally.finish(ended)?;
+        if deliveries == 0 { Ok(()) } else { session.say_when_nobody_delivers(&store) }
     }
 
     fn open(&self) -> Result<Box<dyn Read + Send>, Failure> {

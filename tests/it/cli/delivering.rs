@@ -103,6 +103,7 @@ async fn a_test_can_be_waited_for() {
 async fn serve_delivers_and_watch_tells_until_a_signal_comes() {
     let receiver = Receiver::answering(&[200]).await;
     let cli = acme(&receiver);
+    assert!(cli.run("emit acme server.stopped").ok().contains("nobody delivers"));
     let (watch, mut lines) = spawn(&cli, "watch --account acme --json");
     let (serve, _) = spawn(&cli, "serve");
     // Nothing says when `watch` has begun, so there is something to see again and again.
