@@ -82,6 +82,56 @@ pub const fn health(destination: &Destination, theme: &Theme) -> (&'static str, 
     }
 }
 
+/// JSON on lines of its own, each value as it was written: no number is rounded, no member moved. Nothing when it is none.
+#[must_use]
+pub fn pretty_json(text: &str) -> Option<String> {
+    serde_json::from_str::<&serde_json::value::RawValue>(text).ok()?;
+    let mut pretty = String::with_capacity(text.len() * 2);
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        if in_string {
+            pretty.push(character);
+            in_string = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+            continue;
+        }
+        match character {
+            '{' | '[' => {
+                while characters.next_if(char::is_ascii_whitespace).is_some() {}
+                pretty.push(character);
+                if let Some(end) = characters.next_if(|next| matches!(next, '}' | ']')) {
+                    pretty.push(end);
+                } else {
+                    depth += 1;
+                    new_line(&mut pretty, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                new_line(&mut pretty, depth);
+                pretty.push(character);
+            }
+            ',' => {
+                pretty.push(character);
+                new_line(&mut pretty, depth);
+            }
+            ':' => pretty.push_str(": "),
+            _ if character.is_ascii_whitespace() => {}
+            _ => {
+                in_string = character == '"';
+                pretty.push(character);
+            }
+        }
+    }
+    Some(pretty)
+}
+
+fn new_line(text: &mut String, depth: usize) {
+    text.push('\n');
+    text.extend(std::iter::repeat_n("  ", depth));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +149,13 @@ mod tests {
         check(86_400 * 400, "Oct 2022");
         assert_eq!(millis(84), "84 ms");
         assert_eq!(millis(12_345), "12.3 s");
+    }
+
+    #[test]
+    fn json_is_laid_out_and_nothing_in_it_changes() {
+        let check = |text: &str, expected: Option<&str>| assert_eq!(pretty_json(text).as_deref(), expected, "{text}");
+        check(r#"{"a":1.10,"b":[ ]}"#, Some("{\n  \"a\": 1.10,\n  \"b\": []\n}"));
+        check(r#"["x, {\"y: ]\\",1]"#, Some("[\n  \"x, {\\\"y: ]\\\\\",\n  1\n]"));
+        check("oops", None);
     }
 }

@@ -8,6 +8,8 @@ mod receiver;
 
 mod cli;
 
+mod console;
+
 mod store;
 
 mod dispatch;

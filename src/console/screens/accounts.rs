@@ -173,8 +173,8 @@ impl Columns {
     fn of(width: u16) -> Self {
         let free = usize::from(width).saturating_sub(26);
         match free {
-            0..=33 => Self { name: free, key: 0, last: 0, status: 0 },
-            34..=49 => Self { name: free.saturating_sub(9), key: 0, last: 8, status: 0 },
+            0..=33 => Self { name: free.saturating_sub(1), key: 0, last: 0, status: 0 },
+            34..=49 => Self { name: free - 9, key: 0, last: 8, status: 0 },
             50..=80 => Self { name: free - 33, key: 12, last: 8, status: 9 },
             _ => Self { name: (free - 45).min(60), key: 24, last: 8, status: 9 },
         }

@@ -10,7 +10,7 @@ use crate::console::screens::destination_form::DestinationScreen;
 use crate::console::screens::event::EventScreen;
 use crate::console::theme::{Theme, ThemeName};
 use crate::console::widgets::paint::{Span, columns_of, put, put_all};
-use crate::console::words::{full_time, millis, moment, state_style};
+use crate::console::words::{full_time, millis, moment, pretty_json, state_style};
 use crate::domain::account::AccountKey;
 use crate::domain::command::Command;
 use crate::domain::delivery::DeliveryState;
@@ -143,16 +143,7 @@ impl Page<'_> {
     }
 
     fn json(&mut self, text: &str) {
-        let pretty =
-            serde_json::from_str::<serde_json::Value>(text).and_then(|value| serde_json::to_string_pretty(&value));
-        // Numbers that this would round are shown as they came instead.
-        let kept = |pretty: &String| {
-            pretty.split_whitespace().collect::<String>() == text.split_whitespace().collect::<String>()
-        };
-        match pretty.ok().filter(kept) {
-            Some(pretty) => self.body(&pretty),
-            None => self.body(text),
-        }
+        self.body(&pretty_json(text).unwrap_or_else(|| text.to_owned()));
     }
 
     fn body(&mut self, text: &str) {

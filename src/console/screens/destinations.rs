@@ -15,7 +15,7 @@ use crate::console::theme::Theme;
 use crate::console::widgets::dialog::Question;
 use crate::console::widgets::list::ListCursor;
 use crate::console::widgets::paint::{Span, below, line, put, put_all, shade, wrap};
-use crate::console::words::{full_time, health};
+use crate::console::words::{full_time, health, state_style};
 use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
 use crate::domain::command::{Command, Done};
@@ -23,8 +23,15 @@ use crate::domain::destination::{Destination, DestinationState, FieldValue};
 use crate::domain::id::DestinationId;
 use crate::domain::message::not_sent_yet;
 use crate::domain::secret::MASK;
-use crate::domain::text::{pad, safe_line};
+use crate::domain::text::{pad, safe_line, safe_lines};
 use crate::store::Store;
+use crate::store::deliveries::DeliveryDetail;
+
+/// Columns of a fact's name.
+const NAME_COLUMNS: usize = 15;
+
+/// Lines of a test's answer that are shown; the delivery has the others.
+const ANSWER_LINES_MAX: usize = 5;
 
 /// The list.
 pub struct Destinations {
@@ -34,6 +41,8 @@ pub struct Destinations {
     rows: Vec<Destination>,
     cursor: ListCursor<DestinationId>,
     test: TestWatch,
+    /// For how many event types the matrix turns this channel on, and of how many.
+    turned_on: (usize, usize),
 }
 
 impl Destinations {
@@ -41,7 +50,7 @@ impl Destinations {
     #[must_use]
     pub fn new(services: Shared, account: AccountKey, channel: Channel) -> Self {
         let (rows, cursor, test) = (Vec::new(), ListCursor::default(), TestWatch::default());
-        Self { services, account, channel, rows, cursor, test }
+        Self { services, account, channel, rows, cursor, test, turned_on: (0, 0) }
     }
 
     fn row(&self) -> Option<&Destination> {
@@ -122,52 +131,65 @@ impl Destinations {
         put(buffer, area, x, 0, &more, theme.dim);
     }
 
-    fn details(&self, row: &Destination, theme: &Theme, zone: &TimeZone) -> Vec<Vec<Span>> {
-        let mut lines = Vec::new();
-        let mut fact = |name: &str, value: String, style: Style| {
-            lines.push(vec![(format!("{} ", pad(name, 15)), theme.dim), (value, style)]);
-        };
+    fn details(&self, facts: &mut Facts<'_>, row: &Destination, zone: &TimeZone) {
+        let theme = facts.theme;
         for field in channels::fields(self.channel) {
             let value = match row.fields.get(field.name) {
-                Some(FieldValue::Secret(_)) => MASK.to_owned(),
-                Some(FieldValue::Flag(true)) => "yes".to_owned(),
-                Some(FieldValue::Flag(false)) => "no".to_owned(),
-                Some(FieldValue::Plain(text)) => text.clone(),
+                Some(FieldValue::Secret(_)) => MASK,
+                Some(FieldValue::Flag(true)) => "yes",
+                Some(FieldValue::Flag(false)) => "no",
+                Some(FieldValue::Plain(text)) => text,
                 None => continue,
             };
-            fact(field.title, value, theme.text);
+            facts.add(field.title, value, theme.text);
         }
         if !row.only.is_empty() {
-            fact("Only for", row.only.join(", "), theme.text);
+            facts.add("Only for", &row.only.join(", "), theme.text);
         }
         if let Some(reason) = &row.state_reason {
-            fact(row.state.name(), reason.clone(), theme.warn);
+            facts.add(row.state.name(), reason, theme.warn);
         }
         if let Some(since) = row.failing_since {
             let why = row.last_failure.as_deref().unwrap_or("no reason was noted");
-            fact("Failing since", format!("{}: {why}", full_time(since, zone)), theme.bad);
+            facts.add("Failing since", &format!("{}: {why}", full_time(since, zone)), theme.bad);
         }
-        fact("Added", format!("{} as {}", full_time(row.created_at, zone), row.id), theme.dim);
-        lines
+        match self.turned_on {
+            (0, of) => {
+                let text = format!("none of {of} event types: q goes back to the matrix, c there turns all on");
+                facts.add("Turned on for", &text, theme.warn);
+            }
+            (on, of) => facts.add("Turned on for", &format!("{on} of {of} event types"), theme.text),
+        }
+        facts.add("Added", &format!("{} as {}", full_time(row.created_at, zone), row.id), theme.dim);
     }
 
-    fn answer(&self, row: &Destination, theme: &Theme) -> Vec<Vec<Span>> {
-        let Some(detail) = self.test.detail().filter(|detail| detail.delivery.destination == row.id) else {
-            return Vec::new();
-        };
-        let delivery = &detail.delivery;
-        let mut lines = vec![vec![
-            ("Last test       ".to_owned(), theme.dim),
-            (delivery.explanation(), crate::console::words::state_style(delivery, theme)),
-        ]];
+    fn answer(&self, facts: &mut Facts<'_>, row: &Destination) {
+        let of_row = |detail: &&DeliveryDetail| detail.delivery.destination == row.id;
+        let Some(detail) = self.test.detail().filter(of_row) else { return };
+        let theme = facts.theme;
+        facts.add("Last test", &detail.delivery.explanation(), state_style(&detail.delivery, theme));
         let answer = detail.attempts.last().and_then(|attempt| attempt.answer.as_ref());
-        if let Some(answer) = answer {
-            for text in crate::domain::text::safe_lines(&answer.body, 5) {
-                lines.push(vec![("                ".to_owned(), theme.dim), (text, theme.text)]);
-            }
+        for text in answer.iter().flat_map(|answer| safe_lines(&answer.body, ANSWER_LINES_MAX)) {
+            facts.add("", &text, theme.text);
         }
-        lines.push(vec![("                v opens it".to_owned(), theme.dim)]);
-        lines
+        facts.add("", "v shows request and answer", theme.dim);
+    }
+}
+
+/// Names and values, wrapped, line by line.
+struct Facts<'a> {
+    lines: Vec<Vec<Span>>,
+    theme: &'a Theme,
+    width: usize,
+}
+
+impl Facts<'_> {
+    fn add(&mut self, name: &str, value: &str, style: Style) {
+        let width = self.width.saturating_sub(NAME_COLUMNS + 3).max(8);
+        for (index, part) in wrap(value, width).into_iter().enumerate() {
+            let name = if index == 0 { name } else { "" };
+            self.lines.push(vec![(format!("{} ", pad(name, NAME_COLUMNS)), self.theme.dim), (part, style)]);
+        }
     }
 }
 
@@ -186,7 +208,11 @@ impl Screen for Destinations {
 
     fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
         Box::pin(async move {
-            self.rows = store.destinations(&self.account, Some(self.channel)).await?;
+            let view = store.matrix(&self.account).await?;
+            let types = view.catalogue.types();
+            let on = types.iter().filter(|kind| view.preferences.is_on(kind, self.channel)).count();
+            self.turned_on = (on, types.len());
+            self.rows = view.destinations.into_iter().filter(|row| row.channel == self.channel).collect();
             self.cursor.set(self.rows.iter().map(|row| row.id).collect());
             self.test.load(store).await
         })
@@ -272,9 +298,11 @@ impl Screen for Destinations {
         let Some(row) = self.row() else { return };
         let lower = below(area, height.saturating_add(1));
         let zone = &self.services.options.zone;
+        let mut facts = Facts { lines: Vec::new(), theme, width: usize::from(area.width) };
         // The answer to a test comes first: on a small screen it is what was asked for last.
-        let lines = self.answer(row, theme).into_iter().chain(self.details(row, theme, zone));
-        for (y, spans) in (0u16..lower.height).zip(lines) {
+        self.answer(&mut facts, row);
+        self.details(&mut facts, row, zone);
+        for (y, spans) in (0u16..lower.height).zip(facts.lines) {
             put_all(buffer, lower, 1, y, &spans);
         }
     }

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use crate::console::keymap::{self, Action, Place};
 use crate::console::screen::{Outcome, Screen};
 use crate::console::theme::Theme;
-use crate::console::widgets::paint::{put, put_all};
+use crate::console::widgets::paint::{put, put_all, wrap};
 use crate::domain::text::{columns, pad};
 
 const MARKS: [(&str, &str); 9] = [
@@ -24,6 +24,8 @@ const MARKS: [(&str, &str); 9] = [
 /// The help.
 pub struct Help {
     lines: Vec<Line>,
+    /// The lines as they fit the screen: a key, or nothing for a head, and its text.
+    wrapped: Vec<(Option<String>, String)>,
     offset: usize,
     height: usize,
 }
@@ -50,7 +52,7 @@ impl Help {
                 lines.push(Line::Blank);
             }
         }
-        Self { lines, offset: 0, height: 1 }
+        Self { lines, wrapped: Vec::new(), offset: 0, height: 1 }
     }
 
     /// All of its text, for tests.
@@ -64,8 +66,26 @@ impl Help {
         lines.collect::<Vec<_>>().join("\n")
     }
 
+    fn wrap_to(&mut self, width: usize) {
+        let widest = keymap::bindings().map(|binding| columns(binding.shown)).max().unwrap_or(0);
+        let keys = widest.min(width / 3).max(1);
+        self.wrapped.clear();
+        for line in &self.lines {
+            match line {
+                Line::Head(title) => self.wrapped.push((None, (*title).to_owned())),
+                Line::Key(key, help) => {
+                    for (index, part) in wrap(help, width.saturating_sub(keys + 5).max(8)).into_iter().enumerate() {
+                        let key = if index == 0 { key } else { "" };
+                        self.wrapped.push((Some(format!("{} ", pad(key, keys))), part));
+                    }
+                }
+                Line::Blank => self.wrapped.push((None, String::new())),
+            }
+        }
+    }
+
     fn scroll(&mut self, by: isize) -> Outcome {
-        let offset_max = self.lines.len().saturating_sub(self.height);
+        let offset_max = self.wrapped.len().saturating_sub(self.height);
         self.offset = self.offset.saturating_add_signed(by).min(offset_max);
         Outcome::Handled
     }
@@ -82,6 +102,7 @@ impl Screen for Help {
 
     fn arrange(&mut self, area: Rect) {
         self.height = usize::from(area.height).max(1);
+        self.wrap_to(usize::from(area.width));
         self.scroll(0);
     }
 
@@ -100,19 +121,11 @@ impl Screen for Help {
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
-        let widest = keymap::BINDINGS.iter().map(|binding| columns(binding.shown)).max().unwrap_or(0);
-        let width = widest.min(usize::from(area.width) / 3).max(1);
-        for (y, line) in (0u16..).zip(self.lines.iter().skip(self.offset).take(usize::from(area.height))) {
-            match line {
-                Line::Head(title) => {
-                    put(buffer, area, 1, y, title, theme.head);
-                }
-                Line::Key(key, help) => {
-                    let spans = [(format!("{} ", pad(key, width)), theme.key), ((*help).to_owned(), theme.text)];
-                    put_all(buffer, area, 3, y, &spans);
-                }
-                Line::Blank => {}
-            }
+        for (y, (key, text)) in (0u16..area.height).zip(self.wrapped.iter().skip(self.offset)) {
+            match key {
+                None => put(buffer, area, 1, y, text, theme.head),
+                Some(key) => put_all(buffer, area, 3, y, &[(key.clone(), theme.key), (text.clone(), theme.text)]),
+            };
         }
     }
 }

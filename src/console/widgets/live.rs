@@ -125,6 +125,7 @@ impl LivePane {
         let state = match (self.still_since.is_some(), self.newer()) {
             (true, 0) => "standing still".to_owned(),
             (true, newer) => format!("standing still, {newer} new above"),
+            (false, _) if self.per_minute == 0 => "following".to_owned(),
             (false, _) if self.per_minute == 1 => "following, 1 event a minute".to_owned(),
             (false, _) => format!("following, {} events a minute", self.per_minute),
         };

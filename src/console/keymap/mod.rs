@@ -1,0 +1,215 @@
+//! The one table of keys: it drives handling, the footer and the help.
+//!
+//! Nothing here is only on Alt, on a function key, or on a Ctrl key that multiplexers and terminals eat, and nothing waits on
+//! a bare Esc: wherever Esc works, another key does the same. To add a key: one line in [`table`], and the screen's answer
+//! to its [`Action`].
+
+pub mod table;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::console::keymap::table::TABLE;
+
+/// Where a key means something: a screen, or a part of one that has the keys at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Everywhere, also while typing.
+    Everywhere,
+    /// The list of accounts.
+    Accounts,
+    /// The filter above that list.
+    Filter,
+    /// The matrix of an account.
+    Matrix,
+    /// The live pane beneath it.
+    Live,
+    /// The destinations of a channel.
+    Destinations,
+    /// A form: letters are typed.
+    Form,
+    /// A form, on a field with a list to choose from or on a button.
+    Choice,
+    /// A delivery.
+    Delivery,
+    /// An event and what became of it.
+    Event,
+    /// The help.
+    Help,
+    /// A question in front of a screen.
+    Question,
+}
+
+impl Place {
+    /// All of them, in the help's order.
+    pub const ALL: [Self; 12] = [
+        Self::Accounts,
+        Self::Filter,
+        Self::Matrix,
+        Self::Live,
+        Self::Destinations,
+        Self::Form,
+        Self::Choice,
+        Self::Delivery,
+        Self::Event,
+        Self::Question,
+        Self::Help,
+        Self::Everywhere,
+    ];
+
+    /// Its name in the help.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Everywhere => "Everywhere",
+            Self::Accounts => "Accounts",
+            Self::Filter => "Accounts, while filtering",
+            Self::Matrix => "Account: the matrix",
+            Self::Live => "Account: the live pane",
+            Self::Destinations => "Destinations of a channel",
+            Self::Form => "A form",
+            Self::Choice => "A form, on a choice or a button",
+            Self::Delivery => "A delivery",
+            Self::Event => "An event",
+            Self::Help => "This help",
+            Self::Question => "A question",
+        }
+    }
+
+    /// Whether letters are typed there and so cannot be keys.
+    #[must_use]
+    pub const fn takes_text(self) -> bool {
+        matches!(self, Self::Form | Self::Filter)
+    }
+}
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is explained by the help text of its bindings")]
+pub enum Action {
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    Open,
+    Toggle,
+    ToggleRow,
+    ToggleColumn,
+    SetUp,
+    Test,
+    Undo,
+    SwitchPane,
+    Zoom,
+    Why,
+    New,
+    Edit,
+    Fill,
+    Filter,
+    Trouble,
+    Pause,
+    Disable,
+    Remove,
+    Replay,
+    Cancel,
+    Next,
+    Previous,
+    Help,
+    Back,
+    Quit,
+    Suspend,
+    Redraw,
+}
+
+/// A key as terminals of every kind can send it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// A printable character.
+    Char(char),
+    /// Ctrl and a letter.
+    Ctrl(char),
+    /// Any other.
+    Code(KeyCode),
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// Where.
+    pub place: Place,
+    /// Any of these.
+    pub keys: &'static [Key],
+    /// How the keys are written for people.
+    pub shown: &'static str,
+    /// What they ask for.
+    pub action: Action,
+    /// The words in the footer; empty keeps it out of there.
+    pub name: &'static str,
+    /// The sentence in the help.
+    pub help: &'static str,
+}
+
+/// The whole table, line by line.
+pub fn bindings() -> impl Iterator<Item = &'static Binding> {
+    TABLE.iter().copied().flatten()
+}
+
+/// What a key asks for there.
+#[must_use]
+pub fn action(place: Place, event: &KeyEvent) -> Option<Action> {
+    let key = key(event)?;
+    let of = |place: Place| bindings().find(|binding| binding.place == place && binding.keys.contains(&key));
+    of(place).or_else(|| of(Place::Everywhere)).map(|binding| binding.action)
+}
+
+/// The key as the table writes it; nothing for what the table cannot hold.
+#[must_use]
+pub fn key(event: &KeyEvent) -> Option<Key> {
+    let modifiers = event.modifiers;
+    match event.code {
+        _ if modifiers.contains(KeyModifiers::ALT) => None,
+        KeyCode::Char(c) if modifiers.contains(KeyModifiers::CONTROL) => Some(Key::Ctrl(c.to_ascii_lowercase())),
+        KeyCode::Char(c) => Some(Key::Char(c)),
+        code => Some(Key::Code(code)),
+    }
+}
+
+/// The bindings of a place, in the table's order.
+pub fn of(place: Place) -> impl Iterator<Item = &'static Binding> {
+    bindings().filter(move |binding| binding.place == place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_is_one_that_terminals_or_multiplexers_eat() {
+        for binding in bindings() {
+            for key in binding.keys {
+                match key {
+                    Key::Ctrl(c) => assert!(!"bagoptsq".contains(*c), "{binding:?}"),
+                    Key::Code(code) => assert!(!matches!(code, KeyCode::F(_)), "{binding:?}"),
+                    Key::Char(c) => assert!(!binding.place.takes_text(), "{binding:?}: `{c}` is typed there"),
+                }
+            }
+            let only_esc = binding.keys.iter().all(|key| *key == Key::Code(KeyCode::Esc));
+            assert!(!only_esc || binding.place == Place::Form, "{binding:?}; a form has its Cancel button");
+            assert!(!binding.help.is_empty() && !binding.shown.is_empty(), "{binding:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_means_one_thing_in_a_place() {
+        for place in Place::ALL {
+            let keys: Vec<_> = of(place).flat_map(|binding| binding.keys).collect();
+            for (index, key) in keys.iter().enumerate() {
+                assert!(!keys[..index].contains(key), "{key:?} twice in {place:?}");
+            }
+            let moves = |wanted| of(place).any(|binding| binding.action == wanted);
+            assert!(place == Place::Everywhere || moves(Action::Back), "{place:?} has no way back");
+        }
+    }
+}

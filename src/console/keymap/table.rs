@@ -1,0 +1,298 @@
+//! The lines of the one table of keys, place by place. Within a place, the order is the footer's.
+
+use crossterm::event::KeyCode;
+
+use crate::console::keymap::{Action as A, Binding, Key, Place as P};
+
+/// The table.
+pub const TABLE: &[&[Binding]] =
+    &[ACCOUNTS, FILTER, MATRIX, LIVE, DESTINATIONS, FORM, CHOICE, DELIVERY, EVENT, QUESTION, HELP, EVERYWHERE];
+
+const fn bind(
+    place: P,
+    keys: &'static [Key],
+    shown: &'static str,
+    action: A,
+    name: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding { place, keys, shown, action, name, help }
+}
+
+const UP: &[Key] = &[Key::Code(KeyCode::Up), Key::Char('k')];
+const DOWN: &[Key] = &[Key::Code(KeyCode::Down), Key::Char('j')];
+const LEFT: &[Key] = &[Key::Code(KeyCode::Left), Key::Char('h')];
+const RIGHT: &[Key] = &[Key::Code(KeyCode::Right), Key::Char('l')];
+const PAGE_UP: &[Key] = &[Key::Code(KeyCode::PageUp), Key::Ctrl('u')];
+const PAGE_DOWN: &[Key] = &[Key::Code(KeyCode::PageDown), Key::Ctrl('d')];
+const FIRST: &[Key] = &[Key::Code(KeyCode::Home), Key::Char('g')];
+const LAST: &[Key] = &[Key::Code(KeyCode::End), Key::Char('G')];
+const ENTER: &[Key] = &[Key::Code(KeyCode::Enter)];
+const SPACE: &[Key] = &[Key::Char(' ')];
+const TAB: &[Key] = &[Key::Code(KeyCode::Tab)];
+const BACK: &[Key] = &[Key::Char('q'), Key::Code(KeyCode::Esc)];
+
+const ACCOUNTS: &[Binding] = &[
+    bind(P::Accounts, ENTER, "enter", A::Open, "open", "open the account under the cursor"),
+    bind(P::Accounts, &[Key::Char('/')], "/", A::Filter, "find", "find an account: type a part of its key or name"),
+    bind(P::Accounts, &[Key::Char('n')], "n", A::New, "new", "make a new account"),
+    bind(P::Accounts, &[Key::Char('e')], "e", A::Edit, "edit", "change the account's name, address, zone or status"),
+    bind(
+        P::Accounts,
+        &[Key::Char('!')],
+        "!",
+        A::Trouble,
+        "trouble",
+        "show only accounts with failing or disabled destinations, or all again",
+    ),
+    bind(
+        P::Accounts,
+        &[Key::Char('d')],
+        "d",
+        A::Fill,
+        "",
+        "in an empty store: fill in sample accounts to try things on",
+    ),
+    bind(P::Accounts, UP, "up, k", A::Up, "", "move up"),
+    bind(P::Accounts, DOWN, "down, j", A::Down, "", "move down"),
+    bind(P::Accounts, PAGE_UP, "page up, ^U", A::PageUp, "", "a page up"),
+    bind(P::Accounts, PAGE_DOWN, "page down, ^D", A::PageDown, "", "a page down"),
+    bind(P::Accounts, FIRST, "home, g", A::First, "", "to the first"),
+    bind(P::Accounts, LAST, "end, G", A::Last, "", "to the last"),
+    bind(P::Accounts, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
+    bind(P::Accounts, &[Key::Char('q')], "q", A::Back, "quit", "end bellboard"),
+];
+
+const FILTER: &[Binding] = &[
+    bind(P::Filter, ENTER, "enter", A::Open, "open", "open the account under the cursor"),
+    bind(P::Filter, &[Key::Code(KeyCode::Up)], "up", A::Up, "", "move up in what was found"),
+    bind(P::Filter, &[Key::Code(KeyCode::Down)], "down", A::Down, "", "move down in what was found"),
+    bind(P::Filter, TAB, "tab", A::SwitchPane, "to the list", "keep the filter and go to the list"),
+    bind(P::Filter, &[Key::Code(KeyCode::Esc), Key::Ctrl('l')], "esc, ^L", A::Back, "all again", "drop the filter"),
+];
+
+const MATRIX: &[Binding] = &[
+    bind(
+        P::Matrix,
+        SPACE,
+        "space",
+        A::Toggle,
+        "toggle",
+        "turn the cell on or off; on a column's head, the whole column",
+    ),
+    bind(P::Matrix, ENTER, "enter", A::SetUp, "set up", "open the destinations of this column's channel"),
+    bind(P::Matrix, &[Key::Char('t')], "t", A::Test, "test", "send a test over this column's channel"),
+    bind(P::Matrix, &[Key::Char('u')], "u", A::Undo, "undo", "take your last change of this account back"),
+    bind(P::Matrix, TAB, "tab", A::SwitchPane, "live", "go to the live pane"),
+    bind(
+        P::Matrix,
+        &[Key::Char('r')],
+        "r",
+        A::ToggleRow,
+        "row",
+        "turn the row on or off as one, for channels that have a destination",
+    ),
+    bind(P::Matrix, &[Key::Char('c')], "c", A::ToggleColumn, "column", "turn the column on or off as one"),
+    bind(P::Matrix, &[Key::Char('e')], "e", A::Edit, "edit", "change the account's name, address, zone or status"),
+    bind(P::Matrix, &[Key::Char('z')], "z", A::Zoom, "", "the live pane over the whole screen, or the matrix back"),
+    bind(P::Matrix, UP, "up, k", A::Up, "", "move up; above the first row are the heads of the columns"),
+    bind(P::Matrix, DOWN, "down, j", A::Down, "", "move down"),
+    bind(P::Matrix, LEFT, "left, h", A::Left, "", "move left"),
+    bind(P::Matrix, RIGHT, "right, l", A::Right, "", "move right"),
+    bind(P::Matrix, FIRST, "home, g", A::First, "", "to the heads of the columns"),
+    bind(P::Matrix, LAST, "end, G", A::Last, "", "to the last row"),
+    bind(P::Matrix, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
+    bind(P::Matrix, BACK, "q, esc", A::Back, "back", "back to the accounts"),
+];
+
+const LIVE: &[Binding] = &[
+    bind(P::Live, ENTER, "enter", A::Open, "open", "open the delivery; for an event that went nowhere, why"),
+    bind(P::Live, &[Key::Char('w')], "w", A::Why, "why", "what became of this event in each channel"),
+    bind(
+        P::Live,
+        &[Key::Char('r')],
+        "r",
+        A::Replay,
+        "send again",
+        "send this delivery once more, under the same webhook-id",
+    ),
+    bind(P::Live, &[Key::Char('z')], "z", A::Zoom, "zoom", "the live pane over the whole screen, or the matrix back"),
+    bind(P::Live, FIRST, "home, g", A::First, "follow", "to the newest, and follow"),
+    bind(P::Live, TAB, "tab", A::SwitchPane, "matrix", "back to the matrix"),
+    bind(P::Live, UP, "up, k", A::Up, "", "move up; from the newest line it follows"),
+    bind(P::Live, DOWN, "down, j", A::Down, "", "move down; the pane stands still then"),
+    bind(P::Live, PAGE_UP, "page up, ^U", A::PageUp, "", "a page up"),
+    bind(P::Live, PAGE_DOWN, "page down, ^D", A::PageDown, "", "a page down"),
+    bind(P::Live, LAST, "end, G", A::Last, "", "to the oldest that is shown"),
+    bind(P::Live, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
+    bind(P::Live, BACK, "q, esc", A::Back, "back", "back to the matrix"),
+];
+
+const DESTINATIONS: &[Binding] = &[
+    bind(P::Destinations, &[Key::Char('a')], "a", A::New, "add", "add a destination"),
+    bind(
+        P::Destinations,
+        &[Key::Code(KeyCode::Enter), Key::Char('e')],
+        "enter, e",
+        A::Edit,
+        "edit",
+        "change the destination under the cursor",
+    ),
+    bind(P::Destinations, &[Key::Char('t')], "t", A::Test, "test", "send a test there and show the answer"),
+    bind(
+        P::Destinations,
+        &[Key::Char('p')],
+        "p",
+        A::Pause,
+        "pause",
+        "hold what comes, or send it again: nothing is lost meanwhile",
+    ),
+    bind(
+        P::Destinations,
+        &[Key::Char('x')],
+        "x",
+        A::Disable,
+        "disable",
+        "disable: what comes is noted as not sent; or enable again",
+    ),
+    bind(P::Destinations, &[Key::Char('d')], "d", A::Remove, "remove", "remove the destination, after a question"),
+    bind(P::Destinations, &[Key::Char('u')], "u", A::Undo, "", "take your last change of this account back"),
+    bind(P::Destinations, &[Key::Char('v')], "v", A::Open, "", "open the last test"),
+    bind(P::Destinations, UP, "up, k", A::Up, "", "move up"),
+    bind(P::Destinations, DOWN, "down, j", A::Down, "", "move down"),
+    bind(P::Destinations, FIRST, "home, g", A::First, "", "to the first"),
+    bind(P::Destinations, LAST, "end, G", A::Last, "", "to the last"),
+    bind(P::Destinations, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
+    bind(P::Destinations, BACK, "q, esc", A::Back, "back", "back to the matrix"),
+];
+
+const FORM: &[Binding] = &[
+    bind(P::Form, ENTER, "enter", A::Open, "save", "save; a field that is wrong is shown first"),
+    bind(
+        P::Form,
+        &[Key::Code(KeyCode::Tab), Key::Code(KeyCode::Down)],
+        "tab, down",
+        A::Next,
+        "next",
+        "to the next field, and past the last one to the buttons",
+    ),
+    bind(P::Form, &[Key::Code(KeyCode::BackTab), Key::Code(KeyCode::Up)], "up", A::Previous, "", "to the field before"),
+    bind(
+        P::Form,
+        &[Key::Code(KeyCode::Esc)],
+        "esc",
+        A::Back,
+        "leave",
+        "leave without saving; the button Cancel does the same",
+    ),
+];
+
+const CHOICE: &[Binding] = &[
+    bind(
+        P::Choice,
+        &[Key::Code(KeyCode::Enter), Key::Char(' ')],
+        "enter",
+        A::Open,
+        "choose",
+        "press the button, or change the choice",
+    ),
+    bind(
+        P::Choice,
+        &[Key::Code(KeyCode::Tab), Key::Code(KeyCode::Down), Key::Char('j')],
+        "tab, down",
+        A::Next,
+        "next",
+        "to the next field or button",
+    ),
+    bind(
+        P::Choice,
+        &[Key::Code(KeyCode::BackTab), Key::Code(KeyCode::Up), Key::Char('k')],
+        "up",
+        A::Previous,
+        "",
+        "to the field before",
+    ),
+    bind(P::Choice, LEFT, "left, h", A::Left, "", "the choice before"),
+    bind(P::Choice, RIGHT, "right, l", A::Right, "", "the next choice"),
+    bind(P::Choice, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
+    bind(P::Choice, BACK, "q, esc", A::Back, "leave", "leave without saving"),
+];
+
+const DELIVERY: &[Binding] = &[
+    bind(P::Delivery, &[Key::Char('r')], "r", A::Replay, "send again", "send it once more, under the same webhook-id"),
+    bind(P::Delivery, &[Key::Char('x')], "x", A::Cancel, "cancel", "do not try it any more"),
+    bind(P::Delivery, &[Key::Char('w')], "w", A::Why, "why", "what became of this event in each channel"),
+    bind(P::Delivery, &[Key::Char('s')], "s", A::SetUp, "set up", "change the destination"),
+    bind(P::Delivery, UP, "up, k", A::Up, "", "a line up"),
+    bind(P::Delivery, DOWN, "down, j", A::Down, "scroll", "a line down"),
+    bind(P::Delivery, PAGE_UP, "page up, ^U", A::PageUp, "", "a page up"),
+    bind(
+        P::Delivery,
+        &[Key::Code(KeyCode::PageDown), Key::Ctrl('d'), Key::Char(' ')],
+        "page down, ^D, space",
+        A::PageDown,
+        "",
+        "a page down",
+    ),
+    bind(P::Delivery, FIRST, "home, g", A::First, "", "to the top"),
+    bind(P::Delivery, LAST, "end, G", A::Last, "", "to the end"),
+    bind(P::Delivery, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
+    bind(P::Delivery, BACK, "q, esc", A::Back, "back", "back"),
+];
+
+const EVENT: &[Binding] = &[
+    bind(
+        P::Event,
+        ENTER,
+        "enter",
+        A::Open,
+        "open",
+        "open the channel's delivery; where none was made, set the channel up",
+    ),
+    bind(P::Event, &[Key::Char('r')], "r", A::Replay, "send again", "send the channel's deliveries once more"),
+    bind(P::Event, UP, "up, k", A::Up, "", "move up"),
+    bind(P::Event, DOWN, "down, j", A::Down, "", "move down"),
+    bind(P::Event, PAGE_UP, "page up, ^U", A::PageUp, "", "scroll the event's data up"),
+    bind(P::Event, PAGE_DOWN, "page down, ^D", A::PageDown, "data", "scroll the event's data down"),
+    bind(P::Event, FIRST, "home, g", A::First, "", "to the first"),
+    bind(P::Event, LAST, "end, G", A::Last, "", "to the last"),
+    bind(P::Event, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
+    bind(P::Event, BACK, "q, esc", A::Back, "back", "back"),
+];
+
+const QUESTION: &[Binding] = &[
+    bind(P::Question, ENTER, "enter", A::Open, "choose", "take the answer under the cursor"),
+    bind(P::Question, UP, "up, k", A::Up, "", "the answer above"),
+    bind(P::Question, DOWN, "down, j", A::Down, "", "the answer beneath"),
+    bind(P::Question, BACK, "q, esc", A::Back, "never mind", "leave everything as it is"),
+];
+
+const HELP: &[Binding] = &[
+    bind(P::Help, UP, "up, k", A::Up, "", "a line up"),
+    bind(P::Help, DOWN, "down, j", A::Down, "scroll", "a line down"),
+    bind(P::Help, PAGE_UP, "page up, ^U", A::PageUp, "", "a page up"),
+    bind(
+        P::Help,
+        &[Key::Code(KeyCode::PageDown), Key::Ctrl('d'), Key::Char(' ')],
+        "page down, ^D, space",
+        A::PageDown,
+        "",
+        "a page down",
+    ),
+    bind(P::Help, FIRST, "home, g", A::First, "", "to the top"),
+    bind(P::Help, LAST, "end, G", A::Last, "", "to the end"),
+    bind(
+        P::Help,
+        &[Key::Char('q'), Key::Char('?'), Key::Code(KeyCode::Esc)],
+        "q, ?, esc",
+        A::Back,
+        "back",
+        "back to where you were",
+    ),
+];
+
+const EVERYWHERE: &[Binding] = &[
+    bind(P::Everywhere, &[Key::Ctrl('c')], "^C", A::Quit, "", "end bellboard at once; what is being sent ends first"),
+    bind(P::Everywhere, &[Key::Ctrl('z')], "^Z", A::Suspend, "", "back to the shell; `fg` returns"),
+    bind(P::Everywhere, &[Key::Ctrl('l')], "^L", A::Redraw, "", "draw the screen anew"),
+];

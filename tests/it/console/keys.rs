@@ -1,0 +1,162 @@
+//! What keys do.
+
+use bellboard::console::app::Turn;
+use bellboard::console::keymap;
+use bellboard::console::keymap::Place;
+use bellboard::console::screens::help::Help;
+use bellboard::domain::channel::Channel;
+use bellboard::domain::delivery::{DeliveryState, Next};
+use bellboard::domain::destination::DestinationState;
+use bellboard::domain::matrix::CellSetting;
+use ratatui::style::Modifier;
+
+use crate::console::harness::Console;
+use crate::support::{TestStore, acme};
+
+#[test]
+fn every_key_is_in_the_help() {
+    let text = Help::new(Place::Matrix).text();
+    for binding in keymap::bindings() {
+        assert!(text.contains(&format!("{} {}", binding.shown, binding.help)), "{binding:?}");
+    }
+}
+
+#[tokio::test]
+async fn space_toggles_and_u_takes_back() {
+    let mut console = Console::on_acme().await;
+    let on = async |console: &Console, kind: &str, channel| {
+        let view = console.test.store.matrix(&acme()).await.unwrap();
+        view.cell(view.catalogue.get(kind).unwrap(), channel).on
+    };
+    console.keys("space").await;
+    assert!(!on(&console, "account.provision.ok", Channel::Email).await);
+    assert!(console.picture().contains("Email is off for provisioned ok (changed by jane"), "{}", console.picture());
+    console.keys("u").await;
+    assert!(on(&console, "account.provision.ok", Channel::Email).await);
+    assert!(console.picture().contains("taken back: Email is off for provisioned ok"), "{}", console.picture());
+    console.keys("up l l l space").await;
+    assert!(on(&console, "payment.fail", Channel::Slack).await, "the whole column");
+    console.keys("u j r").await;
+    assert!(!on(&console, "payment.fail", Channel::Slack).await);
+    assert!(!on(&console, "account.provision.ok", Channel::Email).await, "the row, where there are destinations");
+    console.keys("u u").await;
+    assert!(console.picture().contains("nothing of yours is left"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn the_whole_way_of_a_newcomer() {
+    let mut console = Console::open(TestStore::empty().await).await;
+    console.keys("n").await;
+    console.typed("Acme").await;
+    console.keys("tab tab").await;
+    console.typed("ops@acme.test").await;
+    console.keys("enter right right right right enter a").await;
+    console.app.paste(" https://hooks.acme.test/in\n".to_owned()).await;
+    console.keys("enter").await;
+    assert!(console.picture().contains("hooks.acme.test"), "{}", console.picture());
+    console.keys("t").await;
+    assert!(console.picture().contains("a test is on its way to hooks.acme.test"), "{}", console.picture());
+    let test = console.test.store.live(Some(&acme()), 1).await.unwrap().remove(0).delivery.unwrap();
+    console.deliver(test.id, 200, Next::Delivered).await;
+    console.reload().await;
+    let says = "the test to hooks.acme.test was delivered in 84 ms, answered 200";
+    assert!(console.picture().contains(says), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn a_destination_is_paused_disabled_and_removed_after_a_question() {
+    let mut console = Console::on_acme().await;
+    console.busy().await;
+    console.keys("right right right right enter").await;
+    let states = async |console: &Console| -> Vec<DestinationState> {
+        let all = console.test.store.destinations(&acme(), Some(Channel::Webhook)).await.unwrap();
+        all.iter().map(|one| one.state).collect()
+    };
+    console.keys("p").await;
+    assert_eq!(states(&console).await, [DestinationState::Paused]);
+    console.keys("p").await;
+    assert_eq!(states(&console).await, [DestinationState::Enabled]);
+    console.keys("x").await;
+    assert_eq!(states(&console).await, [DestinationState::Disabled]);
+    console.keys("t").await;
+    assert!(console.picture().contains("is disabled; enable it"), "{}", console.picture());
+    console.keys("d enter").await;
+    assert_eq!(states(&console).await.len(), 1, "the first answer leaves it");
+    console.keys("d y").await;
+    assert_eq!(states(&console).await, []);
+}
+
+#[tokio::test]
+async fn an_edit_keeps_the_secret_and_asks_before_it_is_lost() {
+    let mut console = Console::on_acme().await;
+    console.test.webhook().await;
+    console.keys("right right right right enter e").await;
+    assert!(console.picture().contains("•••• is kept"), "{}", console.picture());
+    console.typed("x").await;
+    console.keys("esc").await;
+    assert!(console.picture().contains("What you typed is not saved yet"), "{}", console.picture());
+    console.keys("n").await;
+    console.keys("enter").await;
+    assert!(console.picture().contains("hooks.acme.test/inx"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn the_live_pane_follows_and_stands_still() {
+    let mut console = Console::on_acme().await;
+    console.busy().await;
+    console.keys("tab down").await;
+    let before = console.picture();
+    assert!(before.contains("standing still"), "{before}");
+    console.test.emit("payment.fail", "{}").await;
+    console.reload().await;
+    let after = console.picture();
+    assert!(after.contains("1 new above") || after.contains("2 new above"), "{after}");
+    console.keys("home").await;
+    assert!(console.picture().contains("following"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn a_delivery_is_cancelled_and_sent_again() {
+    let mut console = Console::on_acme().await;
+    let id = console.busy().await;
+    console.keys("tab enter x").await;
+    let state = async |console: &Console| console.test.store.delivery(id).await.unwrap().delivery.state;
+    assert_eq!(state(&console).await, DeliveryState::Cancelled);
+    console.keys("r").await;
+    assert_eq!(state(&console).await, DeliveryState::Pending);
+}
+
+#[tokio::test]
+async fn a_paste_outside_of_a_field_runs_nothing() {
+    let mut console = Console::on_acme().await;
+    console.app.paste("qqq \x03 space".to_owned()).await;
+    assert!(console.picture().contains("pasted text goes into a field only"), "{}", console.picture());
+    assert_eq!(console.keys("q").await, Turn::On, "still on the accounts");
+    assert_eq!(console.keys("q").await, Turn::Quit);
+}
+
+#[tokio::test]
+async fn what_another_console_changed_is_seen_and_what_it_removed_closes() {
+    let mut console = Console::on_acme().await;
+    console.test.set("account.provision.ok", Channel::Email, CellSetting::Off).await;
+    console.reload().await;
+    assert!(console.picture().contains("Email is off for provisioned ok"), "{}", console.picture());
+    console.test.run(bellboard::domain::command::Command::RemoveAccount { key: acme() }).await.unwrap();
+    console.reload().await;
+    assert!(console.picture().contains("there is no account `acme`"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn moving_the_cursor_changes_few_cells_and_is_seen_without_colour() {
+    let mut console = Console::on_acme().await;
+    let before = console.buffer();
+    console.keys("down").await;
+    let after = console.buffer();
+    let matrix = |y: u16| y < 22;
+    let changed = before.diff(&after).into_iter().filter(|(_, y, _)| matrix(*y)).count();
+    assert!(changed <= 6, "{changed} cells of the matrix changed");
+    console.keys("up up").await;
+    let head = console.buffer();
+    let reversed = (0..80).filter(|x| head[(*x, 1)].modifier.contains(Modifier::REVERSED)).count();
+    assert_eq!(reversed, "Email".len());
+}
