@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::cli::failure::{EXIT_REFUSED, EXIT_STORE, Failure};
 use crate::cli::logging::{self, Level};
 use crate::cli::session::Session;
-use crate::cli::signals;
+use crate::cli::signals::EndSignals;
 use crate::dispatch::Status;
 
 /// Deliver without a screen, until SIGTERM, SIGINT or SIGHUP
@@ -41,13 +41,14 @@ impl Serve {
                 "serve delivers, which changes the database; leave --read-only out",
             ));
         }
+        let mut signals = EndSignals::listen()?;
         let store = session.open().await?;
         let handle = session.deliver(&store)?;
         tracing::info!(database = %store.path().display(), "started");
         let mut status = handle.status();
         let ended = tokio::select! {
-            signal = signals::asked_to_end() => {
-                tracing::info!(signal = signal?, "stopping");
+            signal = signals.first() => {
+                tracing::info!(signal, "stopping");
                 Ok(())
             }
             () = follow(&mut status) => {

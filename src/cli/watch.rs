@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
-use crate::cli::{show, signals};
+use crate::cli::show;
+use crate::cli::signals::EndSignals;
 use crate::domain::account::AccountKey;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
@@ -38,13 +39,14 @@ impl Watch {
     /// # Errors
     /// When there is no such account, or the store cannot be read.
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
+        let mut signals = EndSignals::listen()?;
         let store = session.open().await?;
         if let Some(account) = &self.account {
             store.account(account).await?;
         }
         tokio::select! {
             ended = self.follow(session, &store) => ended,
-            signal = signals::asked_to_end() => signal.map(|_| ()),
+            _ = signals.first() => Ok(()),
         }
     }
 

@@ -25,7 +25,8 @@ use crate::cli::demo::receivers::Receivers;
 use crate::cli::failure::{EXIT_FAILED, EXIT_REFUSED, Failure};
 use crate::cli::session::Session;
 use crate::cli::show::counted;
-use crate::cli::{console, signals, watch};
+use crate::cli::signals::EndSignals;
+use crate::cli::{console, watch};
 use crate::config::Config;
 use crate::domain::command::Actor;
 use crate::store::Store;
@@ -106,11 +107,12 @@ fn session_on(session: &Session, folder: &Path, mail: &MailSink) -> Session {
 
 async fn plain(session: &Session, store: &Store) -> Result<(), Failure> {
     session.log_to_file_when_asked()?;
+    let mut signals = EndSignals::listen()?;
     let deliverer = session.deliver(store)?;
     let everything = watch::Watch::everything();
     let ended = tokio::select! {
         ended = everything.follow(session, store) => ended,
-        signal = signals::asked_to_end() => signal.map(|_| ()),
+        _ = signals.first() => Ok(()),
     };
     deliverer.stop().await;
     ended

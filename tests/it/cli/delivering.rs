@@ -105,10 +105,13 @@ async fn serve_delivers_and_watch_tells_until_a_signal_comes() {
     let cli = acme(&receiver);
     assert!(cli.run("emit acme server.stopped").ok().contains("nobody delivers"));
     let (watch, mut lines) = spawn(&cli, "watch --account acme --json");
-    let (serve, _) = spawn(&cli, "serve");
+    let (mut serve, _) = spawn(&cli, "serve");
+    let mut log = BufReader::new(serve.stderr.take().unwrap()).lines();
+    assert!(log.any(|line| line.unwrap().contains("delivering from")), "serve says when it delivers");
     // Nothing says when `watch` has begun, so there is something to see again and again.
     let (seen, is_seen) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || seen.send(read_json(&mut lines)).unwrap());
+    assert!(!cli.run("emit acme server.stopped").ok().contains("nobody delivers"));
     while !reader.is_finished() {
         cli.run("emit acme server.stopped --wait").ok();
     }
