@@ -14,7 +14,7 @@ use crate::dispatch::Status;
 
 /// Deliver without a screen, until SIGTERM, SIGINT or SIGHUP
 ///
-/// This version delivers only: the HTTP side (events in, devices, browsers, metrics) comes with the next one, and [http] in
+/// This version delivers only: the HTTP side (events in, devices, browsers, metrics) comes with the next one, and the http part of
 /// the config has no effect yet. One process delivers from a database; started beside another, this one waits and takes over
 /// when that one ends.
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 //!
 //! Reads go through a small pool; every write goes to one writer task ([`writer`]), which puts all that wait into one
 //! transaction and answers after its commit. Nothing outside knows SQL, row numbers or files, so that the same store can
-//! run on another database one day. Each noun has a file with its reads; [`commands`] has the one executor of every change
+//! run on another database one day. Each noun has a file with its reads; `commands` has the one executor of every change
 //! that a person can cause; [`queue`] is what the dispatcher alone uses.
 //!
 //! It must not know: how a channel sends, what a screen shows. Secrets enter and leave as [`crate::domain::secret::Secret`]

@@ -1,0 +1,173 @@
+//! The rules about the code itself, above all about what must not be there. Each failure names the place and the rule.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules in the order of the import rule: each uses only those before it.
+const ORDER: [&str; 8] = ["domain", "channels", "store", "dispatch", "http", "console", "config", "cli"];
+
+/// Lines of a file, and of a function.
+const FILE_LINES_MAX: usize = 400;
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// What may stand at the top of the repository beside dotfiles and what is made.
+const TOP_LEVEL: [&str; 7] = ["Cargo.toml", "Cargo.lock", "src", "migrations", "tests", "assets", "README.md"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let name = path.strip_prefix(root()).unwrap().display().to_string();
+                files.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn report(rule: &str, broken: &[String]) {
+    assert!(broken.is_empty(), "{rule}:\n{}", broken.join("\n"));
+}
+
+fn module_of(file: &str) -> Option<usize> {
+    let inside = file.strip_prefix("src/")?;
+    let name = inside.split('/').next()?.trim_end_matches(".rs");
+    ORDER.iter().position(|module| *module == name)
+}
+
+#[test]
+fn modules_use_only_modules_to_their_left() {
+    let mut broken = Vec::new();
+    for (file, text) in rust_files("src") {
+        let Some(own) = module_of(&file) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            for used in line.split("crate::").skip(1) {
+                let used: String = used.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                if ORDER.iter().position(|module| *module == used).is_some_and(|used| used > own) {
+                    broken.push(format!("{file}:{}: {} uses {used}", number + 1, ORDER[own]));
+                }
+            }
+        }
+    }
+    report("a module uses only modules to its left in lib.rs", &broken);
+}
+
+#[test]
+fn files_and_functions_are_small() {
+    let mut broken = Vec::new();
+    for (file, text) in rust_files("src").into_iter().chain(rust_files("tests")) {
+        let lines = text.lines().count();
+        if lines > FILE_LINES_MAX {
+            broken.push(format!("{file}: {lines} lines, so probably more than one thing"));
+        }
+        let mut start: Option<(usize, usize, String)> = None;
+        for (number, line) in text.lines().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let is_head = ["fn ", "pub fn ", "async fn ", "pub async fn ", "pub(crate) fn ", "pub(crate) async fn "];
+            if start.is_none() && is_head.iter().any(|head| line.trim_start().starts_with(head)) {
+                start = Some((number, indent, line.trim().to_owned()));
+            }
+            if let Some((began, at, head)) = &start
+                && indent == *at
+                && line.trim_start().starts_with('}')
+            {
+                if number - began > FUNCTION_LINES_MAX {
+                    broken.push(format!("{file}:{}: {} lines: {head}", began + 1, number - began));
+                }
+                start = None;
+            }
+        }
+    }
+    report("a file has at most 400 lines, a function 70", &broken);
+}
+
+#[test]
+fn every_module_says_what_it_is() {
+    let silent = rust_files("src").into_iter().chain(rust_files("tests")).filter(|(_, text)| !text.starts_with("//!"));
+    report("a file opens with //! and what it is", &silent.map(|(file, _)| file).collect::<Vec<_>>());
+}
+
+/// Looks for words in the files of `src` that `allowed` does not let pass.
+fn absent(words: &[&str], allowed: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for (file, text) in rust_files("src").into_iter().filter(|(file, _)| !allowed(file)) {
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            found.extend(
+                words.iter().filter(|word| line.contains(**word)).map(|word| format!("{file}:{}: {word}", number + 1)),
+            );
+        }
+    }
+    found
+}
+
+#[test]
+fn nothing_is_left_open() {
+    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("to", "do!("), concat!("unimpl", "emented!(")];
+    report("nothing is left open in the code", &absent(&words, |_| false));
+}
+
+#[test]
+fn only_the_store_knows_sql() {
+    let found = absent(&["sqlx::", "SELECT ", "INSERT INTO"], |file| file.starts_with("src/store/"));
+    report("no SQL outside of src/store", &found);
+}
+
+#[test]
+fn only_channels_know_the_network_client() {
+    let found = absent(&["reqwest::", "lettre::"], |file| file.starts_with("src/channels/"));
+    report("no HTTP or mail client outside of src/channels", &found);
+}
+
+#[test]
+fn the_domain_does_no_input_or_output() {
+    let elsewhere = |file: &str| !file.starts_with("src/domain/");
+    let found = absent(&["std::fs", "std::net", "std::env", "tokio::", "std::process"], elsewhere);
+    report("no input or output in src/domain", &found);
+}
+
+#[test]
+fn the_top_level_stays_what_it_is() {
+    let entries = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let others =
+        entries.filter(|name| !name.starts_with('.') && name != "target" && !TOP_LEVEL.contains(&name.as_str()));
+    report("the visible top level is what lib.rs says", &others.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_dependency_says_what_it_is_for() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let mut in_dependencies = false;
+    let mut silent = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            in_dependencies = line.contains("dependencies");
+        } else if in_dependencies && line.contains('=') && !line.contains(" # ") {
+            silent.push(line.to_owned());
+        }
+    }
+    report("a dependency says in half a line what it is for", &silent);
+}
+
+#[test]
+fn every_channel_is_in_the_readme() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut missing = Vec::new();
+    for channel in bellboard::domain::channel::Channel::ALL {
+        for field in bellboard::channels::fields(channel) {
+            if !readme.contains(&format!("`{}`", field.name)) {
+                missing.push(format!("{channel}: {}", field.name));
+            }
+        }
+    }
+    report("the README's table has every field of every channel", &missing);
+}
