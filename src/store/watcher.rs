@@ -17,8 +17,12 @@ use tokio::sync::{mpsc, watch};
 use crate::store::Revision;
 use crate::store::writer::Request;
 
-/// How often to look although nothing was heard, in seconds.
-const POLL_SECONDS: u8 = 1;
+/// How often to look although nothing was heard.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long after a change to look again: the kernel tells of the frames as they are written, and the commit can be seen
+/// only when they have been synced.
+const AGAIN: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(20), Duration::from_millis(100)];
 
 /// Changes heard within this time are one: a busy writer is looked at 200 times a second at most.
 const QUIET: Duration = Duration::from_millis(5);
@@ -60,11 +64,14 @@ fn changes_of(database: &Path) -> mpsc::Receiver<()> {
     let wal = PathBuf::from(wal);
     let wait = move || {
         let mut queue = None;
+        let mut again = AGAIN.iter();
         while !sender.is_closed() {
             if queue.is_none() || !wal.exists() {
                 queue = subscribe(&wal).ok();
             }
-            wait_for(queue.as_ref());
+            if wait_for(queue.as_ref(), again.next().copied().unwrap_or(POLL)) {
+                again = AGAIN.iter();
+            }
             let _ = sender.try_send(());
             std::thread::sleep(QUIET);
         }
@@ -82,13 +89,21 @@ fn subscribe(wal: &Path) -> std::io::Result<OwnedFd> {
     Ok(queue)
 }
 
-fn wait_for(queue: Option<&OwnedFd>) {
+/// Waits for a change, at most for so long; says whether there was one.
+fn wait_for(queue: Option<&OwnedFd>, at_most: Duration) -> bool {
     let Some(queue) = queue else {
-        std::thread::sleep(Duration::from_secs(u64::from(POLL_SECONDS)));
-        return;
+        std::thread::sleep(at_most);
+        return false;
     };
-    let timeout = Timespec { tv_sec: i64::from(POLL_SECONDS), tv_nsec: 0 };
+    let timeout = Timespec {
+        tv_sec: i64::try_from(at_most.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(at_most.subsec_nanos()),
+    };
     let _ = poll(&mut [PollFd::new(queue, PollFlags::IN)], Some(&timeout));
     let mut buffer = [0_u8; 4096];
-    while rustix::io::read(queue, &mut buffer).is_ok_and(|count| count > 0) {}
+    let mut heard = false;
+    while rustix::io::read(queue, &mut buffer).is_ok_and(|count| count > 0) {
+        heard = true;
+    }
+    heard
 }
