@@ -171,6 +171,10 @@ impl Screen for AccountForm {
         }
     }
 
+    fn status(&self) -> Option<Message> {
+        self.form.wrong()
+    }
+
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
         self.form.draw(buffer, area, theme);
     }

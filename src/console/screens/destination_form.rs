@@ -326,8 +326,9 @@ impl Screen for DestinationScreen {
     }
 
     fn status(&self) -> Option<Message> {
-        if !self.on_room() {
-            return None;
+        let wrong = self.form.wrong();
+        if !self.on_room() || wrong.is_some() && !self.text("room").is_empty() {
+            return wrong;
         }
         let kept = self.form.field("token").is_some_and(|token| token.kept && token.text().is_empty());
         Some(match &self.rooms {

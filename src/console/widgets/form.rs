@@ -11,6 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
+use crate::console::screen::Message;
 use crate::console::theme::Theme;
 use crate::console::widgets::paint::{line, put, shade};
 use crate::console::widgets::text_box::{Edit, TextBox};
@@ -166,6 +167,13 @@ impl Form {
     /// The field of that name, to change.
     pub fn field_mut(&mut self, name: &str) -> Option<&mut FormField> {
         self.fields.iter_mut().find(|field| field.name == name)
+    }
+
+    /// What is wrong with the field under the cursor, when it may be told: in full, where the line beneath it is short.
+    #[must_use]
+    pub fn wrong(&self) -> Option<Message> {
+        let field = self.current().filter(|field| field.touched)?;
+        field.error.as_ref().map(|error| Message::bad(format!("{}: {error}", field.title)))
     }
 
     /// Whether anything was typed.

@@ -11,6 +11,7 @@ use bellboard::domain::matrix::CellSetting;
 use ratatui::style::Modifier;
 
 use crate::console::harness::Console;
+use crate::receiver::Receiver;
 use crate::support::{TestStore, acme};
 
 #[test]
@@ -159,4 +160,45 @@ async fn moving_the_cursor_changes_few_cells_and_is_seen_without_colour() {
     let head = console.buffer();
     let reversed = (0..80).filter(|x| head[(*x, 1)].modifier.contains(Modifier::REVERSED)).count();
     assert_eq!(reversed, "Email".len());
+}
+
+#[tokio::test]
+async fn the_rooms_of_a_token_are_listed_to_choose_from() {
+    let answer = r#"{"rooms":[{"room_id":7,"name":"Ops"},{"room_id":8,"name":"Nights"}]}"#;
+    let receiver = Receiver::start(Box::new(move |_| (200, String::new(), answer.to_owned()))).await;
+    let mut console = Console::on_acme().await;
+    console.keys("right enter a tab tab").await;
+    console.keys("^U").await;
+    console.typed(receiver.url.trim_end_matches("/in")).await;
+    console.keys("up up").await;
+    console.typed("a1b2c3d4").await;
+    console.keys("tab").await;
+    assert!(console.picture().contains("reading the rooms"), "{}", console.picture());
+    let job = console.jobs.recv().await.unwrap();
+    console.app.job(&job).await;
+    assert!(console.picture().contains("2 rooms: enter lists them"), "{}", console.picture());
+    console.keys("enter down enter").await;
+    assert!(console.picture().contains("Room *      [8"), "{}", console.picture());
+    console.keys("enter").await;
+    let made = console.test.store.destinations(&acme(), Some(Channel::Hipchat)).await.unwrap();
+    assert_eq!(made.len(), 1, "{}", console.picture());
+    assert!(!console.picture().contains("a1b2c3d4"), "the token is shown to nobody");
+}
+
+#[tokio::test]
+async fn where_rooms_cannot_be_listed_an_id_is_typed() {
+    let receiver = Receiver::answering(&[401]).await;
+    let mut console = Console::on_acme().await;
+    console.keys("right enter a tab tab ^U").await;
+    console.typed(receiver.url.trim_end_matches("/in")).await;
+    console.keys("up up").await;
+    console.typed("a1b2c3d4").await;
+    console.keys("tab").await;
+    let job = console.jobs.recv().await.unwrap();
+    console.app.job(&job).await;
+    assert!(console.picture().contains("type the room's id by hand"), "{}", console.picture());
+    console.typed("ops").await;
+    console.keys("enter").await;
+    let made = console.test.store.destinations(&acme(), Some(Channel::Hipchat)).await.unwrap();
+    assert_eq!(made.len(), 1, "{}", console.picture());
 }
