@@ -176,6 +176,9 @@ fn next(detail: &DeliveryDetail, zone: &TimeZone, now: Timestamp) -> String {
         }
         (DeliveryState::Pending, _) => match detail.target.state {
             crate::domain::destination::DestinationState::Paused => "waits until the destination goes on".to_owned(),
+            _ if row.reason.is_some() && row.attempts == 0 => {
+                "goes out as soon as that is put right; x cancels it".to_owned()
+            }
             _ => "waits for its turn; x cancels it".to_owned(),
         },
     }
