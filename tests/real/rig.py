@@ -1,0 +1,148 @@
+"""What the real tests share: the binary on a store that vanishes, and an HTTP receiver whose answers are scripted."""
+
+import http.server
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+BINARY = os.environ.get("BELLBOARD_BIN") or str(pathlib.Path(__file__).parents[2] / "target/debug/bellboard")
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def wait_until(what, seconds=20.0, every=0.05):
+    """The first true value of `what()`; fails when there is none in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = what()
+        if value:
+            return value
+        time.sleep(every)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def free_port():
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Store:
+    """A store in a temporary folder, with the environment that leads only there."""
+
+    def __init__(self, **environment):
+        self.folder = tempfile.mkdtemp(prefix="bellboard-real-")
+        self.path = os.path.join(self.folder, "bellboard.db")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("BELLBOARD_", "XDG_"))}
+        self.environment = kept | {
+            "BELLBOARD_DB": self.path,
+            "BELLBOARD_NETWORK_ALLOW": "127.0.0.0/8,::1/128",
+            "XDG_CONFIG_HOME": self.folder,
+            "XDG_DATA_HOME": self.folder,
+            "XDG_STATE_HOME": self.folder,
+        } | environment
+        self.processes = []
+
+    def run(self, *arguments, input=None, **environment):
+        """Runs a command: its exit code, stdout and stderr."""
+        done = subprocess.run(
+            [BINARY, *arguments], input=input, capture_output=True, timeout=120, env=self.environment | environment
+        )
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def ok(self, *arguments, input=None):
+        """Runs a command that must succeed: its stdout."""
+        code, out, err = self.run(*arguments, input=input)
+        assert code == 0, f"{arguments}: exit {code}: {out}{err}"
+        return out
+
+    def json(self, *arguments):
+        """Runs a command that must succeed: its document."""
+        return json.loads(self.ok("--json", *arguments))
+
+    def serve(self):
+        """Starts a process that delivers, and waits until it does."""
+        process = subprocess.Popen(
+            [BINARY, "serve"], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self.processes.append(process)
+        return process
+
+    def acme(self, url=None, event_type="server.stopped", *more):
+        """The account `acme`, without mail, and a webhook to `url` that is on for `event_type`."""
+        self.ok("accounts", "add", "acme", "--name", "Acme Ltd", "--email", "ops@acme.test")
+        self.ok("matrix", "set", "acme", event_type, "email", "off")
+        if url:
+            self.ok("destinations", "add", "acme", "webhook", "--url", url, "--secret", SECRET, *more)
+            self.ok("matrix", "set", "acme", event_type, "webhook", "on")
+
+    def close(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Receiver:
+    """An HTTP server by Python's library. `answers` are (status, headers) in turn, the last one for ever."""
+
+    def __init__(self, *answers):
+        self.answers = answers or ((200, {}),)
+        self.requests = []
+        lock = threading.Lock()
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # One write an answer, at once: two small ones would wait for each other's acknowledgement.
+            wbufsize = -1
+            disable_nagle_algorithm = True
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                with lock:
+                    number = len(receiver.requests)
+                    headers = {name.lower(): value for name, value in self.headers.items()}
+                    receiver.requests.append((time.monotonic(), headers, body.decode()))
+                status, headers = receiver.answers[min(number, len(receiver.answers) - 1)]
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", "5")
+                self.end_headers()
+                self.wfile.write(b"heard")
+
+            def log_message(self, *_):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 128
+            daemon_threads = True
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/in"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

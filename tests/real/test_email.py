@@ -1,0 +1,92 @@
+"""Mail through a real SMTP server (aiosmtpd), read back with Python's own mail parser."""
+
+import email
+import email.policy
+import unittest
+
+from aiosmtpd.controller import Controller
+from rig import Receiver, Store, free_port
+
+
+class Mailbox:
+    """Takes mail; puts `grey@…` off once, refuses `bad@…`, and asks for a log-in when it is told to."""
+
+    def __init__(self):
+        self.mails = []
+        self.put_off = 0
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("bad"):
+            return "550 5.1.1 no such user here"
+        if address.startswith("grey") and not self.put_off:
+            self.put_off += 1
+            return "451 4.7.1 greylisted, come back"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return "250 2.0.0 taken"
+
+
+class Email(unittest.TestCase):
+    def setUp(self):
+        self.mailbox = Mailbox()
+        port = free_port()
+        self.controller = Controller(self.mailbox, hostname="127.0.0.1", port=port)
+        self.controller.start()
+        self.store = Store(
+            BELLBOARD_EMAIL_SERVER=f"smtp://127.0.0.1:{port}?tls=none",
+            BELLBOARD_EMAIL_FROM="bells@acme.test",
+            BELLBOARD_DELIVERY_RETRY="300ms,300ms",
+        )
+
+    def tearDown(self):
+        self.controller.stop()
+        self.store.close()
+
+    def account(self, address):
+        self.store.ok("accounts", "add", "acme", "--name", "Bäckerei Übermut\u202e", "--email", address)
+
+    def test_a_mail_is_read_as_it_was_meant(self):
+        self.account("ops@acme.test")
+        hostile = '{"name": "web\\r\\nBcc: victim@acme.test", "log": "' + "<b>é漢🚀" * 800 + '"}'
+        self.store.ok("emit", "acme", "server.stopped", "--data", hostile, "--wait=20")
+        (mail,) = self.mailbox.mails
+        self.assertEqual((mail["From"], mail["To"], mail["Bcc"]), ("bells@acme.test", "ops@acme.test", None))
+        self.assertEqual(mail["Subject"], "[Bäckerei Übermut] Server heartbeat stopped: web  Bcc: victim@acme.test")
+        self.assertEqual(mail["Auto-Submitted"], "auto-generated")
+        self.assertRegex(mail["Message-ID"], r"^<dlv_1\.evt_[0-9a-f]{32}@acme\.test>$")
+        self.assertIsNotNone(mail["Date"].datetime)
+        text = mail.get_body(("plain",)).get_content()
+        html = mail.get_body(("html",)).get_content()
+        self.assertIn("<b>é漢🚀", text)
+        self.assertIn("&lt;b&gt;é漢🚀", html)
+        self.assertNotIn("<b>é", html)
+        self.assertEqual(list(mail.defects), [])
+
+    def test_greylisting_is_waited_out(self):
+        self.account("grey@acme.test")
+        self.store.ok("emit", "acme", "server.stopped", "--wait=20")
+        log = self.store.json("deliveries", "show", "dlv_1")["attempt_log"]
+        self.assertEqual([(one["status"], one["outcome"]) for one in log], [(451, "failed"), (250, "delivered")])
+
+    def test_a_refused_address_is_final(self):
+        self.account("bad@acme.test")
+        code, _, _ = self.store.run("emit", "acme", "server.stopped", "--wait=20")
+        row = self.store.json("deliveries", "show", "dlv_1")
+        self.assertEqual((code, row["state"], row["attempts"], row["status"]), (1, "failed", 1, 550))
+        self.assertIn("no such user here", row["reason"])
+
+    def test_without_a_server_mail_waits_and_says_why(self):
+        with Receiver() as receiver, Store() as store:
+            store.acme(receiver.url)
+            store.ok("matrix", "set", "acme", "server.stopped", "email", "default")
+            store.ok("emit", "acme", "server.stopped", "--wait=20")
+            waiting = [row for row in store.json("deliveries", "list") if row["channel"] == "email"][0]
+            self.assertEqual((waiting["state"], waiting["attempts"]), ("pending", 0))
+            self.assertIn("[email] server", waiting["reason"])
+
+
+if __name__ == "__main__":
+    unittest.main()
