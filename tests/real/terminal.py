@@ -1,0 +1,153 @@
+"""Drives programs as a person does: keys into a real tmux at 80x24, and a real sshd to log in through."""
+
+import getpass
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+from rig import free_port, wait_until
+
+
+class Tmux:
+    """One window of a tmux of its own."""
+
+    def __init__(self, command, environment, width=80, height=24):
+        self.socket = f"bellboard-{os.getpid()}-{time.monotonic_ns()}"
+        # The shell stays behind the command, so that what the command leaves on the screen can be seen.
+        shell = ["env", "-i", *[f"{name}={value}" for name, value in environment.items()], "TERM=screen", "PS1=$ ",
+                 "/bin/sh", "-c", f"{command}; echo ended with $?; exec /bin/sh"]
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height), *shell)
+        self.tmux("set-option", "-g", "window-size", "manual")
+
+    def tmux(self, *arguments):
+        done = subprocess.run(["tmux", "-L", self.socket, *arguments], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def keys(self, *names):
+        """Keys by tmux's names, one after the other."""
+        self.tmux("send-keys", *names)
+
+    def text(self, text):
+        self.tmux("send-keys", "-l", text)
+
+    def paste(self, text):
+        """A bracketed paste."""
+        self.tmux("set-buffer", "-b", "pasted", text)
+        self.tmux("paste-buffer", "-p", "-b", "pasted")
+
+    def resize(self, width, height):
+        self.tmux("resize-window", "-x", str(width), "-y", str(height))
+
+    def screen(self, *options):
+        return self.tmux("capture-pane", "-p", *options)
+
+    def wait_for(self, text, seconds=20):
+        """Waits until the screen shows it; fails with the screen."""
+        try:
+            wait_until(lambda: text in self.screen(), seconds)
+        except AssertionError:
+            raise AssertionError(f"`{text}` is not on the screen:\n{self.screen()}") from None
+        return self.screen()
+
+    def process(self, name):
+        """The newest process of that name in this window, or nothing."""
+        pane = int(self.tmux("display-message", "-p", "#{pane_pid}"))
+        for pid in reversed(descendants(pane)):
+            try:
+                with open(f"/proc/{pid}/comm") as file:
+                    if file.read().strip() == name:
+                        return pid
+            except OSError:
+                pass
+        return None
+
+    def close(self):
+        subprocess.run(["tmux", "-L", self.socket, "kill-server"], capture_output=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def descendants(pid):
+    """All processes below one, the nearest first."""
+    below = []
+    children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
+    for child in map(int, children):
+        below += [child, *descendants(child)]
+    return below
+
+
+def gone(pid):
+    """Whether a process has ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def processor_ticks(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def bytes_written(pid):
+    with open(f"/proc/{pid}/io") as file:
+        return int(file.read().split("wchar: ")[1].split()[0])
+
+
+class Sshd:
+    """A real sshd on loopback, with keys and a config of its own, for this user."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="bellboard-sshd-")
+        self.port = free_port()
+        for name in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.file(name)], check=True)
+        shutil.copy(self.file("user.pub"), self.file("authorized"))
+        with open(self.file("config"), "w") as config:
+            config.write(
+                f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.file('host')}\nPidFile none\n"
+                f"AuthorizedKeysFile {self.file('authorized')}\nStrictModes no\nUsePAM no\n"
+                "PasswordAuthentication no\nPermitRootLogin prohibit-password\n"
+            )
+        os.makedirs("/run/sshd", exist_ok=True) if os.getuid() == 0 else None
+        self.process = subprocess.Popen(
+            ["/usr/sbin/sshd", "-D", "-e", "-f", self.file("config")], stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        wait_until(lambda: subprocess.run(self.command("true"), shell=True, capture_output=True).returncode == 0)
+
+    def file(self, name):
+        return os.path.join(self.folder, name)
+
+    def command(self, remote, *options):
+        """The shell command that runs `remote` through this sshd."""
+        return " ".join([
+            "ssh", *options, "-F", "none", "-i", self.file("user"), "-p", str(self.port), "-o", "IdentitiesOnly=yes",
+            "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+            f"{getpass.getuser()}@127.0.0.1", f"'{remote}'",
+        ])
+
+    def close(self):
+        for pid in descendants(self.process.pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

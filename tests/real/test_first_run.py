@@ -1,0 +1,50 @@
+"""A newcomer who reads only the screen: an account, a webhook, a delivered test."""
+
+import shutil
+import unittest
+
+from rig import BINARY, Receiver, Store
+from terminal import Tmux
+
+
+@unittest.skipUnless(shutil.which("tmux"), "tmux is not installed")
+class FirstRun(unittest.TestCase):
+    def test_account_webhook_and_test(self):
+        with Receiver() as receiver, Store() as store, Tmux(BINARY, store.environment) as tmux:
+            screen = tmux.wait_for("No account is here yet")
+            self.assertIn("n   make an account", screen)
+            tmux.keys("n")
+            tmux.wait_for("accounts > new")
+            tmux.text("Acme Ltd")
+            for _ in range(10):
+                if "[" in tmux.screen() and "ops@acme.test" in tmux.screen():
+                    break
+                tmux.keys("Tab")
+                line = next((line for line in tmux.screen().splitlines() if line.startswith(">")), "")
+                if "mail" in line.lower():
+                    tmux.text("ops@acme.test")
+            tmux.keys("Enter")
+            tmux.wait_for("was added, with ops@acme.test")
+            tmux.wait_for("accounts > Acme Ltd")
+            self.assertIn("following", tmux.screen())
+            tmux.keys("Up")
+            tmux.keys("Right", "Right", "Right", "Right", "Right", "Right")
+            tmux.keys("Enter")
+            screen = tmux.wait_for("> Webhook")
+            self.assertIn("a add", screen)
+            tmux.keys("a")
+            tmux.wait_for("Signing secret")
+            tmux.paste(receiver.url + "\n")
+            tmux.wait_for(receiver.url)
+            tmux.keys("Enter")
+            tmux.wait_for("t sends a test there")
+            tmux.keys("t")
+            tmux.wait_for("delivered")
+            self.assertEqual(len(receiver.requests), 1)
+            tmux.keys("q", "q", "q")
+            tmux.keys("q")
+            tmux.wait_for("ended with 0")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,102 @@
+"""Over a real sshd in an 80x24 tmux, by keys alone; resized; and the connection lost."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import unittest
+
+from rig import BINARY, Receiver, Store, wait_until
+from terminal import Sshd, Tmux, descendants, gone
+
+
+def remote_of(store):
+    names = ("BELLBOARD_DB", "BELLBOARD_NETWORK_ALLOW", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+    return " ".join(["exec", "env", *[f"{name}={store.environment[name]}" for name in names], shlex.quote(BINARY)])
+
+
+def console_of(sshd):
+    for pid in descendants(sshd.process.pid):
+        try:
+            with open(f"/proc/{pid}/comm") as file:
+                if file.read().strip() == "bellboard":
+                    return pid
+        except OSError:
+            pass
+    return None
+
+
+@unittest.skipUnless(shutil.which("tmux") and os.path.exists("/usr/sbin/sshd"), "tmux or sshd is not installed")
+class OverSsh(unittest.TestCase):
+    def setUp(self):
+        self.receiver = Receiver()
+        self.store = Store()
+        self.sshd = Sshd()
+        self.store.acme()
+        self.tmux = Tmux(self.sshd.command(remote_of(self.store), "-tt"), self.store.environment)
+        self.tmux.wait_for("Acme Ltd")
+
+    def tearDown(self):
+        for thing in (self.tmux, self.sshd, self.store, self.receiver):
+            thing.close()
+
+    def cell(self, event_type, channel):
+        cells = self.store.json("matrix", "show", "acme")["cells"]
+        return next(cell["on"] for cell in cells if (cell["event_type"], cell["channel"]) == (event_type, channel))
+
+    def test_toggle_form_and_test(self):
+        tmux = self.tmux
+        tmux.keys("Enter")
+        tmux.wait_for("provisioned ok")
+        tmux.keys("Right", "Right", "Right", "Right", "Right", "Space")
+        wait_until(lambda: self.cell("account.provision.ok", "webhook"))
+        tmux.wait_for("Webhook is on for provisioned ok")
+        tmux.keys("u")
+        wait_until(lambda: not self.cell("account.provision.ok", "webhook"))
+        tmux.keys("Enter")
+        tmux.wait_for("> Webhook")
+        tmux.keys("a")
+        tmux.wait_for("Signing secret")
+        tmux.text("nowhere")
+        tmux.wait_for("whole address")
+        tmux.keys("C-u")
+        tmux.paste(self.receiver.url)
+        tmux.keys("Enter")
+        tmux.wait_for("t sends a test there")
+        tmux.keys("t")
+        tmux.wait_for("delivered")
+        before = tmux.screen()
+        tmux.resize(40, 12)
+        wait_until(lambda: max(map(len, tmux.screen().splitlines())) <= 40 and "q" in tmux.screen())
+        tmux.wait_for("Webhook")
+        tmux.resize(80, 24)
+        wait_until(lambda: tmux.screen() == before, 20)
+
+    def test_a_lost_connection(self):
+        webhook = ("destinations", "add", "acme", "webhook", "--url", self.receiver.url)
+        self.store.ok(*webhook)
+        self.store.ok("matrix", "set", "acme", "server.stopped", "webhook", "on")
+        console = wait_until(lambda: console_of(self.sshd))
+        sessions = [pid for pid in descendants(self.sshd.process.pid) if pid != console]
+        for pid in sessions:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        wait_until(lambda: gone(console), 20)
+        self.store.ok("emit", "acme", "server.stopped")
+        self.store.serve()
+        wait_until(lambda: len(self.receiver.requests) == 1)
+
+    def test_a_closed_client(self):
+        console = wait_until(lambda: console_of(self.sshd))
+        client = wait_until(lambda: self.tmux.process("ssh"))
+        os.kill(client, signal.SIGKILL)
+        wait_until(lambda: gone(console), 20)
+        left = subprocess.run(["pgrep", "-f", self.store.path], capture_output=True, text=True).stdout.split()
+        self.assertEqual([pid for pid in left if not gone(int(pid)) and int(pid) == console], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
