@@ -32,11 +32,18 @@ impl Engine {
 
     fn take_claimed(&mut self, asked: Vec<(DeliveryId, DestinationId)>, claimed: Result<Vec<Claimed>, StoreError>) {
         self.asked.remove(&Kind::Claim);
+        let now = self.clock.now();
         match claimed {
             Ok(claimed) => {
                 let got: HashSet<_> = claimed.iter().map(|claimed| claimed.message.delivery).collect();
                 for claimed in claimed {
-                    self.lanes.touch(claimed.destination).ready.push_back(claimed);
+                    let lane = self.lanes.touch(claimed.destination);
+                    if lane.may_send() {
+                        lane.ready.push_back(claimed);
+                    } else {
+                        // It was paused or disabled while the claim was on its way.
+                        self.results.push(release(&claimed, now));
+                    }
                 }
                 for (delivery, id) in asked.into_iter().filter(|(delivery, _)| !got.contains(delivery)) {
                     self.lanes.touch(id).claimed.remove(&delivery);
@@ -112,25 +119,22 @@ impl Engine {
         let setup = match read {
             Ok(Some(lane)) => Some(self.setup(&lane)),
             Ok(None) => None,
-            Err(StoreError::Seal(error)) => Some(unusable(error.to_string())),
+            Err(StoreError::Seal(error)) => Some(unusable(&error.to_string())),
             Err(error) => {
                 self.stall(&error);
                 self.lanes.touch(id).reading_failed();
                 return;
             }
         };
+        // A destination that is no more wants nothing; its lane stays until the last send to it has ended.
+        let setup = setup.unwrap_or_else(|| Setup { state: DestinationState::Disabled, ..unusable("it was removed") });
         let lane = self.lanes.touch(id);
-        let sendable = setup.as_ref().is_some_and(|setup| setup.state == DestinationState::Enabled);
-        if !sendable {
+        lane.set_up(setup, now);
+        if !lane.may_send() {
             // What was claimed and not begun goes back; the writer ends it if the destination is no more.
             for claimed in std::mem::take(&mut lane.ready) {
                 self.results.push(release(&claimed, now));
             }
-        }
-        match setup {
-            Some(setup) => self.lanes.touch(id).set_up(setup, now),
-            None if self.lanes.touch(id).claimed.is_empty() => self.lanes.remove(id),
-            None => self.lanes.touch(id).reading_failed(),
         }
     }
 
@@ -148,7 +152,7 @@ impl Engine {
             Err(errors) => {
                 let problems: Vec<_> =
                     errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
-                Setup { state: lane.destination.state, held, ..unusable(problems.join("; ")) }
+                Setup { state: lane.destination.state, held, ..unusable(&problems.join("; ")) }
             }
         }
     }
@@ -203,9 +207,9 @@ impl Engine {
     }
 }
 
-fn unusable(problem: String) -> Setup {
+fn unusable(problem: &str) -> Setup {
     Setup {
-        settings: Err(problem),
+        settings: Err(problem.to_owned()),
         rules: LaneRules { concurrency: 1, rate: None, gate: None },
         state: DestinationState::Enabled,
         failing_since: None,

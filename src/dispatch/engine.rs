@@ -67,7 +67,7 @@ pub struct Engine {
     pub(crate) options: Options,
     pub(crate) clock: SharedClock,
     status: watch::Sender<Status>,
-    work: mpsc::UnboundedReceiver<Vec<NewWork>>,
+    work: mpsc::Receiver<Vec<NewWork>>,
     revision: watch::Receiver<Revision>,
     pub(crate) lanes_seen: u64,
     pub(crate) last_change: i64,
@@ -87,7 +87,7 @@ impl Engine {
     /// A dispatcher of this store. There must be no other.
     #[must_use]
     pub fn new(store: Store, senders: Senders, options: Options, status: watch::Sender<Status>) -> Self {
-        let never = || mpsc::unbounded_channel().1;
+        let never = || mpsc::channel(1).1;
         Self {
             senders: Arc::new(senders),
             options,
@@ -175,7 +175,7 @@ impl Engine {
     fn advance(&mut self) {
         let now = self.clock.now();
         self.lanes.wake(now);
-        self.scan();
+        self.scan(now);
         if !self.paused && now >= self.stalled_until {
             for _ in 0..self.lanes.active() {
                 let Some(id) = self.lanes.next_active() else { break };
@@ -226,9 +226,9 @@ impl Engine {
         }
     }
 
-    fn scan(&mut self) {
+    fn scan(&mut self, now: Timestamp) {
         let lanes = self.revision.borrow_and_update().lanes;
-        if lanes != self.lanes_seen && self.asked.insert(Kind::Lanes) {
+        if lanes != self.lanes_seen && now >= self.stalled_until && self.asked.insert(Kind::Lanes) {
             self.lanes_seen = lanes;
             let store = self.store.clone();
             self.jobs.push(Box::pin(async move { Done::Lanes(store.lanes().await) }));

@@ -73,6 +73,12 @@ impl Lane {
         self.setup.as_ref()
     }
 
+    /// Whether its destination may be sent to, as far as is known.
+    #[must_use]
+    pub fn may_send(&self) -> bool {
+        self.setup.as_ref().is_none_or(|setup| setup.state == DestinationState::Enabled)
+    }
+
     /// Takes a set-up that was read.
     pub fn set_up(&mut self, setup: Setup, now: Timestamp) {
         let same_rate = self.setup.as_ref().is_some_and(|old| old.rules.rate == setup.rules.rate);

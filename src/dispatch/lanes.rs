@@ -17,6 +17,8 @@ pub struct Lanes {
     active: VecDeque<DestinationId>,
     queued: HashSet<DestinationId>,
     timers: BinaryHeap<Reverse<(Timestamp, DestinationId)>>,
+    /// The earliest timer of each lane: a lane that is looked at often has no need of more.
+    earliest: HashMap<DestinationId, Timestamp>,
     gates: HashMap<String, Timestamp>,
 }
 
@@ -78,7 +80,7 @@ impl Lanes {
         let gate = lane.setup().and_then(|setup| setup.rules.gate.as_ref()).and_then(|gate| self.gates.get(gate));
         let want = lane.want(now, gate.copied().unwrap_or_default());
         match want {
-            Want::At(at) => self.timers.push(Reverse((at, id))),
+            Want::At(at) => self.set_timer(id, at),
             Want::Nothing if many && lane.is_idle() => {
                 self.by_id.remove(&id);
             }
@@ -101,9 +103,20 @@ impl Lanes {
                 return;
             }
             self.timers.pop();
+            if self.earliest.get(&id) == Some(&at) {
+                self.earliest.remove(&id);
+            }
             if self.by_id.contains_key(&id) {
                 self.activate(id);
             }
+        }
+    }
+
+    fn set_timer(&mut self, id: DestinationId, at: Timestamp) {
+        let earlier = self.earliest.get(&id).is_none_or(|earliest| at < *earliest);
+        if earlier {
+            self.earliest.insert(id, at);
+            self.timers.push(Reverse((at, id)));
         }
     }
 
@@ -111,5 +124,31 @@ impl Lanes {
     #[must_use]
     pub fn next_time(&self) -> Option<Timestamp> {
         self.timers.peek().map(|Reverse((at, _))| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_lane_has_one_timer_however_often_it_is_looked_at() {
+        let now = Timestamp::from_millis(1_000_000);
+        let later = |seconds| now.plus(Duration::from_secs(seconds));
+        let id = DestinationId::new(1);
+        let mut lanes = Lanes::default();
+        lanes.touch(id);
+        assert_eq!(lanes.next_active(), Some(id));
+        for _ in 0..1000 {
+            lanes.set_timer(id, later(9));
+        }
+        lanes.set_timer(id, later(5));
+        assert_eq!((lanes.timers.len(), lanes.next_time()), (2, Some(later(5))));
+        lanes.wake(later(4));
+        assert_eq!(lanes.active(), 0);
+        lanes.wake(later(9));
+        assert_eq!((lanes.active(), lanes.timers.len(), lanes.earliest.len()), (1, 0, 0));
     }
 }

@@ -95,7 +95,7 @@ struct Inner {
     sealer: Sealer,
     requests: Option<mpsc::Sender<Request>>,
     revision: watch::Receiver<Revision>,
-    work: std::sync::Mutex<Option<mpsc::UnboundedReceiver<Vec<NewWork>>>>,
+    work: std::sync::Mutex<Option<mpsc::Receiver<Vec<NewWork>>>>,
 }
 
 /// How far the store has come: changes whenever there may be something new to see.

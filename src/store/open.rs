@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::time::SharedClock;
 use crate::store::error::OpenError;
 use crate::store::seal::Sealer;
-use crate::store::writer::{WAITING_MAX, Writer};
+use crate::store::writer::{WAITING_MAX, WORK_MAX, Writer};
 use crate::store::{Inner, Options, Revision, Store, watcher};
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
@@ -89,7 +89,7 @@ impl Store {
         let connect = connect_options(&path);
         let (revision_sender, revision) = watch::channel(Revision::default());
         let (requests, request_receiver) = mpsc::channel(WAITING_MAX);
-        let (work_sender, work) = mpsc::unbounded_channel();
+        let (work_sender, work) = mpsc::channel(WORK_MAX);
         let writer = Writer::open(connect.clone(), clock.clone(), sealer.clone(), revision_sender, work_sender)
             .await
             .map_err(|error| path_error(&path, &error.to_string()))?;

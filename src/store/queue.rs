@@ -123,7 +123,7 @@ pub struct Lane {
 impl Store {
     /// Where the writer tells which deliveries came in. There is one such place; the second call gets none.
     #[must_use]
-    pub fn take_work(&self) -> Option<mpsc::UnboundedReceiver<Vec<NewWork>>> {
+    pub fn take_work(&self) -> Option<mpsc::Receiver<Vec<NewWork>>> {
         self.inner.work.lock().ok()?.take()
     }
 

@@ -31,6 +31,10 @@ use crate::store::seal::Sealer;
 /// Requests that may wait before callers do.
 pub const WAITING_MAX: usize = 1024;
 
+/// Commits whose new deliveries may wait for the dispatcher to hear of them. Where there is none, or it is slower, it is told to
+/// look for itself.
+pub const WORK_MAX: usize = 1024;
+
 /// Requests in one transaction.
 const BATCH_REQUESTS_MAX: usize = 512;
 
@@ -146,7 +150,7 @@ pub(crate) struct Writer {
     clock: SharedClock,
     data_version: i64,
     revision: watch::Sender<Revision>,
-    work: mpsc::UnboundedSender<Vec<NewWork>>,
+    work: mpsc::Sender<Vec<NewWork>>,
 }
 
 impl Writer {
@@ -155,7 +159,7 @@ impl Writer {
         clock: SharedClock,
         sealer: Sealer,
         revision: watch::Sender<Revision>,
-        work: mpsc::UnboundedSender<Vec<NewWork>>,
+        work: mpsc::Sender<Vec<NewWork>>,
     ) -> Result<Self, StoreError> {
         let connection = options.connect().await?;
         let now = clock.now();
@@ -274,14 +278,13 @@ impl Writer {
         }
     }
 
-    fn announce(&mut self, lanes: bool) {
+    fn announce(&mut self, commands: bool) {
+        let work = std::mem::take(&mut self.session.work);
+        let untold = !work.is_empty() && self.work.try_send(work).is_err();
         self.revision.send_modify(|revision| {
             revision.number += 1;
-            revision.lanes += u64::from(lanes);
+            revision.lanes += u64::from(commands || untold);
         });
-        if !self.session.work.is_empty() {
-            let _ = self.work.send(std::mem::take(&mut self.session.work));
-        }
     }
 
     /// After an error the transaction may or may not have ended by itself (a full disk, an I/O error), and the driver's count
