@@ -127,7 +127,7 @@ pub fn parse(values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
         room: text("room").to_owned(),
         from: from.to_owned(),
         notify: text("notify") == "true",
-        secrets: vec![Secret::new(token)],
+        secrets: as_written(token),
     })
 }
 
@@ -203,7 +203,7 @@ pub async fn rooms(client: &Client, base_url: &str, token: &Secret) -> Result<Ve
         body: String::new(),
         kept_max: BODY_READ_MAX,
         shown,
-        secrets: vec![token.clone()],
+        secrets: as_written(token.expose()),
     };
     let exchange = client.exchange(call, judge_listing).await;
     exchange.result.map_err(|error| error.reason().clone())?;
@@ -218,6 +218,12 @@ pub async fn rooms(client: &Client, base_url: &str, token: &Secret) -> Result<Ve
             name: safe_line(&room.name).into_owned(),
         })
         .collect())
+}
+
+/// The token as it is, and as it is written in a URL.
+fn as_written(token: &str) -> Vec<Secret> {
+    let encoded: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
+    vec![Secret::new(token), Secret::new(encoded)]
 }
 
 fn endpoint(base_url: &str, method: &str, token: &str) -> Result<(Url, String), String> {

@@ -49,6 +49,9 @@ const FIELD_MAX: usize = 2000;
 const FIELDS_MAX: usize = 10;
 const TEXT_MAX: usize = 3000;
 
+/// Longest of Slack's words for an error, with room for new ones.
+const WORD_BYTES_MAX: usize = 64;
+
 /// How long to leave Slack alone after a 429 that does not say.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -176,7 +179,10 @@ fn cut_escaped(text: &str, characters_max: usize) -> String {
 /// What Slack's answers mean (docs.slack.dev, "Sending messages using incoming webhooks", errors).
 fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
     let word = answer.body.trim();
-    let said = |meaning: &str| Reason::new(format!("{}: {word}; {meaning}", answered(answer)));
+    // Slack answers with one of its words; whatever else stands there (a proxy's page) is no part of a reason.
+    let is_word = word.len() <= WORD_BYTES_MAX && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let shown = if is_word && !word.is_empty() { format!(" ({word})") } else { String::new() };
+    let said = |meaning: &str| Reason::new(format!("{}{shown}; {meaning}", answered(answer)));
     match (answer.status, word) {
         (429, _) => Err(SendError::Retry {
             reason: Reason::new("Slack asks for a slower pace (429)"),

@@ -12,6 +12,8 @@ mod cli;
 
 mod console;
 
+mod channels;
+
 mod store;
 
 mod dispatch;
