@@ -1,6 +1,6 @@
 //! Deliveries and their attempts.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -136,7 +136,7 @@ pub struct Attempt {
     /// What was sent, secrets masked.
     pub request: Option<AttemptRequest>,
     /// What came back.
-    #[serde(rename = "response")]
+    #[serde(rename = "response", serialize_with = "answer_by_name")]
     pub answer: Option<Answer>,
 }
 
@@ -148,6 +148,7 @@ pub struct AttemptRequest {
     /// Where to.
     pub url: String,
     /// Header lines in order.
+    #[serde(serialize_with = "headers_by_name")]
     pub headers: Vec<(String, String)>,
     /// What it carried.
     pub body: String,
@@ -304,6 +305,33 @@ pub(crate) fn delivery_row(row: &SqliteRow, first: usize) -> Result<DeliveryRow,
         next_attempt_at: next.map(Timestamp::from_millis),
         test: row.try_get(first + 15)?,
     })
+}
+
+/// Headers as scripts read them: by name. Lines of the same name are joined (RFC 9110 section 5.2).
+fn headers_by_name<S: Serializer>(headers: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut by_name = serde_json::Map::new();
+    for (name, value) in headers {
+        let joined = match by_name.get(name).and_then(serde_json::Value::as_str) {
+            Some(before) => format!("{before}, {value}"),
+            None => value.clone(),
+        };
+        by_name.insert(name.clone(), joined.into());
+    }
+    by_name.serialize(serializer)
+}
+
+#[expect(clippy::ref_option, reason = "serde hands the field over as it is")]
+fn answer_by_name<S: Serializer>(answer: &Option<Answer>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct ByName<'a> {
+        status: u16,
+        #[serde(serialize_with = "headers_by_name")]
+        headers: &'a [(String, String)],
+        body: &'a str,
+    }
+    let by_name =
+        answer.as_ref().map(|answer| ByName { status: answer.status, headers: &answer.headers, body: &answer.body });
+    by_name.serialize(serializer)
 }
 
 fn attempt(row: &SqliteRow, event: &Event) -> Result<Attempt, StoreError> {

@@ -20,7 +20,10 @@ class Answers(unittest.TestCase):
             row = ended(store)
             log = [(attempt["number"], attempt["status"], attempt["outcome"]) for attempt in row["attempt_log"]]
             self.assertEqual(log, [(1, 500, "failed"), (2, 500, "failed"), (3, 200, "delivered")])
-            self.assertTrue(all(attempt["response"]["body"] == "heard" for attempt in row["attempt_log"]))
+            for (_, headers, body), attempt in zip(receiver.requests, row["attempt_log"], strict=True):
+                self.assertEqual((attempt["request"]["body"], attempt["response"]["body"]), (body, "heard"))
+                for name in ("webhook-id", "webhook-timestamp", "webhook-signature", "content-type"):
+                    self.assertEqual(attempt["request"]["headers"][name], headers[name])
             self.assertTrue(all(attempt["started_at"] for attempt in row["attempt_log"]))
 
     def test_404_gets_three_retries(self):
