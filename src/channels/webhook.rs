@@ -33,7 +33,7 @@ pub const FIELDS: &[Field] = &[
     Field {
         name: "secret",
         title: "Signing secret",
-        help: "whsec_ and base64, as Standard Webhooks writes it; made when left empty",
+        help: "the one that the receiver verifies with: whsec_ and base64; made when empty",
         kind: FieldKind::Secret,
         required: false,
         default: "",
