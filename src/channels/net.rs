@@ -20,7 +20,9 @@ pub struct Gate {
 
 /// An address that may not be connected to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{address} is no public address; if it is meant, add to the config (see `bellboard config path`): [network] allow = [\"{range}\"]")]
+#[error(
+    "{address} is no public address; if it is meant, add to the config (see `bellboard config path`): [network] allow = [\"{range}\"]"
+)]
 pub struct Refused {
     address: IpAddr,
     range: IpNet,

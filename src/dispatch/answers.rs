@@ -71,7 +71,7 @@ impl Engine {
         };
         let now = self.clock.now();
         let lane = self.lanes.touch(id);
-        lane.sending = lane.sending.saturating_sub(1);
+        lane.sent(sent.duration);
         let failing_since = lane.setup().and_then(|setup| setup.failing_since);
         let gate = lane.setup().and_then(|setup| setup.rules.gate.clone());
         let finished = sent.finish(&self.options, failing_since, now);

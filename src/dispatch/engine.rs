@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::channels::Senders;
-use crate::dispatch::lane::Want;
+use crate::dispatch::lane::{AHEAD_MAX, Want};
 use crate::dispatch::lanes::Lanes;
 use crate::dispatch::send::{Sent, lease, release, send};
 use crate::dispatch::{Options, Status, Word};
@@ -250,7 +250,7 @@ impl Engine {
         if !self.claims.is_empty() && now >= self.stalled_until && self.asked.insert(Kind::Claim) {
             let claims: Vec<_> = self.claims.drain(..self.claims.len().min(CLAIM_MAX)).collect();
             let ids = claims.iter().map(|(delivery, _)| *delivery).collect();
-            let lease_ends = now.plus(lease(&self.senders, crate::dispatch::lane::AHEAD_SENDS));
+            let lease_ends = now.plus(lease(&self.senders, AHEAD_MAX));
             let store = self.store.clone();
             self.jobs.push(Box::pin(async move { Done::Claim(claims, store.claim(ids, lease_ends).await) }));
         }

@@ -12,6 +12,9 @@ use crate::store::error::{CommandError, StoreError};
 use crate::store::queue::{Deliverer, Finished, Health};
 use crate::store::writer::Session;
 
+/// Interrupted tries of a delivery that do not count as tries.
+const INTERRUPTED_FREE_MAX: u32 = 3;
+
 /// Who acts when nobody did.
 const PROGRAM: &str = "bellboard";
 
@@ -134,12 +137,17 @@ impl Session {
         .bind(now)
         .execute(&mut self.connection)
         .await?;
+        // A try that may never have begun does not use up the schedule, unless it was the same delivery each time: that one may
+        // be what ends the process.
         let reclaimed = sqlx::query(
             "UPDATE delivery SET state = 'pending', due_at = ?1, updated_at = ?1,
-                    reason = 'bellboard ended during the last try'
+                    reason = 'bellboard ended during the last try',
+                    attempts_base = attempts_base + ((SELECT count(*) FROM attempt
+                        WHERE attempt.delivery_id = delivery.id AND outcome = 'interrupted') <= ?2)
              WHERE state = 'sending'",
         )
         .bind(now)
+        .bind(INTERRUPTED_FREE_MAX)
         .execute(&mut self.connection)
         .await?;
         sqlx::query(

@@ -26,7 +26,7 @@ use crate::store::writer::{Request, Session};
 use crate::store::{Store, accounts};
 
 /// How much of a lane is read, and kept in memory, at once.
-pub const HEAD_MAX: usize = 64;
+pub const HEAD_MAX: usize = 256;
 
 /// A delivery that was just made pending: where to, which, and when it is due.
 pub type NewWork = (DestinationId, Waiting);

@@ -122,7 +122,12 @@ async fn what_was_being_sent_is_reclaimed_at_once() {
     let detail = test.store.delivery(delivery).await.unwrap();
     assert_eq!(detail.delivery.next_attempt_at, Some(test.store.clock().now()));
     assert_eq!(detail.attempts[0].outcome, "interrupted");
-    assert_eq!(claim(&test, delivery).await.message.attempt, 2);
+    let again = claim(&test, delivery).await;
+    assert_eq!((again.message.attempt, again.tries), (2, 1), "an interrupted try does not use up the schedule");
+    for expected in [1, 1, 2, 3] {
+        test.store.reclaim(deliverer()).await.unwrap();
+        assert_eq!(claim(&test, delivery).await.tries, expected, "unless it happens each time");
+    }
     assert_eq!(test.store.pulse(None).await.unwrap().delivering_by.as_deref(), Some("pid 1"));
 }
 
