@@ -60,10 +60,11 @@ impl Session {
         if rows.is_empty() {
             return Ok(());
         }
+        // A number that is there already must not keep all other results of the commit from being written, again and again.
         sqlx::query(
             "INSERT INTO attempt (delivery_id, number, started_at, duration_ms, outcome, status, reason, request, answer)
              SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-                    value ->> 8 FROM json_each(?)",
+                    value ->> 8 FROM json_each(?) WHERE true ON CONFLICT (delivery_id, number) DO NOTHING",
         )
         .bind(Value::Array(rows).to_string())
         .execute(&mut self.connection)
@@ -132,7 +133,7 @@ impl Session {
             "INSERT INTO attempt (delivery_id, number, started_at, duration_ms, outcome, reason)
              SELECT id, attempts, updated_at, max(0, ?1 - updated_at), 'interrupted',
                     'bellboard ended during this try; the receiver may have got it'
-             FROM delivery WHERE state = 'sending'",
+             FROM delivery WHERE state = 'sending' ON CONFLICT (delivery_id, number) DO NOTHING",
         )
         .bind(now)
         .execute(&mut self.connection)

@@ -41,6 +41,9 @@ const BATCH_REQUESTS_MAX: usize = 512;
 /// Rows of hot kinds in one transaction, so that no caller waits long for another's.
 const BATCH_ROWS_MAX: usize = 4096;
 
+/// Bytes of payloads in one transaction, beyond which no more requests are put into it.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Accounts whose set-up is kept between batches.
 const SETUPS_MAX: usize = 10_000;
 
@@ -108,6 +111,13 @@ impl Request {
             Self::Finish { results, .. } => results.len(),
             Self::Run { .. } | Self::Reclaim { .. } => 64,
             Self::Look | Self::Close { .. } => 0,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Accept { events, .. } => events.iter().map(|event| event.data.as_str().len()).sum(),
+            _ => 0,
         }
     }
 }
@@ -179,11 +189,12 @@ impl Writer {
     pub(crate) async fn serve(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut batch = Vec::new();
         while let Some(first) = requests.recv().await {
-            let mut rows = first.rows();
+            let (mut rows, mut bytes) = (first.rows(), first.bytes());
             batch.push(first);
-            while batch.len() < BATCH_REQUESTS_MAX && rows < BATCH_ROWS_MAX {
+            while batch.len() < BATCH_REQUESTS_MAX && rows < BATCH_ROWS_MAX && bytes < BATCH_BYTES_MAX {
                 let Ok(request) = requests.try_recv() else { break };
                 rows += request.rows();
+                bytes += request.bytes();
                 batch.push(request);
             }
             let mut closing = None;
