@@ -38,7 +38,8 @@ fn at(channel: Channel, address: &str) -> Option<Settings> {
 
 async fn send(channel: Channel, does: Does) -> Option<Exchange> {
     let settings = at(channel, &start(does).await)?;
-    Some(senders().send(&settings, &message()).await)
+    let hangs = matches!(does, Does::Hangs | Does::Drips);
+    Some(senders(hangs).send(&settings, &message()).await)
 }
 
 #[tokio::test]
@@ -89,7 +90,7 @@ async fn everything_that_another_end_can_do_leads_to_its_state() {
 async fn every_channel_is_in_the_table_or_says_that_it_is_not_sent_yet() {
     for channel in Channel::ALL {
         let covered = at(channel, "http://127.0.0.1:1").is_some() || channel == Channel::Email;
-        let waits = senders().waits_for(channel).is_some();
+        let waits = senders(false).waits_for(channel).is_some();
         assert!(covered || waits, "{channel} is neither in the conformance table nor held");
     }
 }
@@ -97,7 +98,7 @@ async fn every_channel_is_in_the_table_or_says_that_it_is_not_sent_yet() {
 #[tokio::test]
 async fn nobody_listening_is_no_end() {
     for channel in [Channel::Webhook, Channel::Slack, Channel::Hipchat] {
-        let exchange = senders().send(&at(channel, "http://127.0.0.1:1").unwrap(), &message()).await;
+        let exchange = senders(false).send(&at(channel, "http://127.0.0.1:1").unwrap(), &message()).await;
         assert_eq!(outcome(&exchange), "retry", "{exchange:?}");
         is_fit_to_keep(&exchange, &SECRETS, channel.name());
     }

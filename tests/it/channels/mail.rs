@@ -81,7 +81,7 @@ async fn everything_that_a_mail_server_can_say_leads_to_its_state() {
             from: Some("bells@acme.test".to_owned()),
             password: Some(Secret::new(PASSWORD)),
         };
-        let senders = Senders::new(Options { email, ..options() }).unwrap();
+        let senders = Senders::new(Options { email, ..options(script.1 == "…") }).unwrap();
         let destination = settings(Channel::Email, &[("address", "ops@acme.test")]);
         let exchange = senders.send(&destination, &message()).await;
         let what = format!("{script:?}");
@@ -98,7 +98,7 @@ async fn starttls_is_not_done_without() {
     let port = start(("", "")).await;
     let email =
         EmailOptions { server: Some(format!("smtp://127.0.0.1:{port}?tls=starttls")), ..EmailOptions::default() };
-    let senders = Senders::new(Options { email, ..options() }).unwrap();
+    let senders = Senders::new(Options { email, ..options(false) }).unwrap();
     let destination = settings(Channel::Email, &[("address", "ops@acme.test")]);
     let exchange = senders.send(&destination, &message()).await;
     assert_eq!(outcome(&exchange), "retry", "{exchange:?}");

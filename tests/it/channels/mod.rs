@@ -20,11 +20,18 @@ use bellboard::domain::payload::Payload;
 use bellboard::domain::retry::Patience;
 use bellboard::domain::time::Timestamp;
 
-/// Short, so that a far end that hangs costs little; no test measures it.
-const TIMEOUT: Duration = Duration::from_millis(400);
+/// For another end that hangs: short, since it is waited for.
+const SHORT: Duration = Duration::from_millis(400);
 
-pub fn options() -> Options {
-    Options { timeout: TIMEOUT, allow: vec!["127.0.0.0/8".parse().unwrap()], ..Options::default() }
+/// For one that answers: so long that a busy machine does not reach it.
+const LONG: Duration = Duration::from_secs(30);
+
+pub fn options(hangs: bool) -> Options {
+    Options {
+        timeout: if hangs { SHORT } else { LONG },
+        allow: vec!["127.0.0.0/8".parse().unwrap()],
+        ..Options::default()
+    }
 }
 
 pub fn settings(channel: Channel, fields: &[(&str, &str)]) -> Settings {
@@ -81,6 +88,6 @@ pub fn is_fit_to_keep(exchange: &Exchange, secrets: &[&str], what: &str) {
     }
 }
 
-pub fn senders() -> Senders {
-    Senders::new(options()).unwrap()
+pub fn senders(hangs: bool) -> Senders {
+    Senders::new(options(hangs)).unwrap()
 }
