@@ -85,7 +85,7 @@ impl Client {
         let asked = tokio::time::timeout(self.timeout, self.ask(method, url, headers, body, kept_max));
         let answered = match asked.await {
             Ok(answered) => answered,
-            Err(_) => Err(self.timed_out()),
+            Err(_) => Err(Broken::on_the_way(self.timed_out())),
         };
         match answered {
             Ok(answer) => {
@@ -93,7 +93,9 @@ impl Client {
                 let result = judge(&answer);
                 Exchange { request: Some(shown), answer: Some(answer), result }
             }
-            Err(error) => Exchange { request: Some(shown), answer: None, result: Err(hidden(error, &secrets)) },
+            Err(Broken { error, sent }) => {
+                Exchange { request: sent.then_some(shown), answer: None, result: Err(hidden(error, &secrets)) }
+            }
         }
     }
 
@@ -104,8 +106,8 @@ impl Client {
         headers: HeaderMap,
         body: String,
         kept_max: usize,
-    ) -> Result<Answer, SendError> {
-        self.gate.check_url(&url).map_err(|refused| refused_error(&refused))?;
+    ) -> Result<Answer, Broken> {
+        self.gate.check_url(&url).map_err(|refused| Broken::before(refused_error(&refused)))?;
         let sent = self.pool.request(method, url).headers(headers).body(body).send().await;
         let mut response = sent.map_err(|error| self.broken(&error))?;
         let status = response.status().as_u16();
@@ -126,17 +128,17 @@ impl Client {
     }
 
     /// What a request without an answer means: all of it may pass, but for an address that is not allowed.
-    fn broken(&self, error: &reqwest::Error) -> SendError {
+    fn broken(&self, error: &reqwest::Error) -> Broken {
         if let Some(refused) = find::<Refused>(error) {
-            return refused_error(refused);
+            return Broken::before(refused_error(refused));
         }
         match find::<HostError>(error) {
-            Some(HostError::Refused(refused)) => return refused_error(refused),
-            Some(unknown @ HostError::Unknown(_)) => return retry(unknown.to_string(), Patience::Full),
+            Some(HostError::Refused(refused)) => return Broken::before(refused_error(refused)),
+            Some(unknown @ HostError::Unknown(_)) => return Broken::before(retry(unknown.to_string(), Patience::Full)),
             None => {}
         }
         if error.is_timeout() {
-            return self.timed_out();
+            return Broken::on_the_way(self.timed_out());
         }
         let deepest = deepest(error);
         let text = match find::<std::io::Error>(error).map(std::io::Error::kind) {
@@ -147,7 +149,24 @@ impl Client {
             _ if error.is_connect() => format!("no connection could be made: {deepest}"),
             _ => format!("the other end did not answer in HTTP: {deepest}"),
         };
-        retry(text, Patience::Full)
+        Broken { error: retry(text, Patience::Full), sent: !error.is_connect() }
+    }
+}
+
+/// An exchange without an answer.
+struct Broken {
+    error: SendError,
+    /// Whether anything of the request may have left: what never did is not kept as if it had.
+    sent: bool,
+}
+
+impl Broken {
+    const fn before(error: SendError) -> Self {
+        Self { error, sent: false }
+    }
+
+    const fn on_the_way(error: SendError) -> Self {
+        Self { error, sent: true }
     }
 }
 

@@ -165,6 +165,8 @@ async fn migrate(path: &Path, is_new: bool) -> Result<(), OpenError> {
     }
     let run = MIGRATOR.run(&mut connection).await;
     run.map_err(|error| path_error(path, &format!("its schema cannot be brought up to date: {error}")))?;
+    // Switched here, under the lock: it fails at once while another process has the file open, whatever the time-out says.
+    sqlx::query("PRAGMA journal_mode = WAL").fetch_one(&mut connection).await?;
     connection.close().await?;
     Ok(())
 }

@@ -171,7 +171,9 @@ impl Writer {
         revision: watch::Sender<Revision>,
         work: mpsc::Sender<Vec<NewWork>>,
     ) -> Result<Self, StoreError> {
-        let connection = options.connect().await?;
+        let mut connection = options.connect().await?;
+        // Seen before anybody reads, so that no commit after the first read goes unnoticed.
+        let data_version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut connection).await?;
         let now = clock.now();
         let session = Session {
             connection,
@@ -182,7 +184,7 @@ impl Writer {
             numbers: None,
             work: Vec::new(),
         };
-        Ok(Self { session, options, clock, data_version: -1, revision, work })
+        Ok(Self { session, options, clock, data_version, revision, work })
     }
 
     /// Serves requests until it is told to close or nobody can ask any more.
@@ -269,13 +271,12 @@ impl Writer {
     async fn notice_others(&mut self) -> Result<bool, StoreError> {
         let row = sqlx::query("PRAGMA data_version").fetch_one(&mut self.session.connection).await?;
         let version: i64 = row.try_get(0)?;
-        let first = self.data_version == -1;
         let changed = version != self.data_version;
         if changed {
             self.session.forget();
             self.data_version = version;
         }
-        Ok(changed && !first)
+        Ok(changed)
     }
 
     async fn look(&mut self) {
@@ -305,6 +306,7 @@ impl Writer {
         match self.options.connect().await {
             Ok(connection) => {
                 let broken = std::mem::replace(&mut self.session.connection, connection);
+                // What was committed in between is not known.
                 self.data_version = -1;
                 let _ = broken.close_hard().await;
             }

@@ -100,6 +100,7 @@ async fn nobody_listening_is_no_end() {
     for channel in [Channel::Webhook, Channel::Slack, Channel::Hipchat] {
         let exchange = senders(false).send(&at(channel, "http://127.0.0.1:1").unwrap(), &message()).await;
         assert_eq!(outcome(&exchange), "retry", "{exchange:?}");
+        assert_eq!(exchange.request, None, "what never left is not kept as if it had");
         is_fit_to_keep(&exchange, &SECRETS, channel.name());
     }
 }
