@@ -8,11 +8,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_lc_rs::rand;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
+
+/// Tells the drafts of one process apart.
+static DRAFTS: AtomicU32 = AtomicU32::new(0);
 
 const VERSION: u8 = 1;
 const KEY_BYTES: usize = 32;
@@ -65,13 +69,22 @@ impl Sealer {
         let fail = |problem: String| SealError::KeyFile { path: path.to_owned(), problem };
         let mut key = Zeroizing::new([0_u8; KEY_BYTES]);
         rand::fill(key.as_mut_slice()).map_err(|_| fail("the system gives no random bytes".to_owned()))?;
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-            Ok(mut file) => {
-                file.write_all(encode_hex(&key).as_bytes())
-                    .and_then(|()| file.sync_all())
-                    .map_err(|error| fail(error.to_string()))?;
-                Ok(Self::new(&key))
-            }
+        if path.exists() {
+            return Self::open(path);
+        }
+        // Written whole under another name first: who starts at the same time must not find half a key, and of two that
+        // make one only the first may be it.
+        let mut draft = path.as_os_str().to_owned();
+        draft.push(format!(".{}-{}", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
+        let draft = PathBuf::from(draft);
+        let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {
+            file.write_all(encode_hex(&key).as_bytes())?;
+            file.sync_all()
+        });
+        let linked = written.and_then(|()| std::fs::hard_link(&draft, path));
+        let _ = std::fs::remove_file(&draft);
+        match linked {
+            Ok(()) => Ok(Self::new(&key)),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Self::open(path),
             Err(error) => Err(fail(error.to_string())),
         }
@@ -148,12 +161,29 @@ mod tests {
     }
 
     #[test]
+    fn of_many_that_make_a_key_at_once_one_is_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let makers: Vec<_> = (0..16)
+            .map(|_| {
+                let path = path.clone();
+                std::thread::spawn(move || Sealer::open_or_create(&path).unwrap().seal("row", b"x").unwrap())
+            })
+            .collect();
+        let sealer = Sealer::open_or_create(&path).unwrap();
+        for maker in makers {
+            assert!(sealer.open_sealed("row", &maker.join().unwrap()).is_ok(), "each has the same key");
+        }
+    }
+
+    #[test]
     fn a_key_is_made_once_and_kept_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         assert!(Sealer::open(&path).is_err(), "no key is made by looking for one");
         let sealed = Sealer::open_or_create(&path).unwrap().seal("row", b"x").unwrap();
         assert!(Sealer::open_or_create(&path).unwrap().open_sealed("row", &sealed).is_ok());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
         assert!(Sealer::open(&path).is_err(), "readable by others");
     }
