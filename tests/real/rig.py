@@ -1,6 +1,7 @@
 """What the real tests share: the binary on a store that vanishes, and an HTTP receiver whose answers are scripted."""
 
 import http.server
+import importlib
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import unittest
 
 BINARY = os.environ.get("BELLBOARD_BIN") or str(pathlib.Path(__file__).parents[2] / "target/debug/bellboard")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -25,6 +27,14 @@ def wait_until(what, seconds=20.0, every=0.05):
             return value
         time.sleep(every)
     raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def package(name):
+    """A Python package of others; skips the test where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise unittest.SkipTest(f"{error}") from None
 
 
 def free_port():
@@ -98,11 +108,16 @@ class Store:
 
 
 class Receiver:
-    """An HTTP server by Python's library. `answers` are (status, headers) in turn, the last one for ever."""
+    """An HTTP server by Python's library. `answers` are (status, headers) in turn, the last one for ever.
+
+    While `may_answer` is cleared, requests are taken and none is answered.
+    """
 
     def __init__(self, *answers):
         self.answers = answers or ((200, {}),)
         self.requests = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         lock = threading.Lock()
         receiver = self
 
@@ -118,6 +133,7 @@ class Receiver:
                     number = len(receiver.requests)
                     headers = {name.lower(): value for name, value in self.headers.items()}
                     receiver.requests.append((time.monotonic(), headers, body.decode()))
+                receiver.may_answer.wait()
                 status, headers = receiver.answers[min(number, len(receiver.answers) - 1)]
                 self.send_response(status)
                 for name, value in headers.items():
@@ -138,6 +154,7 @@ class Receiver:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
+        self.may_answer.set()
         self.server.shutdown()
         self.server.server_close()
 

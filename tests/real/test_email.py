@@ -4,8 +4,9 @@ import email
 import email.policy
 import unittest
 
-from aiosmtpd.controller import Controller
-from rig import Receiver, Store, free_port
+from rig import Receiver, Store, free_port, package
+
+Controller = package("aiosmtpd.controller").Controller
 
 
 class Mailbox:

@@ -21,6 +21,7 @@ class Ingest(unittest.TestCase):
             store.serve()
             code, out, err = store.run("ingest", "-", input=lines.encode())
             self.assertEqual(code, 0, err)
+            print((out + err).strip())
             self.assertRegex(out + err, r"20,?000.* a second")
             wait_until(lambda: len(receiver.requests) >= EVENTS, 240)
             ids = [headers["webhook-id"] for _, headers, _ in receiver.requests]

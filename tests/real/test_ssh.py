@@ -4,7 +4,6 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
 import unittest
 
 from rig import BINARY, Receiver, Store, wait_until
@@ -74,28 +73,30 @@ class OverSsh(unittest.TestCase):
         wait_until(lambda: tmux.screen() == before, 20)
 
     def test_a_lost_connection(self):
-        webhook = ("destinations", "add", "acme", "webhook", "--url", self.receiver.url)
-        self.store.ok(*webhook)
+        self.store.ok("destinations", "add", "acme", "webhook", "--url", self.receiver.url)
         self.store.ok("matrix", "set", "acme", "server.stopped", "webhook", "on")
         console = wait_until(lambda: console_of(self.sshd))
+        self.receiver.may_answer.clear()
+        self.store.ok("emit", "acme", "server.stopped")
+        wait_until(lambda: len(self.receiver.requests) == 1)
         sessions = [pid for pid in descendants(self.sshd.process.pid) if pid != console]
         for pid in sessions:
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass
-        wait_until(lambda: gone(console), 20)
-        self.store.ok("emit", "acme", "server.stopped")
+        wait_until(lambda: gone(console), 30)
+        self.receiver.may_answer.set()
         self.store.serve()
-        wait_until(lambda: len(self.receiver.requests) == 1)
+        wait_until(lambda: [row["state"] for row in self.store.json("deliveries", "list")] == ["delivered"])
+        self.assertEqual(len({headers["webhook-id"] for _, headers, _ in self.receiver.requests}), 1)
 
     def test_a_closed_client(self):
         console = wait_until(lambda: console_of(self.sshd))
         client = wait_until(lambda: self.tmux.process("ssh"))
         os.kill(client, signal.SIGKILL)
         wait_until(lambda: gone(console), 20)
-        left = subprocess.run(["pgrep", "-f", self.store.path], capture_output=True, text=True).stdout.split()
-        self.assertEqual([pid for pid in left if not gone(int(pid)) and int(pid) == console], [])
+        wait_until(lambda: descendants(self.sshd.process.pid) == [])
 
 
 if __name__ == "__main__":
