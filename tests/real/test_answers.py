@@ -50,7 +50,3 @@ class Answers(unittest.TestCase):
             store.ok("emit", "acme", "server.stopped")
             wait_until(lambda: len(receiver.requests) == 2, 30)
             self.assertGreaterEqual(receiver.requests[1][0] - receiver.requests[0][0], 7.0)
-
-
-if __name__ == "__main__":
-    unittest.main()

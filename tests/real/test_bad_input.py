@@ -70,7 +70,3 @@ class BadInput(unittest.TestCase):
             self.assertEqual(done.returncode, 6, done.stderr)
             self.assertIn("--db", done.stderr)
             self.assertEqual(os.listdir(folder), [])
-
-
-if __name__ == "__main__":
-    unittest.main()

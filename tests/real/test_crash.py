@@ -66,7 +66,3 @@ class Crash(unittest.TestCase):
             stuck = "SELECT count(*) FROM delivery WHERE state IN ('pending', 'sending') AND due_at IS NULL"
             self.assertEqual(database.execute(stuck).fetchone(), (0,))
             database.close()
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -87,7 +87,3 @@ class Email(unittest.TestCase):
             waiting = [row for row in store.json("deliveries", "list") if row["channel"] == "email"][0]
             self.assertEqual((waiting["state"], waiting["attempts"]), ("pending", 0))
             self.assertIn("[email] server", waiting["reason"])
-
-
-if __name__ == "__main__":
-    unittest.main()

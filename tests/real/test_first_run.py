@@ -44,7 +44,3 @@ class FirstRun(unittest.TestCase):
             tmux.keys("q", "q", "q")
             tmux.keys("q")
             tmux.wait_for("ended with 0")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -50,7 +50,3 @@ class Ingest(unittest.TestCase):
             os.close(master)
             self.assertEqual(ingest.wait(), 0, shown)
             self.assertGreater(shown.count(b"\r"), 2, shown)
-
-
-if __name__ == "__main__":
-    unittest.main()

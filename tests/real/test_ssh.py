@@ -97,7 +97,3 @@ class OverSsh(unittest.TestCase):
         os.kill(client, signal.SIGKILL)
         wait_until(lambda: gone(console), 20)
         wait_until(lambda: descendants(self.sshd.process.pid) == [])
-
-
-if __name__ == "__main__":
-    unittest.main()

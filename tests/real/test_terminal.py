@@ -93,7 +93,3 @@ class WithoutColour(unittest.TestCase):
                 line = next(line for line in tmux.screen("-e").splitlines() if "Acme Ltd" in line)
                 self.assertRegex(line, r"\x1b\[([0-9]+;)*7m")
                 self.assertNotRegex(line, r"\x1b\[([0-9]+;)*(3[0-7]|4[0-7])m")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -35,7 +35,3 @@ class TwoConsoles(unittest.TestCase):
                 wait_until(lambda: len(receiver.requests) == 1)
                 standby.wait_for("heartbeat stopped")
                 standby.wait_for("delivered 200")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -50,7 +50,3 @@ class Webhook(unittest.TestCase):
             for secret in (SECRET.removeprefix("whsec_"), "abcdefgh12345678"):
                 for text in shown + files:
                     self.assertNotIn(secret, text)
-
-
-if __name__ == "__main__":
-    unittest.main()
