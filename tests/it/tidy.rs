@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
+
 /// Modules in the order of the import rule: each uses only those before it.
 const ORDER: [&str; 8] = ["domain", "channels", "store", "dispatch", "http", "console", "config", "cli"];
 
@@ -114,6 +116,31 @@ fn absent(words: &[&str], allowed: impl Fn(&str) -> bool) -> Vec<String> {
 fn nothing_is_left_open() {
     let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("to", "do!("), concat!("unimpl", "emented!(")];
     report("nothing is left open in the code", &absent(&words, |_| false));
+    let ignored = concat!("#[ig", "nore");
+    let tests = rust_files("src").into_iter().chain(rust_files("tests")).filter(|(_, text)| text.contains(ignored));
+    report("no test is left out", &tests.map(|(file, _)| file).collect::<Vec<_>>());
+}
+
+#[test]
+fn paths_are_whole() {
+    let glob = concat!("use su", "per::*");
+    let mut broken = Vec::new();
+    for (file, text) in rust_files("src").into_iter().chain(rust_files("tests")) {
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            let upwards = line.contains(concat!("su", "per::")) && !line.contains(glob);
+            // A group of modules would hide its members from the check of the import rule.
+            if upwards || line.contains(concat!("crate::", "{")) {
+                broken.push(format!("{file}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    report("a path starts with crate:: and a module's name", &broken);
+}
+
+#[test]
+fn only_the_domain_asks_for_the_time() {
+    let found = absent(&["Timestamp::now(", "SystemTime::now(", "Zoned::now("], |file| file == "src/domain/time.rs");
+    report("no wall clock outside of src/domain/time.rs", &found);
 }
 
 #[test]
@@ -156,6 +183,43 @@ fn every_dependency_says_what_it_is_for() {
         }
     }
     report("a dependency says in half a line what it is for", &silent);
+}
+
+/// The words after `bellboard ` wherever the README says one, up to the first that is no name of a command.
+fn commands_in(readme: &str) -> Vec<Vec<&str>> {
+    let is_name = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let after = readme.split("`bellboard ").skip(1).chain(readme.split("\n   bellboard ").skip(1));
+    let lines = after.map(|rest| rest.split(['`', '\n']).next().unwrap_or_default());
+    lines.map(|line| line.split(' ').take_while(is_name).collect()).collect()
+}
+
+#[test]
+fn the_readme_and_the_command_line_know_the_same_commands() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let program = bellboard::cli::args::Arguments::command();
+    let commands = commands_in(&readme);
+    assert!(!commands.is_empty(), "the README names commands");
+    let mut broken = Vec::new();
+    for words in commands {
+        let mut at = &program;
+        // `acme` and the like are arguments: what follows a command without commands of its own is not looked at.
+        for word in words {
+            let Some(command) = at.find_subcommand(word) else {
+                if at.has_subcommands() {
+                    broken.push(format!("the README has `{word}`, which is no command"));
+                }
+                break;
+            };
+            at = command;
+        }
+    }
+    for command in program.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = command.get_name();
+        if !readme.contains(&format!("`bellboard {name}")) && !readme.contains(&format!("`{name}`")) {
+            broken.push(format!("the README does not have `{name}`"));
+        }
+    }
+    report("the README has every command, and no other", &broken);
 }
 
 #[test]
