@@ -126,7 +126,8 @@ impl Session {
         Ok(())
     }
 
-    /// What the last deliverer was sending when it ended is pending again, due now, and its try is noted as interrupted.
+    /// What the last deliverer was sending when it ended is pending again, due now, and its try is noted as interrupted. What
+    /// was on its way to a destination that has been removed or disabled since ends.
     pub(crate) async fn reclaim(&mut self, deliverer: &Deliverer) -> Result<u64, StoreError> {
         let now = self.now.millis();
         sqlx::query(
@@ -134,6 +135,17 @@ impl Session {
              SELECT id, attempts, updated_at, max(0, ?1 - updated_at), 'interrupted',
                     'bellboard ended during this try; the receiver may have got it'
              FROM delivery WHERE state = 'sending' ON CONFLICT (delivery_id, number) DO NOTHING",
+        )
+        .bind(now)
+        .execute(&mut self.connection)
+        .await?;
+        // Nobody would ever look at these again: a lane whose destination is no more asks for nothing.
+        sqlx::query(
+            "UPDATE delivery SET state = 'cancelled', due_at = NULL, updated_at = ?1,
+                    reason = 'the destination was removed or disabled'
+             WHERE state = 'sending' AND EXISTS (
+                SELECT 1 FROM destination WHERE destination.id = delivery.destination_id
+                AND (destination.removed_at IS NOT NULL OR destination.state = 'disabled'))",
         )
         .bind(now)
         .execute(&mut self.connection)
