@@ -1,4 +1,6 @@
 -- The first schema. Times are milliseconds since the Unix epoch, UTC. Numbers of rows are given by the one writer.
+-- AUTOINCREMENT where rows can be removed and their numbers are still in somebody's hands (a send that is under way, the audit
+-- trail, who watches the attempts): a number is never given twice.
 
 -- Says whose file this is (sqlite.org/pragma.html#pragma_application_id): "bell" in ASCII.
 PRAGMA application_id = 1650814060;
@@ -36,7 +38,7 @@ CREATE TABLE preference (
 
 -- A removed destination keeps its row, without its secrets, for the deliveries that name it.
 CREATE TABLE destination (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id    INTEGER NOT NULL REFERENCES account (id),
     channel       TEXT NOT NULL CHECK (channel IN ('browser', 'email', 'hipchat', 'ios', 'slack', 'webhook')),
     label         TEXT NOT NULL,
@@ -55,7 +57,7 @@ CREATE INDEX destination_trouble ON destination (account_id)
     WHERE removed_at IS NULL AND (failing_since IS NOT NULL OR state = 'disabled');
 
 CREATE TABLE event (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     public_id   BLOB NOT NULL UNIQUE CHECK (length(public_id) = 16),
     account_id  INTEGER NOT NULL REFERENCES account (id),
     event_type  TEXT NOT NULL,
@@ -77,7 +79,7 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_event ON idempotency (event_id);
 
 CREATE TABLE delivery (
-    id             INTEGER PRIMARY KEY,
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
     event_id       INTEGER NOT NULL REFERENCES event (id),
     destination_id INTEGER NOT NULL REFERENCES destination (id),
     state          TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'delivered', 'failed', 'cancelled')),
@@ -100,7 +102,7 @@ CREATE INDEX delivery_sending ON delivery (destination_id) WHERE state = 'sendin
 CREATE INDEX delivery_failed ON delivery (destination_id) WHERE state = 'failed';
 
 CREATE TABLE attempt (
-    id          INTEGER PRIMARY KEY,             -- in the order in which they ended; `watch` reads on from one
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,             -- in the order in which they ended; `watch` reads on from one
     delivery_id INTEGER NOT NULL REFERENCES delivery (id),
     number      INTEGER NOT NULL,
     started_at  INTEGER NOT NULL,

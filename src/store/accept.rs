@@ -212,10 +212,13 @@ impl Session {
         if let Some(numbers) = self.numbers {
             return Ok(numbers);
         }
-        let row =
-            sqlx::query("SELECT coalesce((SELECT max(id) FROM event), 0), coalesce((SELECT max(id) FROM delivery), 0)")
-                .fetch_one(&mut self.connection)
-                .await?;
+        // Not the largest that is there: that one's successor may have been removed while its delivery was being sent.
+        let row = sqlx::query(
+            "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),
+                    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'delivery'), 0)",
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
         Ok(Numbers { event: row.try_get(0)?, delivery: row.try_get(1)? })
     }
 

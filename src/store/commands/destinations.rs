@@ -62,9 +62,10 @@ pub(crate) async fn insert(
         return Err(CommandError::Refused(format!("an account has at most {DESTINATIONS_MAX} destinations")));
     }
     let label = label(channel, form)?;
-    let next: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) + 1 FROM destination")
-        .fetch_one(&mut session.connection)
-        .await?;
+    let next: i64 =
+        sqlx::query_scalar("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'destination'), 0) + 1")
+            .fetch_one(&mut session.connection)
+            .await?;
     let id = DestinationId::new(next);
     let (fields, sealed) = split_fields(&form.fields, &session.sealer, id)?;
     sqlx::query(
