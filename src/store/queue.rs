@@ -154,14 +154,17 @@ impl Store {
         Ok(Lanes { due, last_change })
     }
 
-    /// The first pending deliveries of each lane, at most [`HEAD_MAX`] a lane, in the order in which they are due.
+    /// The first pending deliveries of each lane, at most [`HEAD_MAX`] a lane, in the order in which they are due. What
+    /// was never tried, or not since its replay, is due at once, also when the clock has been set back since.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn lane_heads(&self, lanes: &[DestinationId]) -> Result<Vec<(DestinationId, Waiting)>, StoreError> {
         let ids = serde_json::Value::from(lanes.iter().map(|id| id.number()).collect::<Vec<_>>()).to_string();
         let rows = sqlx::query(
-            "SELECT delivery.destination_id, delivery.id, delivery.due_at FROM json_each(?1) AS lane
+            "SELECT delivery.destination_id, delivery.id,
+                    CASE WHEN delivery.due_at = delivery.due_since THEN min(delivery.due_at, ?3) ELSE delivery.due_at END
+             FROM json_each(?1) AS lane
              CROSS JOIN delivery ON delivery.id IN (
                 SELECT id FROM delivery WHERE state = 'pending' AND destination_id = lane.value
                 ORDER BY due_at, id LIMIT ?2)
@@ -169,6 +172,7 @@ impl Store {
         )
         .bind(ids)
         .bind(u32::try_from(HEAD_MAX).unwrap_or(u32::MAX))
+        .bind(self.clock().now().millis())
         .fetch_all(self.readers())
         .await?;
         rows.iter()

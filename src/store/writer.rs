@@ -9,8 +9,10 @@
 //! one would leave its connection unusable.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -223,7 +225,10 @@ impl Writer {
             }
             return;
         }
-        match self.transact(&mut batch).await {
+        // Whatever breaks, the callers get an answer and the next transaction begins on a connection of its own.
+        let written = AssertUnwindSafe(self.transact(&mut batch)).catch_unwind().await;
+        let broken = || Err(StoreError::Io("bellboard failed at this; see its log".to_owned()));
+        match written.unwrap_or_else(|_| broken()) {
             Ok(answers) => {
                 let lanes = batch.touches_lanes();
                 self.announce(lanes);
@@ -325,8 +330,10 @@ impl Session {
         command: &Command,
     ) -> Result<Result<Done, CommandError>, StoreError> {
         sqlx::query("SAVEPOINT command").execute(&mut self.connection).await?;
+        let told = self.work.len();
         let done = commands::execute(self, actor, command).await;
         if done.is_err() {
+            self.work.truncate(told);
             sqlx::query("ROLLBACK TO command").execute(&mut self.connection).await?;
         }
         sqlx::query("RELEASE command").execute(&mut self.connection).await?;

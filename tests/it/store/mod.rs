@@ -9,3 +9,5 @@ mod open;
 mod queue;
 
 mod others;
+
+mod breaking;
