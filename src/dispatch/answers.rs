@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::channels::{self, LaneRules};
 use crate::dispatch::engine::{Done, Engine, Kind, STALL};
 use crate::dispatch::lane::Setup;
@@ -38,10 +40,10 @@ impl Engine {
                 let got: HashSet<_> = claimed.iter().map(|claimed| claimed.message.delivery).collect();
                 for claimed in claimed {
                     let lane = self.lanes.touch(claimed.destination);
-                    if lane.may_send() {
+                    if lane.may_send() && !self.paused {
                         lane.ready.push_back(claimed);
                     } else {
-                        // It was paused or disabled while the claim was on its way.
+                        // All was paused, or it was paused or disabled, while the claim was on its way.
                         self.results.push(release(&claimed, now));
                     }
                 }
@@ -52,9 +54,7 @@ impl Engine {
             Err(error) => {
                 self.stall(&error);
                 for (delivery, id) in asked {
-                    let lane = self.lanes.touch(id);
-                    lane.claimed.remove(&delivery);
-                    lane.head_is_stale();
+                    self.lanes.touch(id).unclaim(delivery);
                 }
             }
         }
@@ -79,7 +79,8 @@ impl Engine {
         match &finished.health {
             Some(Health::Recovered) => lane.set_failing_since(None),
             Some(Health::Failing { .. }) => lane.set_failing_since(Some(now)),
-            Some(Health::Disable { .. }) => lane.forget_setup(),
+            // Read again when this is written: a read before that would find it enabled.
+            Some(Health::Disable { .. }) => lane.disable(),
             None => {}
         }
         if let Next::Retry { at, counted: false } = finished.next {
@@ -199,11 +200,10 @@ impl Engine {
 
     /// The store cannot be used at present: nothing is asked of it for a while. Said once for each time.
     fn stall(&mut self, error: &StoreError) {
-        let now = self.clock.now();
-        if now >= self.stalled_until {
+        if self.stalled_until.is_none() {
             tracing::error!(%error, "the store cannot be used; trying again in a second");
         }
-        self.stalled_until = now.plus(STALL);
+        self.stalled_until = Some(Instant::now() + STALL);
     }
 }
 

@@ -15,6 +15,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::channels::Senders;
 use crate::dispatch::lane::{AHEAD_MAX, Want};
@@ -79,8 +80,11 @@ pub struct Engine {
     sends: JoinSet<(DestinationId, DeliveryId, Sent)>,
     jobs: FuturesUnordered<Job>,
     pub(crate) asked: HashSet<Kind>,
-    pub(crate) stalled_until: Timestamp,
-    paused: bool,
+    /// By a clock that nobody sets.
+    pub(crate) stalled_until: Option<Instant>,
+    /// The latest time seen: one before it means that the clock was set back.
+    clock_seen: Timestamp,
+    pub(crate) paused: bool,
 }
 
 impl Engine {
@@ -106,7 +110,8 @@ impl Engine {
             sends: JoinSet::new(),
             jobs: FuturesUnordered::new(),
             asked: HashSet::new(),
-            stalled_until: Timestamp::default(),
+            stalled_until: None,
+            clock_seen: Timestamp::default(),
             paused: false,
         }
     }
@@ -116,15 +121,17 @@ impl Engine {
         while let Err(error) = self.begin().await {
             tracing::error!(%error, "cannot begin to deliver");
             let _ = self.status.send(Status::Failed(error.to_string()));
-            if matches!(tokio::time::timeout(STALL, words.recv()).await, Ok(None | Some(Word::Stop))) {
-                return;
+            match tokio::time::timeout(STALL, words.recv()).await {
+                Ok(None | Some(Word::Stop)) => return,
+                Ok(Some(word)) => self.paused = word == Word::Pause,
+                Err(_) => {}
             }
         }
         loop {
             self.advance();
             tokio::select! {
                 word = words.recv() => match word {
-                    Some(Word::Pause) => self.paused = true,
+                    Some(Word::Pause) => self.pause(),
                     Some(Word::Resume) => {
                         self.paused = false;
                         self.lanes.activate_all();
@@ -162,7 +169,8 @@ impl Engine {
                 self.take_work(work);
             }
             self.advance();
-            let busy = !self.jobs.is_empty() || !self.sends.is_empty() || self.lanes.active() > 0;
+            let unwritten = !self.results.is_empty() || !self.claims.is_empty() || !self.heads.is_empty();
+            let busy = unwritten || !self.jobs.is_empty() || !self.sends.is_empty() || self.lanes.active() > 0;
             let due = self.lanes.next_time().is_some_and(|at| at <= self.clock.now());
             if !busy && !due && self.work.is_empty() && self.revision.borrow().lanes == self.lanes_seen {
                 return;
@@ -174,9 +182,14 @@ impl Engine {
     /// One round: does all that can be done now, without waiting.
     fn advance(&mut self) {
         let now = self.clock.now();
+        if now < self.clock_seen {
+            self.lanes.clock_went_back(self.clock_seen.since(now));
+        }
+        self.clock_seen = now;
+        self.stalled_until = self.stalled_until.filter(|until| Instant::now() < *until);
         self.lanes.wake(now);
-        self.scan(now);
-        if !self.paused && now >= self.stalled_until {
+        self.scan();
+        if !self.paused && self.stalled_until.is_none() {
             for _ in 0..self.lanes.active() {
                 let Some(id) = self.lanes.next_active() else { break };
                 self.serve(id, now);
@@ -184,7 +197,7 @@ impl Engine {
         }
         self.read_heads();
         self.ask_to_claim(now);
-        self.ask_to_finish(now);
+        self.ask_to_finish();
         let status = if self.paused { Status::Paused } else { Status::Delivering { sending: self.sends.len() } };
         self.status.send_if_modified(|old| {
             let changed = *old != status;
@@ -226,9 +239,24 @@ impl Engine {
         }
     }
 
-    fn scan(&mut self, now: Timestamp) {
+    /// What was claimed and not begun goes back: it could not be cancelled as long as the pause lasts.
+    fn pause(&mut self) {
+        self.paused = true;
+        for (delivery, id) in self.claims.drain(..) {
+            self.lanes.touch(id).unclaim(delivery);
+        }
+        self.give_back();
+    }
+
+    fn give_back(&mut self) {
+        let now = self.clock.now();
+        let ready = self.lanes.all().flat_map(|(_, lane)| std::mem::take(&mut lane.ready));
+        self.results.extend(ready.map(|claimed| release(&claimed, now)));
+    }
+
+    fn scan(&mut self) {
         let lanes = self.revision.borrow_and_update().lanes;
-        if lanes != self.lanes_seen && now >= self.stalled_until && self.asked.insert(Kind::Lanes) {
+        if lanes != self.lanes_seen && self.stalled_until.is_none() && self.asked.insert(Kind::Lanes) {
             self.lanes_seen = lanes;
             let store = self.store.clone();
             self.jobs.push(Box::pin(async move { Done::Lanes(store.lanes().await) }));
@@ -247,7 +275,7 @@ impl Engine {
     }
 
     fn ask_to_claim(&mut self, now: Timestamp) {
-        if !self.claims.is_empty() && now >= self.stalled_until && self.asked.insert(Kind::Claim) {
+        if !self.claims.is_empty() && self.stalled_until.is_none() && self.asked.insert(Kind::Claim) {
             let claims: Vec<_> = self.claims.drain(..self.claims.len().min(CLAIM_MAX)).collect();
             let ids = claims.iter().map(|(delivery, _)| *delivery).collect();
             let lease_ends = now.plus(lease(&self.senders, AHEAD_MAX));
@@ -256,8 +284,8 @@ impl Engine {
         }
     }
 
-    fn ask_to_finish(&mut self, now: Timestamp) {
-        if !self.results.is_empty() && now >= self.stalled_until && self.asked.insert(Kind::Finish) {
+    fn ask_to_finish(&mut self) {
+        if !self.results.is_empty() && self.stalled_until.is_none() && self.asked.insert(Kind::Finish) {
             let results = std::mem::take(&mut self.results);
             let store = self.store.clone();
             self.jobs.push(Box::pin(async move {
@@ -287,11 +315,13 @@ impl Engine {
 
     fn sleep(&self) -> impl Future<Output = ()> + use<> {
         let now = self.clock.now();
-        let stall = (self.stalled_until > now).then_some(self.stalled_until);
-        let next = [self.lanes.next_time(), stall].into_iter().flatten().min();
+        let stall = self.stalled_until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timer = self.lanes.next_time().map(|at| at.since(now));
+        // While the store cannot be used, a lane whose time has come can do nothing but wait as well.
+        let next = if stall.is_some() { stall } else { timer };
         async move {
             match next {
-                Some(at) => tokio::time::sleep(at.since(now).clamp(Duration::from_millis(1), SLEEP_MAX)).await,
+                Some(time) => tokio::time::sleep(time.clamp(Duration::from_millis(1), SLEEP_MAX)).await,
                 None => std::future::pending().await,
             }
         }
@@ -300,14 +330,14 @@ impl Engine {
     /// Claims nothing more; what runs may end within the limit, what was not begun goes back, and all of it is written.
     async fn shut_down(&mut self) {
         let _ = self.status.send(Status::Stopping);
-        let now = self.clock.now();
         self.claims.clear();
         let ended = tokio::time::timeout(self.options.shutdown_max, async {
             loop {
-                let ready: Vec<_> = self.lanes.all().flat_map(|(_, lane)| std::mem::take(&mut lane.ready)).collect();
-                self.results.extend(ready.into_iter().map(|claimed| release(&claimed, now)));
-                self.ask_to_finish(self.stalled_until.max(now));
+                self.give_back();
+                self.ask_to_finish();
+                let stall = self.stalled_until.unwrap_or_else(Instant::now);
                 tokio::select! {
+                    () = tokio::time::sleep_until(stall), if self.stalled_until.is_some() => self.stalled_until = None,
                     Some(done) = self.jobs.next() => self.take_done(done),
                     Some(sent) = self.sends.join_next() => self.take_sent(sent),
                     else => if self.results.is_empty() { return },

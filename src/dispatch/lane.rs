@@ -6,7 +6,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channels::{LaneRules, Settings};
+use crate::channels::{LaneRules, Rate, Settings};
 use crate::dispatch::head::Head;
 use crate::dispatch::limit::Bucket;
 use crate::domain::destination::DestinationState;
@@ -57,7 +57,11 @@ pub enum Want {
 #[derive(Debug, Default)]
 pub struct Lane {
     setup: Option<Setup>,
+    /// Somebody may have changed the set-up since its read was asked for, which that read may or may not see.
+    setup_missed: bool,
     bucket: Option<Bucket>,
+    /// What the bucket was made for. It outlives a set-up that is read again, or each change would fill the bucket.
+    rate: Option<Rate>,
     head: Head,
     reading: bool,
     /// Claims asked for or in force: being claimed, claimed, being sent, being written.
@@ -84,19 +88,30 @@ impl Lane {
         self.setup.as_ref().is_none_or(|setup| setup.state == DestinationState::Enabled)
     }
 
-    /// Takes a set-up that was read.
+    /// Takes a set-up that was read, unless it may be out of date already: then it is wanted again.
     pub fn set_up(&mut self, setup: Setup, now: Timestamp) {
-        let same_rate = self.setup.as_ref().is_some_and(|old| old.rules.rate == setup.rules.rate);
-        if !same_rate {
+        self.reading = false;
+        if std::mem::take(&mut self.setup_missed) {
+            return;
+        }
+        if self.rate != setup.rules.rate {
+            self.rate = setup.rules.rate;
             self.bucket = setup.rules.rate.map(|rate| Bucket::new(rate, now));
         }
         self.setup = Some(setup);
-        self.reading = false;
     }
 
     /// Forgets the set-up: somebody may have changed it.
     pub fn forget_setup(&mut self) {
         self.setup = None;
+        self.setup_missed = true;
+    }
+
+    /// Sends nothing more until the set-up is read again: the destination is about to be disabled.
+    pub fn disable(&mut self) {
+        if let Some(setup) = &mut self.setup {
+            setup.state = DestinationState::Disabled;
+        }
     }
 
     /// A new word about how the destination is doing.
@@ -140,6 +155,18 @@ impl Lane {
         self.head.is_empty() && self.claimed.is_empty() && !self.reading
     }
 
+    /// The clock was set back by this much: what was to last a while lasts no longer for it, and what is due is read anew.
+    pub fn clock_went_back(&mut self, by: Duration) {
+        self.hold_until = self.hold_until.minus(by);
+        self.head.is_stale();
+    }
+
+    /// Takes back a claim that was asked for and did not come about.
+    pub fn unclaim(&mut self, delivery: DeliveryId) {
+        self.claimed.remove(&delivery);
+        self.head.is_stale();
+    }
+
     /// The next claimed delivery to send, if one more may be under way.
     pub fn next_send(&mut self) -> Option<Claimed> {
         let concurrency = self.setup.as_ref()?.rules.concurrency.max(1) as usize;
@@ -171,6 +198,7 @@ impl Lane {
         }
         let Some(setup) = &self.setup else {
             self.reading = true;
+            self.setup_missed = false;
             return Want::Setup;
         };
         if setup.state != DestinationState::Enabled || setup.held {
@@ -181,7 +209,7 @@ impl Lane {
             return Want::At(held);
         }
         let mut free = self.claims_max(setup.rules.concurrency.max(1)).saturating_sub(self.claimed.len());
-        if let Some(bucket) = &self.bucket {
+        if let Some(bucket) = &mut self.bucket {
             let available = bucket.available(now);
             if available == 0 && free > 0 {
                 return Want::At(bucket.next(now));
@@ -208,7 +236,6 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channels::Rate;
     use crate::store::queue::HEAD_MAX;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
@@ -319,6 +346,31 @@ mod tests {
         assert_eq!(lane.want(NOW, NOW), Want::At(later));
         lane.push(Waiting { delivery: DeliveryId::new(257), due_at: NOW });
         assert_eq!(lane.want(NOW, NOW), Want::Claim(vec![DeliveryId::new(257)]));
+    }
+
+    #[test]
+    fn a_set_up_that_was_changed_during_its_read_is_read_again() {
+        let mut lane = lane(1, None, 3);
+        let old = lane.setup().cloned().unwrap();
+        lane.forget_setup();
+        assert_eq!(lane.want(NOW, NOW), Want::Setup);
+        lane.forget_setup();
+        lane.set_up(Setup { state: DestinationState::Paused, ..old.clone() }, NOW);
+        assert_eq!(lane.want(NOW, NOW), Want::Setup, "the read may have been too early to see the change");
+        lane.set_up(old, NOW);
+        assert_eq!(claims(&lane.want(NOW, NOW)), 1);
+    }
+
+    #[test]
+    fn a_set_up_that_is_read_again_fills_no_bucket() {
+        let mut lane = lane(1, Some(Rate { count: 1, per: Duration::from_secs(1) }), 3);
+        assert_eq!(claims(&lane.want(NOW, NOW)), 1);
+        lane.claimed.clear();
+        let same = lane.setup().cloned().unwrap();
+        lane.forget_setup();
+        assert_eq!(lane.want(NOW, NOW), Want::Setup);
+        lane.set_up(same, NOW);
+        assert_eq!(lane.want(NOW, NOW), Want::At(NOW.plus(Duration::from_secs(1))), "the rate is still the rate");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! All lanes: which may have something to do, when the next one will, and the hosts that several share.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use crate::dispatch::lane::{Lane, Want};
 use crate::domain::id::DestinationId;
@@ -16,8 +16,9 @@ pub struct Lanes {
     by_id: HashMap<DestinationId, Lane>,
     active: VecDeque<DestinationId>,
     queued: HashSet<DestinationId>,
-    timers: BinaryHeap<Reverse<(Timestamp, DestinationId)>>,
-    /// The earliest timer of each lane: a lane that is looked at often has no need of more.
+    /// One for each lane at most: a lane that is looked at says anew what it waits for.
+    timers: BTreeSet<(Timestamp, DestinationId)>,
+    /// The timer of each lane that has one.
     earliest: HashMap<DestinationId, Timestamp>,
     gates: HashMap<String, Timestamp>,
 }
@@ -96,16 +97,27 @@ impl Lanes {
         *held = until.max(*held);
     }
 
+    /// The clock was set back by this much: no lane waits longer for that.
+    pub fn clock_went_back(&mut self, by: Duration) {
+        self.timers.clear();
+        self.earliest.clear();
+        for until in self.gates.values_mut() {
+            *until = until.minus(by);
+        }
+        for lane in self.by_id.values_mut() {
+            lane.clock_went_back(by);
+        }
+        self.activate_all();
+    }
+
     /// Looks at those lanes again whose time has come.
     pub fn wake(&mut self, now: Timestamp) {
-        while let Some(Reverse((at, id))) = self.timers.peek().copied() {
+        while let Some((at, id)) = self.timers.first().copied() {
             if at > now {
                 return;
             }
-            self.timers.pop();
-            if self.earliest.get(&id) == Some(&at) {
-                self.earliest.remove(&id);
-            }
+            self.timers.pop_first();
+            self.earliest.remove(&id);
             if self.by_id.contains_key(&id) {
                 self.activate(id);
             }
@@ -113,24 +125,25 @@ impl Lanes {
     }
 
     fn set_timer(&mut self, id: DestinationId, at: Timestamp) {
-        let earlier = self.earliest.get(&id).is_none_or(|earliest| at < *earliest);
-        if earlier {
+        let set = self.earliest.get(&id).copied();
+        if set.is_none_or(|set| at < set) {
+            if let Some(set) = set {
+                self.timers.remove(&(set, id));
+            }
             self.earliest.insert(id, at);
-            self.timers.push(Reverse((at, id)));
+            self.timers.insert((at, id));
         }
     }
 
     /// When the next lane's time comes.
     #[must_use]
     pub fn next_time(&self) -> Option<Timestamp> {
-        self.timers.peek().map(|Reverse((at, _))| *at)
+        self.timers.first().map(|(at, _)| *at)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -145,10 +158,23 @@ mod tests {
             lanes.set_timer(id, later(9));
         }
         lanes.set_timer(id, later(5));
-        assert_eq!((lanes.timers.len(), lanes.next_time()), (2, Some(later(5))));
+        assert_eq!((lanes.timers.len(), lanes.next_time()), (1, Some(later(5))));
         lanes.wake(later(4));
         assert_eq!(lanes.active(), 0);
         lanes.wake(later(9));
         assert_eq!((lanes.active(), lanes.timers.len(), lanes.earliest.len()), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_busy_lane_with_a_far_retry_has_one_timer_too() {
+        let now = Timestamp::from_millis(1_000_000);
+        let id = DestinationId::new(1);
+        let mut lanes = Lanes::default();
+        for second in 0..1000 {
+            lanes.set_timer(id, now.plus(Duration::from_hours(24)));
+            lanes.set_timer(id, now.plus(Duration::from_secs(second)));
+            lanes.wake(now.plus(Duration::from_secs(second)));
+        }
+        assert!(lanes.timers.len() <= 1, "{} timers of one lane", lanes.timers.len());
     }
 }

@@ -30,7 +30,9 @@ impl Bucket {
 
     /// How many sends may be made now.
     #[must_use]
-    pub fn available(&self, now: Timestamp) -> usize {
+    pub fn available(&mut self, now: Timestamp) -> usize {
+        // A clock that was set back must not keep it empty until that time comes again.
+        self.filled_at = self.filled_at.min(now);
         let millis = now.since(self.filled_at).as_secs_f64() * 1000.0;
         let tokens = (self.tokens + millis * self.per_milli).min(self.capacity);
         // A whole number within the capacity of a u32.
@@ -59,6 +61,16 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_set_back_stops_no_lane() {
+        let now = Timestamp::from_millis(1_000_000_000);
+        let mut bucket = Bucket::new(Rate { count: 1, per: Duration::from_secs(1) }, now);
+        bucket.take(1, now);
+        let before = now.minus(Duration::from_hours(24));
+        let _ = bucket.available(before);
+        assert_eq!(bucket.available(before.plus(Duration::from_secs(1))), 1);
+    }
 
     #[test]
     fn no_window_holds_more_sends_than_the_rate_allows() {

@@ -33,7 +33,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::channels::Senders;
-use crate::dispatch::engine::Engine;
+use crate::dispatch::engine::{Engine, STALL};
+use crate::dispatch::lock::DeliveryLock;
 use crate::domain::retry::RetryPolicy;
 use crate::store::Store;
 
@@ -125,30 +126,52 @@ pub fn start(store: Store, senders: Senders, options: Options) -> Handle {
     let (words, mut word_receiver) = mpsc::unbounded_channel();
     let (status_sender, status) = watch::channel(Status::Standby);
     let task = tokio::spawn(async move {
-        let waiting = lock::wait(store.path());
-        let lock = tokio::select! {
-            lock = waiting => lock,
-            () = until_stop(&mut word_receiver) => return,
-        };
-        match lock {
-            Ok(lock) => {
-                Engine::new(store, senders, options, status_sender).run(word_receiver).await;
-                drop(lock);
-            }
-            Err(error) => {
-                tracing::error!(%error, "cannot deliver");
-                let _ = status_sender.send(Status::Failed(error.to_string()));
-                until_stop(&mut word_receiver).await;
-            }
-        }
+        let mut paused = false;
+        let Some(lock) = take_lock(&store, &mut word_receiver, &mut paused, &status_sender).await else { return };
+        let mut engine = Engine::new(store, senders, options, status_sender);
+        engine.paused = paused;
+        engine.run(word_receiver).await;
+        drop(lock);
     });
     Handle { words, status, task }
 }
 
-async fn until_stop(words: &mut mpsc::UnboundedReceiver<Word>) {
-    while let Some(word) = words.recv().await {
-        if word == Word::Stop {
-            return;
+/// Waits for the lock, and tries again while it cannot be waited for; nothing when it is told to stop before. A pause that comes
+/// in the meantime holds afterwards.
+async fn take_lock(
+    store: &Store,
+    words: &mut mpsc::UnboundedReceiver<Word>,
+    paused: &mut bool,
+    status: &watch::Sender<Status>,
+) -> Option<DeliveryLock> {
+    loop {
+        let waiting = async {
+            match lock::wait(store.path()).await {
+                Ok(lock) => Some(lock),
+                Err(error) => {
+                    let failed = Status::Failed(error.to_string());
+                    if status.send_if_modified(|old| std::mem::replace(old, failed.clone()) != failed) {
+                        tracing::error!(%error, "cannot deliver; trying again every second");
+                    }
+                    tokio::time::sleep(STALL).await;
+                    None
+                }
+            }
+        };
+        tokio::pin!(waiting);
+        loop {
+            tokio::select! {
+                biased;
+                word = words.recv() => match word {
+                    Some(Word::Pause) => *paused = true,
+                    Some(Word::Resume) => *paused = false,
+                    Some(Word::Stop) | None => return None,
+                },
+                lock = &mut waiting => match lock {
+                    Some(lock) => return Some(lock),
+                    None => break,
+                },
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::dispatch::senders;
 use crate::receiver::Receiver;
 use crate::support::TestStore;
 
-async fn reaches(status: &mut tokio::sync::watch::Receiver<Status>, wanted: impl Fn(&Status) -> bool) {
+pub async fn reaches(status: &mut tokio::sync::watch::Receiver<Status>, wanted: impl Fn(&Status) -> bool) {
     let reached = tokio::time::timeout(Duration::from_secs(30), status.wait_for(|status| wanted(status))).await.is_ok();
     assert!(reached, "stays at {:?}", *status.borrow());
 }

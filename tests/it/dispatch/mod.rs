@@ -1,5 +1,7 @@
 //! The dispatcher, on a clock that stands still and against a receiver on a real socket.
 
+mod breaking;
+
 mod handover;
 
 mod outcomes;
