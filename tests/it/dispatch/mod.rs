@@ -4,6 +4,8 @@ mod breaking;
 
 mod handover;
 
+mod orders;
+
 mod outcomes;
 
 use std::time::Duration;
