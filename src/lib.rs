@@ -4,8 +4,8 @@
 //!
 //! # The cut
 //!
-//! `domain → channels → store → dispatch → http → console → config → cli → main`: a module uses only modules to its left
-//! (`http` comes with the events that arrive over it). `tests/it/tidy.rs` checks that, and the other rules.
+//! `domain → channels → store → dispatch → http → console → config → cli → main`: a module uses only modules to its left.
+//! `tests/it/tidy.rs` checks that, and the other rules.
 //!
 //! | module | is | must not know |
 //! |---|---|---|
@@ -13,6 +13,7 @@
 //! | [`channels`] | one file a channel: its fields, how it is checked, how it sends | the store, the clock, the console |
 //! | [`store`] | the only SQL: reads through a pool, writes through one task with group commit | how a channel sends |
 //! | [`dispatch`] | takes what is due, sends it, writes what became of it | how a channel speaks, SQL |
+//! | [`http`] | events in, enrolment of devices and browsers, the vendor's shape, health | SQL, how a channel sends |
 //! | [`console`] | a stack of screens over the store | how anything is sent or stored |
 //! | [`config`] | the options that the modules declare, from a file and the environment | what they are for |
 //! | [`cli`] | one file a command family; the demo | SQL, how a channel sends |
@@ -50,6 +51,8 @@ pub mod channels;
 pub mod store;
 
 pub mod dispatch;
+
+pub mod http;
 
 pub mod console;
 

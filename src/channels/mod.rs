@@ -140,6 +140,17 @@ pub fn address(channel: Channel, values: &FieldValues) -> String {
     }
 }
 
+/// The field that says whether two enrolments are of the same browser or device; nothing for what people set up by a form
+/// only.
+#[must_use]
+pub const fn identity_field(channel: Channel) -> Option<&'static str> {
+    match channel {
+        Channel::Browser => Some("endpoint"),
+        Channel::Ios => Some("device_token"),
+        Channel::Email | Channel::Hipchat | Channel::Slack | Channel::Webhook => None,
+    }
+}
+
 /// How fast a destination may be sent to.
 #[must_use]
 pub fn lane(settings: &Settings) -> LaneRules {

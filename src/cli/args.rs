@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::cli::logging::Level;
 use crate::cli::{
     accounts, audit, config, deliveries, demo, destinations, emit, event_types, events, ingest, matrix, scripts, serve,
-    watch, why,
+    tokens, watch, why,
 };
 
 /// Who is told of what, and was it delivered: a console over a durable notification dispatcher
@@ -108,6 +108,12 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: events::Events,
+    },
+    /// Who may speak over HTTP: bearer tokens
+    Tokens {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: tokens::Tokens,
     },
     /// Who changed what, and when
     Audit {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::cli::demo;
 use crate::cli::failure::{EXIT_FAILED, EXIT_USAGE, Failure};
 use crate::cli::logging::{self, Level};
-use crate::cli::session::{Session, senders};
+use crate::cli::session::Session;
 use crate::console::screen::FillSamples;
 use crate::console::terminal::TerminalError;
 use crate::console::{self, Context};
+use crate::http;
 use crate::store::Store;
 
 /// What the console logs when nothing was said.
@@ -38,15 +39,21 @@ pub async fn open(session: &Session) -> Result<(), Failure> {
 /// # Errors
 /// When there is no terminal, or it cannot be used.
 pub async fn show(session: &Session, store: &Store, is_demo: bool) -> Result<(), Failure> {
-    let dispatcher = if session.read_only { None } else { Some(session.deliver(store)?) };
+    let dispatcher = if session.read_only { None } else { Some(session.deliver(store).await?) };
+    let http = session.config.http_of_console().filter(|_| !session.read_only);
+    let http = http.map(|options| http::start(store.clone(), options));
     let context = Context {
         actor: session.actor.clone(),
         options: session.config.console(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())),
         fill_samples: (!session.read_only).then(|| fill_samples(session, store)),
-        senders: Some(Arc::new(senders(&session.config)?)),
+        senders: Some(Arc::new(session.senders(store).await?)),
         demo: is_demo,
     };
-    console::run(store.clone(), dispatcher, context).await.map_err(|error| {
+    let ended = console::run(store.clone(), dispatcher, context).await;
+    if let Some(http) = http {
+        http.stop().await;
+    }
+    ended.map_err(|error| {
         let code = if matches!(error, TerminalError::NoTerminal) { EXIT_USAGE } else { EXIT_FAILED };
         Failure::new(code, error.to_string())
     })

@@ -55,6 +55,8 @@ pub mod deliveries;
 
 pub mod events;
 
+pub mod tokens;
+
 pub mod audit;
 
 pub mod config;
@@ -114,6 +116,7 @@ async fn one_shot(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Destinations { command } => command.run(session).await,
         Command::Deliveries { command } => command.run(session).await,
         Command::Events { command } => command.run(session).await,
+        Command::Tokens { command } => command.run(session).await,
         Command::Audit { command } => command.run(session).await,
         Command::Demo(_) | Command::Serve(_) | Command::Config { .. } | Command::Completions(_) | Command::Man => {
             Ok(())

@@ -11,12 +11,12 @@ use crate::cli::logging::{self, Level};
 use crate::cli::session::Session;
 use crate::cli::signals::EndSignals;
 use crate::dispatch::Status;
+use crate::http;
 
 /// Deliver without a screen, until SIGTERM, SIGINT or SIGHUP
 ///
-/// This version delivers only: the HTTP side (events in, devices, browsers, metrics) comes with the next one, and the http part of
-/// the config has no effect yet. One process delivers from a database; started beside another, this one waits and takes over
-/// when that one ends.
+/// Also takes events and serves browsers and devices over HTTP, where [http] listen of the config says. One process delivers
+/// from a database; started beside another, this one waits and takes over when that one ends.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Log into this file instead of stderr
@@ -43,7 +43,8 @@ impl Serve {
         }
         let mut signals = EndSignals::listen()?;
         let store = session.open().await?;
-        let handle = session.deliver(&store)?;
+        let handle = session.deliver(&store).await?;
+        let http = session.config.http().map(|options| http::start(store.clone(), options));
         tracing::info!(database = %store.path().display(), "started");
         let mut status = handle.status();
         let ended = tokio::select! {
@@ -55,6 +56,9 @@ impl Serve {
                 Err(Failure::new(EXIT_STORE, "the dispatcher has ended by itself; see the log, and start again"))
             }
         };
+        if let Some(http) = http {
+            http.stop().await;
+        }
         handle.stop().await;
         store.close().await;
         tracing::info!("stopped");

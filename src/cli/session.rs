@@ -72,8 +72,18 @@ impl Session {
     ///
     /// # Errors
     /// When what sends cannot be set up.
-    pub fn deliver(&self, store: &Store) -> Result<dispatch::Handle, Failure> {
-        Ok(dispatch::start(store.clone(), senders(&self.config)?, self.config.dispatch()))
+    pub async fn deliver(&self, store: &Store) -> Result<dispatch::Handle, Failure> {
+        Ok(dispatch::start(store.clone(), self.senders(store).await?, self.config.dispatch()))
+    }
+
+    /// What sends, as the config says, with the keys that this store keeps.
+    ///
+    /// # Errors
+    /// When the config makes no sense to it, or the keys cannot be read.
+    #[expect(clippy::unused_async, reason = "the keys of push and of links in mails are read here")]
+    pub async fn senders(&self, _store: &Store) -> Result<Senders, Failure> {
+        let options = self.config.channels().map_err(|error| Failure::usage(error.to_string()))?;
+        Senders::new(options).map_err(|error| Failure::usage(error.to_string()))
     }
 
     /// Tells a person when what was just stored will wait for want of a process that delivers.

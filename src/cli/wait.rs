@@ -131,7 +131,7 @@ fn is_held(row: &DeliveryRow) -> bool {
 /// With code 1 when one failed, with code 5 when time ran out or nothing was delivered since all of it waits for a person, or
 /// when the store cannot be used.
 pub async fn wait_and_print(session: &Session, store: &Store, id: EventId, limit: Duration) -> Result<(), Failure> {
-    let deliverer = session.deliver(store)?;
+    let deliverer = session.deliver(store).await?;
     let outcome = until_ended(store, deliverer.status(), id, limit).await;
     if let Ok(outcome) = &outcome {
         outcome.print(session.out, session.clock.now())?;

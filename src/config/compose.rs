@@ -12,6 +12,7 @@ use crate::console;
 use crate::dispatch;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
+use crate::http;
 
 impl Config {
     /// How messages are sent. Reads the password's file.
@@ -32,6 +33,19 @@ impl Config {
     pub fn dispatch(&self) -> dispatch::Options {
         let retry = RetryPolicy { schedule: self.delivery.retry.clone(), age_max: self.delivery.max_age };
         dispatch::Options { retry, ..dispatch::Options::default() }
+    }
+
+    /// The HTTP side, unless it is off.
+    #[must_use]
+    pub fn http(&self) -> Option<http::Options> {
+        let listen = self.http.listen?;
+        Some(http::Options { listen, public_url: self.http.public_url.clone() })
+    }
+
+    /// The HTTP side of a console: only when somebody said where it is to listen.
+    #[must_use]
+    pub fn http_of_console(&self) -> Option<http::Options> {
+        self.http().filter(|_| self.origins.contains_key("http.listen"))
     }
 
     /// How the console looks. `is_set` tells whether an environment variable has a value.

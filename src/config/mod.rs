@@ -84,8 +84,8 @@ pub struct Email {
 /// The HTTP side.
 #[derive(Clone, Debug)]
 pub struct Http {
-    /// Where it listens.
-    pub listen: SocketAddr,
+    /// Where it listens; nothing when it is off.
+    pub listen: Option<SocketAddr>,
     /// How browsers and devices reach it.
     pub public_url: Option<Url>,
 }
@@ -134,7 +134,10 @@ impl Default for Config {
             },
             network: Network::default(),
             email: Email::default(),
-            http: Http { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT), public_url: None },
+            http: Http {
+                listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)),
+                public_url: None,
+            },
             console: Console::default(),
             origins: BTreeMap::new(),
         }

@@ -142,11 +142,12 @@ pub const SETTINGS: &[Setting] = &[
         name: "listen",
         is_list: false,
         set: |config, value| {
-            let example = "address to listen on; write one like 127.0.0.1:7787 or [::1]:7787";
-            config.http.listen = parsed(value.text()?, example)?;
+            let example = "address to listen on; write one like 127.0.0.1:7787 or [::1]:7787, or off";
+            let text = value.text()?;
+            config.http.listen = if text == OFF { None } else { Some(parsed(text, example)?) };
             Ok(())
         },
-        get: |config| shown(Some(config.http.listen)),
+        get: |config| config.http.listen.map_or_else(|| shown(Some(OFF)), |listen| shown(Some(listen))),
     },
     Setting {
         section: "http",
@@ -197,6 +198,9 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| shown(config.console.timezone.as_ref()),
     },
 ];
+
+/// For an option that can be turned off.
+const OFF: &str = "off";
 
 const COLORS: [(&str, Color); 3] = [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
 

@@ -3,12 +3,14 @@
 
 use serde::Serialize;
 
+use crate::domain::access::{Scope, SecretHash};
 use crate::domain::account::{AccountKey, Profile};
 use crate::domain::catalogue::Severity;
 use crate::domain::channel::Channel;
 use crate::domain::destination::{DestinationState, FieldValues};
-use crate::domain::id::{ChangeId, DeliveryId, DestinationId};
+use crate::domain::id::{ChangeId, DeliveryId, DestinationId, TokenId};
 use crate::domain::matrix::CellSetting;
+use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 
 /// Who acts: the login behind the SSH session, and where it came from.
@@ -143,6 +145,37 @@ pub enum Command {
         /// Which; those that have ended or are being sent are passed over.
         deliveries: Vec<DeliveryId>,
     },
+    /// A bearer token for the HTTP side; [`Done::secret`] is its text, shown this once.
+    CreateToken {
+        /// What to call it.
+        name: String,
+        /// What its holder may do.
+        scope: Scope,
+        /// The one account it is for; nothing for all.
+        account: Option<AccountKey>,
+    },
+    /// A token is worth nothing from now on.
+    RevokeToken {
+        /// Which.
+        id: TokenId,
+    },
+    /// A code by which one browser or app of the account may enrol itself; [`Done::secret`] is its text, shown this once.
+    Invite {
+        /// Whose.
+        account: AccountKey,
+        /// [`Channel::Browser`] or [`Channel::Ios`].
+        channel: Channel,
+    },
+    /// A browser or app enrols itself: a new destination, or other settings for the one that has the same address.
+    /// [`Done::secret`] is what it shows from then on to speak for itself.
+    Enrol {
+        /// What it enrols with.
+        by: EnrolBy,
+        /// What it speaks.
+        channel: Channel,
+        /// Its settings.
+        form: DestinationForm,
+    },
     /// Takes a change back.
     Undo {
         /// Which.
@@ -150,8 +183,17 @@ pub enum Command {
     },
 }
 
+/// What a browser or app enrols itself with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnrolBy {
+    /// A code that support handed out; it is worth nothing afterwards.
+    Code(SecretHash),
+    /// A token with [`Scope::Devices`], checked before, for this account.
+    Token(AccountKey),
+}
+
 /// What came of a command.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Done {
     /// A sentence for the person, as `Slack is on for deploy started`.
     pub says: String,
@@ -161,6 +203,8 @@ pub struct Done {
     pub destination: Option<DestinationId>,
     /// The deliveries that were made or moved.
     pub deliveries: Vec<DeliveryId>,
+    /// Text that was made and is shown this once.
+    pub secret: Option<Secret>,
 }
 
 /// A row of the audit trail.

@@ -81,6 +81,11 @@ numbered_id!(
     ChangeId, "change", "chg_"
 );
 
+numbered_id!(
+    /// A bearer token of the HTTP side: `tok_` and a number.
+    TokenId, "token", "tok_"
+);
+
 /// An event's public id: `evt_` and a UUIDv7 (RFC 9562 section 5.7) in its 32 hex digits. It is also the `webhook-id` that
 /// receivers know the event by, the same for every attempt and replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -18,6 +18,8 @@ pub mod channel;
 
 pub mod account;
 
+pub mod access;
+
 pub mod catalogue;
 
 pub mod matrix;

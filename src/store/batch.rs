@@ -4,6 +4,7 @@ use crate::domain::command::{Actor, Command, Done};
 use crate::domain::event::Accepted;
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
+use crate::store::access::Chore;
 use crate::store::error::{AcceptError, CommandError, StoreError};
 use crate::store::queue::{Claimed, Deliverer, Finished};
 use crate::store::writer::{Incoming, Reply, Request};
@@ -16,6 +17,7 @@ pub(crate) struct Batch {
     pub(crate) finishes: Vec<(Vec<Finished>, Reply<()>)>,
     pub(crate) commands: Vec<(Actor, Command, Reply<Done, CommandError>)>,
     pub(crate) reclaims: Vec<(Deliverer, Reply<u64>)>,
+    pub(crate) chores: Vec<(Chore, Reply<()>)>,
     pub(crate) look: bool,
 }
 
@@ -27,6 +29,7 @@ impl Batch {
             Request::Finish { results, reply } => self.finishes.push((results, reply)),
             Request::Run { actor, command, reply } => self.commands.push((actor, command, reply)),
             Request::Reclaim { deliverer, reply } => self.reclaims.push((deliverer, reply)),
+            Request::Chore { chore, reply } => self.chores.push((chore, reply)),
             Request::Look => self.look = true,
             Request::Close { .. } => {}
         }
@@ -38,6 +41,7 @@ impl Batch {
             && self.finishes.is_empty()
             && self.commands.is_empty()
             && self.reclaims.is_empty()
+            && self.chores.is_empty()
     }
 
     pub(crate) fn touches_lanes(&self) -> bool {
@@ -58,6 +62,9 @@ impl Batch {
             let _ = reply.send(Err(error.again().into()));
         }
         for (_, reply) in self.reclaims {
+            let _ = reply.send(Err(error.again()));
+        }
+        for (_, reply) in self.chores {
             let _ = reply.send(Err(error.again()));
         }
     }
@@ -88,6 +95,9 @@ impl Answers {
         }
         for ((_, reply), reclaimed) in batch.reclaims.into_iter().zip(self.reclaimed) {
             let _ = reply.send(Ok(reclaimed));
+        }
+        for (_, reply) in batch.chores {
+            let _ = reply.send(Ok(()));
         }
     }
 }

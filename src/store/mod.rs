@@ -27,6 +27,8 @@ pub mod live;
 
 pub mod audit;
 
+pub mod access;
+
 pub mod queue;
 
 pub mod writer;

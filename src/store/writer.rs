@@ -23,6 +23,7 @@ use crate::domain::event::{Accepted, NewEvent};
 use crate::domain::id::{AccountId, DeliveryId};
 use crate::domain::time::{SharedClock, Timestamp};
 use crate::store::Revision;
+use crate::store::access::Chore;
 use crate::store::batch::{Answers, Batch};
 use crate::store::commands;
 use crate::store::error::{AcceptError, CommandError, StoreError};
@@ -96,6 +97,13 @@ pub enum Request {
         /// How many deliveries were reclaimed.
         reply: Reply<u64>,
     },
+    /// A small write of the program's own.
+    Chore {
+        /// What.
+        chore: Chore,
+        /// Answered when it is durable.
+        reply: Reply<()>,
+    },
     /// Another process may have committed.
     Look,
     /// Write what waits, then end.
@@ -112,6 +120,7 @@ impl Request {
             Self::Claim { deliveries, .. } => deliveries.len(),
             Self::Finish { results, .. } => results.len(),
             Self::Run { .. } | Self::Reclaim { .. } => 64,
+            Self::Chore { .. } => 1,
             Self::Look | Self::Close { .. } => 0,
         }
     }
@@ -258,6 +267,9 @@ impl Writer {
         }
         for (actor, command, _) in &mut batch.commands {
             answers.done.push(self.session.run_in_savepoint(actor, command).await?);
+        }
+        for (chore, _) in &batch.chores {
+            self.session.chore(chore).await?;
         }
         if !batch.accepts.is_empty() {
             answers.accepted = self.session.accept(&batch.accepts).await?;

@@ -51,7 +51,9 @@ class Store:
         self.folder = tempfile.mkdtemp(prefix="bellboard-real-")
         self.path = os.path.join(self.folder, "bellboard.db")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("BELLBOARD_", "XDG_"))}
+        self.http = f"http://127.0.0.1:{(port := free_port())}"
         self.environment = kept | {
+            "BELLBOARD_HTTP_LISTEN": f"127.0.0.1:{port}",
             "BELLBOARD_DB": self.path,
             "BELLBOARD_NETWORK_ALLOW": "127.0.0.0/8,::1/128",
             "XDG_CONFIG_HOME": self.folder,

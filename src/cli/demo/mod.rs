@@ -108,7 +108,7 @@ fn session_on(session: &Session, folder: &Path, mail: &MailSink) -> Session {
 async fn plain(session: &Session, store: &Store) -> Result<(), Failure> {
     session.log_to_file_when_asked()?;
     let mut signals = EndSignals::listen()?;
-    let deliverer = session.deliver(store)?;
+    let deliverer = session.deliver(store).await?;
     let everything = watch::Watch::everything();
     let ended = tokio::select! {
         ended = everything.follow(session, store) => ended,

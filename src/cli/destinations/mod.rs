@@ -2,6 +2,8 @@
 
 pub mod settings;
 
+pub mod invite;
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -40,6 +42,13 @@ pub enum Destinations {
         /// Which channel, with its fields.
         #[command(subcommand)]
         settings: ChannelSettings,
+    },
+    /// Make a code by which one browser or app of the account enrols itself, within an hour
+    Invite {
+        /// Whose
+        account: AccountKey,
+        /// browser or ios
+        channel: Channel,
     },
     /// Show one destination; secrets are masked
     Show {
@@ -105,6 +114,7 @@ impl Destinations {
         match self {
             Self::List { account, channel } => list(session, &store, &account, channel).await,
             Self::Add { account, settings } => add(session, &store, account, settings).await,
+            Self::Invite { account, channel } => invite::run(session, &store, account, channel).await,
             Self::Show { destination } => show_one(session, &store, destination).await,
             Self::Edit { destination, settings } => edit(session, &store, destination, settings).await,
             Self::Test(test) => test.run(session, &store).await,
@@ -133,7 +143,7 @@ async fn add(session: &Session, store: &Store, account: AccountKey, new: Channel
     let ChannelSettings { channel, settings } = new;
     if !settings::is_set_up_by_hand(channel) {
         let sentence =
-            format!("a {channel} destination is made by enrolment only, which this version does not have yet");
+            format!("a {channel} enrols itself; make a link for it: bellboard destinations invite {account} {channel}");
         return Err(Failure::new(EXIT_REFUSED, sentence));
     }
     let state = settings.state;

@@ -50,7 +50,7 @@ pub(crate) async fn test(
         sealed: None,
     };
     let change = session.record(actor, record).await?;
-    Ok(Done { says, change: Some(change), destination: Some(id), deliveries })
+    Ok(Done { says, change: Some(change), destination: Some(id), deliveries, ..Done::default() })
 }
 
 pub(crate) async fn replay(
@@ -129,7 +129,7 @@ async fn finish(
         sealed: None,
     };
     let change = session.record(actor, record).await?;
-    Ok(Done { says, change: Some(change), destination: None, deliveries: moved })
+    Ok(Done { says, change: Some(change), deliveries: moved, ..Done::default() })
 }
 
 async fn account_of(session: &mut Session, delivery: DeliveryId) -> Result<AccountKey, StoreError> {

@@ -13,6 +13,7 @@ use crate::domain::id::DestinationId;
 use crate::domain::text::safe_line;
 use crate::store::accounts::{read, read_by_id};
 use crate::store::commands::Record;
+use crate::store::commands::access::forget_access;
 use crate::store::commands::matrix::unknown_type;
 use crate::store::destinations::{open_fields, read_one, split_fields};
 use crate::store::error::{CommandError, StoreError};
@@ -194,6 +195,7 @@ pub(crate) async fn remove(session: &mut Session, actor: &Actor, id: Destination
         .bind(id.number())
         .execute(&mut session.connection)
         .await?;
+    forget_access(session, id).await?;
     let waiting = cancel_waiting(session, id, "the destination was removed").await?;
     let says = format!("{} was removed{}", before.label, cancelled(waiting));
     let record = Record {

@@ -12,6 +12,8 @@ pub(crate) mod destinations;
 
 pub(crate) mod deliveries;
 
+pub(crate) mod access;
+
 pub(crate) mod undo;
 
 use serde_json::Value;
@@ -57,6 +59,12 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
         }
         Command::Replay { deliveries } => deliveries::replay(session, actor, deliveries).await,
         Command::Cancel { deliveries } => deliveries::cancel(session, actor, deliveries).await,
+        Command::CreateToken { name, scope, account } => {
+            access::create_token(session, actor, name, *scope, account.as_ref()).await
+        }
+        Command::RevokeToken { id } => access::revoke_token(session, actor, *id).await,
+        Command::Invite { account, channel } => access::invite(session, actor, account, *channel).await,
+        Command::Enrol { by, channel, form } => access::enrol(session, actor, by, *channel, form).await,
         Command::Undo { change } => Box::pin(undo::undo(session, actor, *change)).await,
     }
 }

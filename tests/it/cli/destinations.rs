@@ -100,7 +100,8 @@ fn what_cannot_be_is_said_field_by_field() {
     check("destinations add acme slack --url @none", 2, &["--url", "none", "cannot be read"]);
     check("destinations add acmee email --address a@b.test", 3, &["`acmee`"]);
     check("destinations add acme email --address a@b.test --only serverz", 3, &["`serverz`"]);
-    check("destinations add acme browser", 4, &["enrolment"]);
+    check("destinations add acme browser", 4, &["destinations invite acme browser"]);
+    check("destinations invite acme slack", 2, &["slack", "destinations add"]);
     check("destinations edit dst_1 --url https://a.test", 2, &["--url", "email has no field"]);
     check("destinations edit dst_1", 2, &["say what to change"]);
     check("destinations edit dst_99 --label x", 3, &["dst_99"]);

@@ -2,6 +2,8 @@
 
 mod accept;
 
+mod access;
+
 mod changes;
 
 mod open;

@@ -1,0 +1,117 @@
+//! Who asks, and what they may: a bearer token (RFC 6750) with a scope and perhaps one account.
+//!
+//! A token is looked up by its hash. One that is unknown and one that was revoked get the same answer.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+
+use crate::domain::access::{Scope, SecretHash, Token};
+use crate::domain::account::AccountKey;
+use crate::domain::command::Actor;
+use crate::domain::text::safe_line;
+use crate::http::limit::Who;
+use crate::http::problem::Problem;
+use crate::http::state::App;
+
+/// Longest text that is looked at as a token, in bytes.
+const TOKEN_BYTES_MAX: usize = 256;
+
+/// How often it is noted that a token is in use.
+const USED_EVERY: Duration = Duration::from_mins(1);
+
+/// Where a request came from; the server puts it into every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+/// A request's bearer token, looked up and known.
+#[derive(Clone, Debug)]
+pub struct Bearer {
+    /// The token.
+    pub token: Token,
+    peer: Peer,
+}
+
+impl Bearer {
+    /// Whether it covers this for that account.
+    ///
+    /// # Errors
+    /// When its scope or its account is another.
+    pub fn may(&self, scope: Scope, account: &AccountKey) -> Result<(), Problem> {
+        self.may_somewhere(scope)?;
+        if self.token.account.as_ref().is_some_and(|own| own != account) {
+            return Err(Problem::forbidden(
+                "this token is for another account; use one that was made for this account",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether it covers this for any account at all.
+    ///
+    /// # Errors
+    /// When its scope is another.
+    pub fn may_somewhere(&self, scope: Scope) -> Result<(), Problem> {
+        if self.token.scope.covers(scope) {
+            return Ok(());
+        }
+        let name = scope.name();
+        Err(Problem::forbidden(format!(
+            "this token's scope is {}; use one made by `bellboard tokens create NAME --scope {name}`",
+            self.token.scope.name()
+        )))
+    }
+
+    /// Who is named in the audit trail.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        let login = format!("token {}", safe_line(&self.token.name));
+        Actor { login, origin: format!("{} from {}", self.token.id, self.peer.0) }
+    }
+}
+
+impl FromRequestParts<App> for Peer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        Ok(parts.extensions.get::<Self>().copied().unwrap_or(Self(IpAddr::from([0, 0, 0, 0]))))
+    }
+}
+
+impl FromRequestParts<App> for Bearer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let peer = Peer::from_request_parts(parts, app).await?;
+        let now = app.store().clock().now();
+        let Some(shown) = bearer(parts) else {
+            app.limits().take(Who::Stranger(peer.0), now)?;
+            return Err(Problem::unauthorized("show a token as `Authorization: Bearer …`"));
+        };
+        let token = app.store().token(SecretHash::of(shown)).await?;
+        let Some(token) = token else {
+            app.limits().take(Who::Stranger(peer.0), now)?;
+            return Err(Problem::unauthorized(
+                "this token is not known; ask for one made by `bellboard tokens create`",
+            ));
+        };
+        app.limits().take(Who::Token(token.id), now)?;
+        if token.last_used_at.is_none_or(|used| now.since(used) >= USED_EVERY) {
+            // Nobody waits for this, and a store that cannot be written says so elsewhere.
+            let (store, id) = (app.store().clone(), token.id);
+            tokio::spawn(async move { store.token_used(id).await });
+        }
+        Ok(Self { token, peer })
+    }
+}
+
+/// The text behind `Authorization: Bearer`.
+fn bearer(parts: &Parts) -> Option<&str> {
+    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && (1..=TOKEN_BYTES_MAX).contains(&token.len())).then_some(token)
+}

@@ -1,0 +1,143 @@
+//! The listening socket and its connections, each within limits.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::http::auth::Peer;
+use crate::http::problem::Problem;
+
+/// Connections at once; more wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 512;
+
+/// How long the head of a request may take to arrive, also the first on a connection: an idle one is closed then.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// How long a request may take until its answer begins, its body's arrival included.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The head of a request, in bytes.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// How long running requests may take when the server ends.
+const STOP_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// How long until a taken address is tried again, and after an error of accepting.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Listens and serves until it is told to stop.
+pub async fn run(
+    listen: SocketAddr,
+    router: Router,
+    bound: watch::Sender<Option<SocketAddr>>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let listener = tokio::select! {
+        listener = bind(listen) => listener,
+        () = told(&mut stopped) => return,
+    };
+    let local = listener.local_addr().unwrap_or(listen);
+    tracing::info!(address = %local, "serving HTTP");
+    bound.send_replace(Some(local));
+    let router = router.layer(middleware::from_fn(within_time));
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &room) => accepted,
+            () = told(&mut stopped) => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, peer, permit)) => {
+                connections.spawn(serve(stream, peer, router.clone(), stopped.clone(), permit));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(STOP_TIME_MAX, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+/// Ends when the server is told to stop, or nobody is left who could tell it.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+async fn bind(listen: SocketAddr) -> TcpListener {
+    let mut told = false;
+    loop {
+        match TcpListener::bind(listen).await {
+            Ok(listener) => return listener,
+            Err(error) => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::error!(address = %listen, %error, "cannot listen there; trying again every second");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, permit))
+}
+
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+    permit: OwnedSemaphorePermit,
+) {
+    // Answers are small, and one that waits for an acknowledgement waits 40 ms.
+    let _ = stream.set_nodelay(true);
+    let router = router.layer(axum::Extension(Peer(peer.ip().to_canonical())));
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = told(&mut stopped) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, peer = %peer, "a connection ended early");
+    }
+    drop(permit);
+}
+
+/// Ends a request whose answer does not begin in time. A stream's answer begins at once and may then go on.
+async fn within_time(request: Request<Body>, next: Next) -> Response {
+    tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await.unwrap_or_else(|_| {
+        let status = axum::http::StatusCode::REQUEST_TIMEOUT;
+        Problem::new(status, "too-slow", "the request took too long; send its body without pauses").into_response()
+    })
+}
