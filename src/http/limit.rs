@@ -61,6 +61,14 @@ impl Limits {
         bucket.take(1, now);
         Ok(())
     }
+
+    /// Counts what a request that was let pass turned out to hold beyond one: the next ones wait for it.
+    pub fn take_more(&self, who: Who, count: usize, now: Timestamp) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(&who) {
+            bucket.take(count, now);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,10 @@ pub mod limit;
 
 pub mod body;
 
+pub mod events;
+
+pub mod devices;
+
 pub mod health;
 
 pub mod routes;

@@ -11,6 +11,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::http::devices;
+use crate::http::events;
 use crate::http::health;
 use crate::http::problem::Problem;
 use crate::http::state::App;
@@ -37,7 +39,15 @@ impl Modify for Bearer {
 
 /// Everything that is described in the OpenAPI document.
 fn described() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi()).routes(routes!(health::healthz)).routes(routes!(health::readyz))
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(events::one))
+        .routes(routes!(events::many))
+        .routes(routes!(devices::register_by_code))
+        .routes(routes!(devices::register_by_token))
+        .routes(routes!(devices::unregister_own))
+        .routes(routes!(devices::unregister_by_token))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
 }
 
 /// The OpenAPI document.
