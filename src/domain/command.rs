@@ -1,6 +1,8 @@
 //! Every change that a person can cause. The console, the command line and later the HTTP side hand one of these to the
 //! store's one executor, which also writes the audit trail and knows how to take the change back.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::domain::access::{Scope, SecretHash};
@@ -175,6 +177,17 @@ pub enum Command {
         channel: Channel,
         /// Its settings.
         form: DestinationForm,
+    },
+    /// A row of the matrix as the vendor's API sets it.
+    SetNotification {
+        /// Whose.
+        account: AccountKey,
+        /// Which row.
+        event_type: String,
+        /// The channels that are to be on, all others off; nothing to leave them.
+        channels: Option<Vec<Channel>>,
+        /// Addresses, by the vendor's names for them.
+        params: BTreeMap<String, String>,
     },
     /// Takes a change back.
     Undo {

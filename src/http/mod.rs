@@ -23,7 +23,13 @@ pub mod events;
 
 pub mod devices;
 
+pub mod vendor;
+
+pub mod vendor_body;
+
 pub mod health;
+
+pub mod describe;
 
 pub mod routes;
 

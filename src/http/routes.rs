@@ -6,36 +6,29 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::http::describe::finished;
 use crate::http::devices;
 use crate::http::events;
 use crate::http::health;
 use crate::http::problem::Problem;
 use crate::http::state::App;
+use crate::http::vendor;
 
 /// What the document says beside its paths.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "bellboard", description = "Events in, devices, browsers, and the matrix in the vendor's shape."),
-    modifiers(&Bearer),
+    info(
+        title = "bellboard",
+        description = "Events in, devices, browsers, and the matrix in the vendor's shape.",
+        license(name = "MIT or Apache 2.0", identifier = "MIT OR Apache-2.0")
+    ),
     tags((name = "health", description = "For load balancers and service managers"))
 )]
 struct Document;
-
-/// The way to show a token.
-struct Bearer;
-
-impl Modify for Bearer {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("`bellboard tokens create`"));
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("bearer", SecurityScheme::Http(scheme.build()));
-    }
-}
 
 /// Everything that is described in the OpenAPI document.
 fn described() -> OpenApiRouter<App> {
@@ -46,6 +39,8 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(devices::register_by_token))
         .routes(routes!(devices::unregister_own))
         .routes(routes!(devices::unregister_by_token))
+        .routes(routes!(vendor::list))
+        .routes(routes!(vendor::show, vendor::update))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
 }
@@ -53,14 +48,17 @@ fn described() -> OpenApiRouter<App> {
 /// The OpenAPI document.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
-    described().split_for_parts().1
+    finished(described().split_for_parts().1)
 }
 
 /// Everything that is served.
 pub fn router(app: App) -> Router {
     let (router, document) = described().split_for_parts();
+    let document = finished(document);
     router
         .route("/openapi.json", get(move || async move { Json(document) }))
+        // The vendor's clients put `.json` behind each path.
+        .route("/accounts/{account}/notifications.json", get(vendor::list))
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_that_way)
         .layer(middleware::from_fn(with_safe_headers))

@@ -14,6 +14,8 @@ pub(crate) mod deliveries;
 
 pub(crate) mod access;
 
+pub(crate) mod notification;
+
 pub(crate) mod undo;
 
 use serde_json::Value;
@@ -65,6 +67,9 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
         Command::RevokeToken { id } => access::revoke_token(session, actor, *id).await,
         Command::Invite { account, channel } => access::invite(session, actor, account, *channel).await,
         Command::Enrol { by, channel, form } => access::enrol(session, actor, by, *channel, form).await,
+        Command::SetNotification { account, event_type, channels, params } => {
+            notification::set(session, actor, account, event_type, channels.as_deref(), params).await
+        }
         Command::Undo { change } => Box::pin(undo::undo(session, actor, *change)).await,
     }
 }
