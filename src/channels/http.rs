@@ -52,7 +52,7 @@ pub struct Call {
     /// All headers but those of the connection.
     pub headers: HeaderMap,
     /// What it carries.
-    pub body: String,
+    pub body: Vec<u8>,
     /// How much of the answer's body is kept, in bytes; at most [`BODY_READ_MAX`].
     pub kept_max: usize,
     /// The same as it is shown to people: secrets masked.
@@ -104,7 +104,7 @@ impl Client {
         method: reqwest::Method,
         url: Url,
         headers: HeaderMap,
-        body: String,
+        body: Vec<u8>,
         kept_max: usize,
     ) -> Result<Answer, Broken> {
         self.gate.check_url(&url).map_err(|refused| Broken::before(refused_error(&refused)))?;

@@ -28,16 +28,22 @@ pub mod smtp;
 
 pub mod ios;
 
+pub mod notice;
+
+pub mod web_push;
+
 pub mod browser;
 
 use std::time::Duration;
 
 use ipnet::IpNet;
+use zeroize::Zeroizing;
 
 use crate::channels::email::EmailOptions;
 use crate::channels::field::Field;
 use crate::channels::form::FieldError;
 use crate::channels::net::Gate;
+use crate::channels::web_push::Identity;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::{Exchange, Reason};
 use crate::domain::destination::FieldValues;
@@ -53,11 +59,22 @@ pub struct Options {
     pub allow: Vec<IpNet>,
     /// The mail server.
     pub email: EmailOptions,
+    /// What push services know bellboard by; without it no browser is sent to.
+    pub web_push: Option<WebPushOptions>,
+}
+
+/// What push services know bellboard by.
+#[derive(Clone, Debug)]
+pub struct WebPushOptions {
+    /// The private key, PKCS#8, see [`web_push::new_key`].
+    pub key: Zeroizing<Vec<u8>>,
+    /// How a push service can reach whoever runs this: an `https:` or `mailto:` URL.
+    pub contact: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(15), allow: Vec::new(), email: EmailOptions::default() }
+        Self { timeout: Duration::from_secs(15), allow: Vec::new(), email: EmailOptions::default(), web_push: None }
     }
 }
 
@@ -155,13 +172,18 @@ pub const fn identity_field(channel: Channel) -> Option<&'static str> {
 #[must_use]
 pub fn lane(settings: &Settings) -> LaneRules {
     match settings {
-        Settings::Browser(_) | Settings::Email(_) | Settings::Ios(_) => {
-            LaneRules { concurrency: 1, rate: None, gate: None }
-        }
+        Settings::Browser(settings) => browser::lane(settings),
+        Settings::Email(_) | Settings::Ios(_) => LaneRules { concurrency: 1, rate: None, gate: None },
         Settings::Hipchat(settings) => hipchat::lane(settings),
         Settings::Slack(settings) => slack::lane(settings),
         Settings::Webhook(settings) => webhook::lane(settings),
     }
+}
+
+/// Whether nothing is sent to it and what comes is fetched: by the page of a browser without a push service.
+#[must_use]
+pub const fn is_fetched(settings: &Settings) -> bool {
+    matches!(settings, Settings::Browser(settings) if browser::is_fetched(settings))
 }
 
 /// Why the senders could not be made.
@@ -173,6 +195,9 @@ pub enum SetupError {
     /// The mail server's URL.
     #[error("[email] server: {0}")]
     Email(String),
+    /// The key for push services.
+    #[error("{0}")]
+    WebPush(String),
 }
 
 /// The clients of all channels. One for the process; clones of its parts are cheap.
@@ -180,6 +205,7 @@ pub enum SetupError {
 pub struct Senders {
     http: http::Client,
     mail: email::Mailer,
+    identity: Option<Identity>,
     timeout: Duration,
 }
 
@@ -191,7 +217,9 @@ impl Senders {
     pub fn new(options: Options) -> Result<Self, SetupError> {
         let gate = Gate::new(options.allow);
         let mail = email::Mailer::new(options.email, gate.clone(), options.timeout).map_err(SetupError::Email)?;
-        Ok(Self { http: http::Client::new(gate, options.timeout)?, mail, timeout: options.timeout })
+        let identity = options.web_push.map(|push| Identity::new(&push.key, &push.contact));
+        let identity = identity.transpose().map_err(SetupError::WebPush)?;
+        Ok(Self { http: http::Client::new(gate, options.timeout)?, mail, identity, timeout: options.timeout })
     }
 
     /// How long one try may take.
@@ -203,7 +231,7 @@ impl Senders {
     /// Sends one message to one destination. Never longer than [`Senders::timeout`].
     pub async fn send(&self, settings: &Settings, message: &Message) -> Exchange {
         match settings {
-            Settings::Browser(settings) => browser::send(settings, message),
+            Settings::Browser(settings) => browser::send(&self.http, self.identity.as_ref(), settings, message).await,
             Settings::Email(settings) => email::send(&self.mail, settings, message).await,
             Settings::Hipchat(settings) => hipchat::send(&self.http, settings, message).await,
             Settings::Ios(settings) => ios::send(settings, message),
@@ -216,7 +244,11 @@ impl Senders {
     #[must_use]
     pub fn waits_for(&self, channel: Channel) -> Option<Reason> {
         match channel {
-            Channel::Browser | Channel::Ios => crate::domain::message::not_sent_yet(channel).map(Reason::new),
+            Channel::Browser => self
+                .identity
+                .is_none()
+                .then(|| Reason::new("there is no key for push services; start again to make one")),
+            Channel::Ios => crate::domain::message::not_sent_yet(channel).map(Reason::new),
             Channel::Email => self.mail.waits_for(),
             Channel::Hipchat | Channel::Slack | Channel::Webhook => None,
         }

@@ -118,7 +118,7 @@ pub async fn send(client: &Client, settings: &Settings, message: &Message) -> Ex
         method: reqwest::Method::POST,
         url: settings.url.clone(),
         headers: settings.headers.clone(),
-        body,
+        body: body.into_bytes(),
         kept_max: BODY_KEPT_MAX,
         shown,
         secrets: settings.secrets.clone(),

@@ -145,6 +145,7 @@ pub async fn send(client: &Client, settings: &Settings, message: &Message) -> Ex
         body: SentBody::Payload(message.sent_at.seconds()),
     };
     let (url, secrets) = (settings.url.clone(), settings.secrets.clone());
+    let body = body.into_bytes();
     let call = Call { method: reqwest::Method::POST, url, headers, body, kept_max: BODY_KEPT_MAX, shown, secrets };
     client.exchange(call, |answer| judge(answer, message.sent_at)).await
 }

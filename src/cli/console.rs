@@ -10,7 +10,6 @@ use crate::cli::session::Session;
 use crate::console::screen::FillSamples;
 use crate::console::terminal::TerminalError;
 use crate::console::{self, Context};
-use crate::http;
 use crate::store::Store;
 
 /// What the console logs when nothing was said.
@@ -41,7 +40,10 @@ pub async fn open(session: &Session) -> Result<(), Failure> {
 pub async fn show(session: &Session, store: &Store, is_demo: bool) -> Result<(), Failure> {
     let dispatcher = if session.read_only { None } else { Some(session.deliver(store).await?) };
     let http = session.config.http_of_console().filter(|_| !session.read_only);
-    let http = http.map(|options| http::start(store.clone(), options));
+    let http = match http {
+        Some(options) => Some(session.serve_http(store, options).await?),
+        None => None,
+    };
     let context = Context {
         actor: session.actor.clone(),
         options: session.config.console(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())),

@@ -11,7 +11,6 @@ use crate::cli::logging::{self, Level};
 use crate::cli::session::Session;
 use crate::cli::signals::EndSignals;
 use crate::dispatch::Status;
-use crate::http;
 
 /// Deliver without a screen, until SIGTERM, SIGINT or SIGHUP
 ///
@@ -44,7 +43,10 @@ impl Serve {
         let mut signals = EndSignals::listen()?;
         let store = session.open().await?;
         let handle = session.deliver(&store).await?;
-        let http = session.config.http().map(|options| http::start(store.clone(), options));
+        let http = match session.config.http() {
+            Some(options) => Some(session.serve_http(&store, options).await?),
+            None => None,
+        };
         tracing::info!(database = %store.path().display(), "started");
         let mut status = handle.status();
         let ended = tokio::select! {

@@ -1,9 +1,9 @@
 //! What every command that touches the store shares: the config, who acts, and how the store is opened.
 
-use crate::channels::Senders;
+use crate::channels::{Senders, WebPushOptions, web_push};
 use crate::cli::actor;
 use crate::cli::args::Globals;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{EXIT_STORE, Failure};
 use crate::cli::logging::{self, Level};
 use crate::cli::output::Output;
 use crate::cli::paths::Paths;
@@ -11,8 +11,12 @@ use crate::config::Config;
 use crate::dispatch;
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::time::{SharedClock, SystemClock};
+use crate::http;
 use crate::store::error::{AcceptError, CommandError, OpenError, StoreError};
 use crate::store::{self, Store};
+
+/// The name of the key that push services know bellboard by.
+const PUSH_KEY: &str = "web-push";
 
 /// One run of the program.
 pub struct Session {
@@ -76,13 +80,28 @@ impl Session {
         Ok(dispatch::start(store.clone(), self.senders(store).await?, self.config.dispatch()))
     }
 
+    /// Serves HTTP, as `options` say, with the key that browsers are to subscribe with.
+    ///
+    /// # Errors
+    /// When that key cannot be read.
+    pub async fn serve_http(&self, store: &Store, options: http::Options) -> Result<http::Handle, Failure> {
+        let key = store.key(PUSH_KEY, web_push::new_key).await?;
+        let identity = web_push::Identity::new(&key, &self.config.contact());
+        let identity = identity.map_err(|problem| Failure::new(EXIT_STORE, problem))?;
+        let options = http::Options { push_key: Some(identity.public_key().to_owned()), ..options };
+        Ok(http::start(store.clone(), options))
+    }
+
     /// What sends, as the config says, with the keys that this store keeps.
     ///
     /// # Errors
     /// When the config makes no sense to it, or the keys cannot be read.
-    #[expect(clippy::unused_async, reason = "the keys of push and of links in mails are read here")]
-    pub async fn senders(&self, _store: &Store) -> Result<Senders, Failure> {
-        let options = self.config.channels().map_err(|error| Failure::usage(error.to_string()))?;
+    pub async fn senders(&self, store: &Store) -> Result<Senders, Failure> {
+        let mut options = self.config.channels().map_err(|error| Failure::usage(error.to_string()))?;
+        if !self.read_only {
+            let key = store.key(PUSH_KEY, web_push::new_key).await?;
+            options.web_push = Some(WebPushOptions { key, contact: self.config.contact() });
+        }
         Senders::new(options).map_err(|error| Failure::usage(error.to_string()))
     }
 

@@ -25,7 +25,23 @@ impl Config {
             from: self.email.from.clone(),
             password: self.password()?,
         };
-        Ok(channels::Options { timeout: self.delivery.timeout, allow: self.network.allow.clone(), email })
+        Ok(channels::Options {
+            timeout: self.delivery.timeout,
+            allow: self.network.allow.clone(),
+            email,
+            web_push: None,
+        })
+    }
+
+    /// How a push service can reach whoever runs this (RFC 8292 section 2.1).
+    #[must_use]
+    pub fn contact(&self) -> String {
+        let public = self.http.public_url.as_ref().filter(|url| url.scheme() == "https");
+        let address = self.email.from.as_deref().and_then(|from| from.rsplit(['<', ' ']).next());
+        public.map_or_else(
+            || format!("mailto:{}", address.map_or("bellboard@localhost", |address| address.trim_end_matches('>'))),
+            ToString::to_string,
+        )
     }
 
     /// When they are sent.
@@ -39,7 +55,7 @@ impl Config {
     #[must_use]
     pub fn http(&self) -> Option<http::Options> {
         let listen = self.http.listen?;
-        Some(http::Options { listen, public_url: self.http.public_url.clone() })
+        Some(http::Options { listen, public_url: self.http.public_url.clone(), push_key: None })
     }
 
     /// The HTTP side of a console: only when somebody said where it is to listen.

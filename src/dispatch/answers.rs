@@ -143,13 +143,16 @@ impl Engine {
         let channel = lane.destination.channel;
         let held = self.senders.waits_for(channel).is_some();
         match channels::parse(channel, &lane.fields) {
-            Ok(settings) => Setup {
-                rules: channels::lane(&settings),
-                settings: Ok(Arc::new(settings)),
-                state: lane.destination.state,
-                failing_since: lane.destination.failing_since,
-                held,
-            },
+            Ok(settings) => {
+                let is_fetched = channels::is_fetched(&settings);
+                Setup {
+                    rules: channels::lane(&settings),
+                    settings: Ok(Arc::new(settings)),
+                    state: lane.destination.state,
+                    failing_since: lane.destination.failing_since,
+                    held: held || is_fetched,
+                }
+            }
             Err(errors) => {
                 let problems: Vec<_> =
                     errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();

@@ -128,6 +128,12 @@ const BUILT_IN: [BuiltIn; 15] = [
     (SUSPENDED, "Account suspended", "account suspended", "billing", Severity::Failure, None),
 ];
 
+/// Whether some built-in type ends the trouble that events of this one tell of.
+#[must_use]
+pub fn is_recovered(name: &str) -> bool {
+    BUILT_IN.iter().any(|(.., recovers)| *recovers == Some(name))
+}
+
 /// The built-in event types, in the matrix's order.
 #[must_use]
 pub fn built_in() -> Vec<EventType> {

@@ -1,7 +1,11 @@
 //! What a channel is given to send, and the words that people read in it.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use crate::domain::account::AccountKey;
-use crate::domain::catalogue::{EventType, Severity};
+use crate::domain::catalogue::{self, EventType, Severity};
 use crate::domain::channel::Channel;
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::payload::Payload;
@@ -52,6 +56,19 @@ impl Message {
     pub fn webhook_id(&self) -> String {
         let id = self.event.to_string();
         if self.test { id.replacen("evt_", "test_", 1) } else { id }
+    }
+
+    /// What this message is a part of: the same for a failure and its recovery, so that the one can replace or answer the other,
+    /// and another for everything else. 27 signs of base64url, within the limits of a Web Push topic (32, RFC 8030 section 5.4)
+    /// and of an APNs collapse id (64 bytes).
+    #[must_use]
+    pub fn thread(&self) -> String {
+        let of = self.event_type.recovers.as_deref().unwrap_or(&self.event_type.name);
+        let what = match self.subject().filter(|_| !self.test && catalogue::is_recovered(of)) {
+            Some(subject) => format!("{}\n{of}\n{subject}", self.account),
+            None => self.webhook_id(),
+        };
+        URL_SAFE_NO_PAD.encode(&digest(&SHA256, what.as_bytes()).as_ref()[..20])
     }
 
     /// The JSON body that receivers of webhooks get.
@@ -146,9 +163,8 @@ pub fn sample_payload(event_type: &str, at: Timestamp) -> Payload {
 #[must_use]
 pub const fn not_sent_yet(channel: Channel) -> Option<&'static str> {
     match channel {
-        Channel::Browser => Some("browser notifications are not sent by this version yet"),
         Channel::Ios => Some("iOS push is not sent by this version yet"),
-        Channel::Email | Channel::Hipchat | Channel::Slack | Channel::Webhook => None,
+        Channel::Browser | Channel::Email | Channel::Hipchat | Channel::Slack | Channel::Webhook => None,
     }
 }
 

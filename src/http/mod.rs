@@ -23,6 +23,10 @@ pub mod events;
 
 pub mod devices;
 
+pub mod browser;
+
+pub mod stream;
+
 pub mod vendor;
 
 pub mod vendor_body;
@@ -51,6 +55,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// How browsers and devices reach it, when that is another address than `listen`.
     pub public_url: Option<Url>,
+    /// The public key that push services know bellboard by, in base64url.
+    pub push_key: Option<String>,
 }
 
 impl Options {
@@ -66,7 +72,7 @@ impl Options {
 /// nobody's log.
 #[must_use]
 pub fn enrolment_link(options: &Options, code: &str) -> String {
-    format!("{}/browser#{code}", options.base_url())
+    format!("{}/browser/#{code}", options.base_url())
 }
 
 /// A hold on the server of this process. When it is dropped, the server stops.

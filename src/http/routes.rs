@@ -10,12 +10,14 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::http::browser;
 use crate::http::describe::finished;
 use crate::http::devices;
 use crate::http::events;
 use crate::http::health;
 use crate::http::problem::Problem;
 use crate::http::state::App;
+use crate::http::stream;
 use crate::http::vendor;
 
 /// What the document says beside its paths.
@@ -39,6 +41,12 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(devices::register_by_token))
         .routes(routes!(devices::unregister_own))
         .routes(routes!(devices::unregister_by_token))
+        .routes(routes!(browser::offer))
+        .routes(routes!(browser::enrol))
+        .routes(routes!(browser::leave))
+        .routes(routes!(browser::shown))
+        .routes(routes!(browser::test))
+        .routes(routes!(stream::stream))
         .routes(routes!(vendor::list))
         .routes(routes!(vendor::show, vendor::update))
         .routes(routes!(health::healthz))
@@ -57,6 +65,11 @@ pub fn router(app: App) -> Router {
     let document = finished(document);
     router
         .route("/openapi.json", get(move || async move { Json(document) }))
+        .route("/browser", get(browser::to_page))
+        .route("/browser/", get(browser::page))
+        .route("/browser/page.js", get(browser::script))
+        .route("/browser/page.css", get(browser::style))
+        .route("/browser/worker.js", get(browser::worker))
         // The vendor's clients put `.json` behind each path.
         .route("/accounts/{account}/notifications.json", get(vendor::list))
         .fallback(nothing_here)

@@ -21,7 +21,7 @@ use crate::http::auth::Peer;
 use crate::http::problem::Problem;
 
 /// Connections at once; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 512;
+const CONNECTIONS_MAX: usize = 2048;
 
 /// How long the head of a request may take to arrive, also the first on a connection: an idle one is closed then.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(15);

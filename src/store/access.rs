@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use crate::domain::access::{Enrolment, Scope, SecretHash, Token};
-use crate::domain::id::{DestinationId, TokenId};
+use crate::domain::id::{DeliveryId, DestinationId, TokenId};
 use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::error::StoreError;
@@ -25,6 +25,15 @@ pub enum Chore {
         name: &'static str,
         /// The key.
         key: Zeroizing<Vec<u8>>,
+    },
+    /// A browser's page has shown a delivery.
+    Shown {
+        /// Which browser.
+        destination: DestinationId,
+        /// Which delivery.
+        delivery: DeliveryId,
+        /// What it was given.
+        document: String,
     },
     /// A token was used.
     TokenUsed {
@@ -157,6 +166,9 @@ impl Session {
                     .bind(self.now.millis())
                     .execute(&mut self.connection)
                     .await?;
+            }
+            Chore::Shown { destination, delivery, document } => {
+                self.note_shown(*destination, *delivery, document).await?;
             }
             Chore::TokenUsed { id } => {
                 sqlx::query("UPDATE token SET last_used_at = ? WHERE id = ?")

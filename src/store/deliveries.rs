@@ -215,6 +215,8 @@ macro_rules! delivery_columns {
          destination.label, delivery.state, delivery.attempts, delivery.status,
          coalesce(delivery.reason, CASE WHEN delivery.state <> 'pending' THEN NULL
              WHEN destination.state = 'paused' THEN destination.state_reason
+             WHEN destination.channel = 'browser' AND json_type(destination.fields, '$.endpoint') IS NULL
+             THEN 'its page is not open in the browser; it is shown when it is'
              ELSE (SELECT holds ->> destination.channel FROM deliverer WHERE id = 1) END),
          delivery.duration_ms, delivery.created_at, delivery.updated_at,
          CASE delivery.state WHEN 'pending' THEN delivery.due_at END, event.is_test"

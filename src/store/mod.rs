@@ -29,6 +29,8 @@ pub mod audit;
 
 pub mod access;
 
+pub mod browser;
+
 pub mod queue;
 
 pub mod writer;

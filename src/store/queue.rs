@@ -313,7 +313,7 @@ impl Session {
 }
 
 /// An event type that was removed after its event came: what is left of it is its name.
-fn removed_type(name: &str) -> EventType {
+pub(crate) fn removed_type(name: &str) -> EventType {
     EventType {
         name: name.to_owned(),
         title: name.to_owned(),

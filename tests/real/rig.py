@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 BINARY = os.environ.get("BELLBOARD_BIN") or str(pathlib.Path(__file__).parents[2] / "target/debug/bellboard")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -86,6 +87,14 @@ class Store:
         )
         self.processes.append(process)
         return process
+
+    def is_ready(self):
+        """Whether the process that serves takes requests and delivers."""
+        try:
+            with urllib.request.urlopen(f"{self.http}/readyz", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
 
     def acme(self, url=None, event_type="server.stopped", *more):
         """The account `acme`, without mail, and a webhook to `url` that is on for `event_type`."""

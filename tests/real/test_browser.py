@@ -1,0 +1,275 @@
+"""Browsers: headless Chromium enrols itself on the page and shows what comes by the stream; a push service by http_ece decrypts
+what comes by Web Push.
+
+No push service can be reached from a test, so Chromium falls back to its open page; and the push service of the second test is
+a stand-in that decrypts by `http_ece` and verifies the VAPID token by `jose`'s rules in `cryptography`, neither of them ours.
+"""
+
+import base64
+import http.server
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+from rig import Store, package, wait_until
+
+STATUS = "return document.getElementById('status')"
+CHROMIUM = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync", "--lang=en"]
+
+
+def unpadded(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def decoded(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def post(url, document):
+    request = urllib.request.Request(url, json.dumps(document).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read() or b"null")
+
+
+def acme(store):
+    """The account `acme` without mail, whose server events go to browsers; returns the link that enrols one."""
+    store.acme()
+    for event_type in ("server.stopped", "server.backon"):
+        store.ok("matrix", "set", "acme", event_type, "email", "off")
+        store.ok("matrix", "set", "acme", event_type, "browser", "on")
+    return store.json("destinations", "invite", "acme", "browser")
+
+
+def delivery(store, event):
+    return store.json("why", event)["channels"][0]["deliveries"][0]
+
+
+class Chromium:
+    """A headless Chromium on a profile that vanishes, in which one site may show notifications."""
+
+    def __init__(self, site):
+        webdriver = package("selenium.webdriver")
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which("chromium") or ""
+        if not options.binary_location:
+            raise unittest.SkipTest("no chromium")
+        self.profile = tempfile.mkdtemp(prefix="bellboard-chromium-")
+        for argument in [*CHROMIUM, f"--user-data-dir={self.profile}"]:
+            options.add_argument(argument)
+        service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
+        self.driver = webdriver.Chrome(options=options, service=service)
+        self.driver.execute_cdp_cmd("Browser.grantPermissions", {"origin": site, "permissions": ["notifications"]})
+
+    def status(self):
+        return self.driver.execute_script(f"{STATUS}.textContent")
+
+    def shown(self):
+        """The notifications that the browser shows now: (tag, title) of each."""
+        return self.driver.execute_async_script("""
+            const done = arguments[arguments.length - 1];
+            navigator.serviceWorker.ready.then((worker) => worker.getNotifications())
+              .then((all) => done(all.map((notice) => [notice.tag, notice.title])));
+        """)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.driver.quit()
+        shutil.rmtree(self.profile, ignore_errors=True)
+
+
+class InChromium(unittest.TestCase):
+    def test_a_browser_enrols_and_shows_what_comes(self):
+        with Store() as store:
+            link = acme(store)["link"]
+            store.serve()
+            wait_until(lambda: store.is_ready())
+            with Chromium(store.http) as chromium:
+                chromium.driver.get(link)
+                wait_until(lambda: "Acme Ltd" in chromium.status())
+                chromium.driver.find_element("id", "enrol").click()
+                wait_until(lambda: "is notified for Acme Ltd" in chromium.status())
+                self.assertNotIn("#", chromium.driver.current_url, "the code is gone from the address")
+                wait_until(lambda: chromium.driver.execute_script(f"{STATUS}.dataset.connected"))
+                down = store.json("emit", "acme", "server.stopped", "--data", '{"name":"web1","uid":"s1"}')["event"]["id"]
+                wait_until(lambda: len(chromium.shown()) == 1)
+                self.assertIn("web1", chromium.shown()[0][1])
+                wait_until(lambda: delivery(store, down)["state"] == "delivered")
+                up = store.json("emit", "acme", "server.backon", "--data", '{"name":"web1","uid":"s1"}')["event"]["id"]
+                wait_until(lambda: delivery(store, up)["state"] == "delivered")
+                titles = [title for _, title in chromium.shown()]
+                self.assertEqual(len(titles), 1, f"the recovery replaces its failure: {titles}")
+                self.assertNotIn("stopped", titles[0].lower())
+                chromium.driver.find_element("id", "test").click()
+                wait_until(lambda: any(title.startswith("Test: ") for _, title in chromium.shown()))
+
+                # What comes while the page is closed waits, says so, and is shown when it is open again.
+                chromium.driver.get("about:blank")
+                closed = store.json("emit", "acme", "server.stopped", "--data", '{"name":"web2"}')["event"]["id"]
+                self.assertIn("page is not open", store.ok("why", closed))
+                chromium.driver.get(f"{store.http}/browser/")
+                wait_until(lambda: any("web2" in title for _, title in chromium.shown()))
+                wait_until(lambda: delivery(store, closed)["state"] == "delivered")
+
+                chromium.driver.find_element("id", "leave").click()
+                wait_until(lambda: "not notified any more" in chromium.status())
+                browsers = store.json("destinations", "list", "acme", "--channel", "browser")
+                self.assertEqual(browsers, [])
+                chromium.driver.get("about:blank")
+                chromium.driver.get(link)
+                wait_until(lambda: "has been used" in chromium.status())
+
+
+class PushService:
+    """A push service with one subscriber: decrypts, verifies who sends, and answers as it is told."""
+
+    def __init__(self, *statuses):
+        self.ece = package("http_ece")
+        self.ec = package("cryptography.hazmat.primitives.asymmetric.ec")
+        self.key = self.ec.generate_private_key(self.ec.SECP256R1())
+        self.auth = os.urandom(16)
+        self.received = []
+        self.statuses = list(statuses)
+        service = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                try:
+                    service.received.append(service.opened(self.headers, body))
+                    status, headers = service.statuses.pop(0) if service.statuses else (201, {})
+                except Exception as error:  # whatever is wrong with the request, the test must see it
+                    service.received.append(error)
+                    status, headers = 400, {}
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.origin = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def subscription(self):
+        serialization = package("cryptography.hazmat.primitives.serialization")
+        point = self.key.public_key().public_bytes(
+            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+        keys = {"p256dh": unpadded(point), "auth": unpadded(self.auth)}
+        return {"endpoint": f"{self.origin}/push/secretendpoint123456789", "keys": keys}
+
+    def opened(self, headers, body):
+        """The headers, the token's claims and the text of a request; raises what is wrong with it."""
+        assert headers["content-encoding"] == "aes128gcm" and len(body) <= 4096, headers
+        scheme, _, rest = headers["authorization"].partition(" ")
+        parameters = dict(part.strip().split("=", 1) for part in rest.split(","))
+        assert scheme == "vapid", scheme
+        claims = self.verified(parameters["t"], decoded(parameters["k"]))
+        assert claims["aud"] == self.origin and time.time() < claims["exp"] < time.time() + 24 * 3600, claims
+        assert claims["sub"].startswith(("mailto:", "https:")), claims
+        assert int(headers["ttl"]) > 0 and headers["urgency"] in ("low", "normal", "high"), headers
+        assert 0 < len(headers["topic"]) <= 32, headers
+        text = self.ece.decrypt(body, private_key=self.key, auth_secret=self.auth, version="aes128gcm")
+        return {"headers": dict(headers), "document": json.loads(text), "key": parameters["k"], "bytes": len(text)}
+
+    def verified(self, token, point):
+        utils = package("cryptography.hazmat.primitives.asymmetric.utils")
+        hashes = package("cryptography.hazmat.primitives.hashes")
+        signed, _, signature = token.rpartition(".")
+        header, _, claims = signed.partition(".")
+        assert json.loads(decoded(header))["alg"] == "ES256", header
+        raw = decoded(signature)
+        pair = utils.encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+        key = self.ec.EllipticCurvePublicKey.from_encoded_point(self.ec.SECP256R1(), point)
+        key.verify(pair, signed.encode(), self.ec.ECDSA(hashes.SHA256()))
+        return json.loads(decoded(claims))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class ByWebPush(unittest.TestCase):
+    def enrolled(self, store, service):
+        code = acme(store)["code"]
+        store.serve()
+        wait_until(lambda: store.is_ready())
+        offer = post(f"{store.http}/v1/browsers/offer", {"code": code})
+        self.assertEqual(offer["account"], "Acme Ltd")
+        body = {"code": code, "subscription": service.subscription(), "agent": "Firefox on Linux"}
+        enrolled = post(f"{store.http}/v1/browsers", body)
+        with self.assertRaises(urllib.error.HTTPError) as again:
+            post(f"{store.http}/v1/browsers", body)
+        self.assertEqual(again.exception.code, 409)
+        again.exception.close()
+        return offer["application_server_key"], enrolled["id"]
+
+    def sent(self, store, event_type="server.stopped", data='{"name":"web1"}'):
+        event = store.json("emit", "acme", event_type, "--data", data)["event"]["id"]
+        return event, wait_until(lambda: (found := delivery(store, event))["attempts"] > 0 and found)
+
+    def test_what_is_pushed_can_be_read_by_the_browser_only(self):
+        with Store() as store, PushService() as service:
+            key, _ = self.enrolled(store, service)
+            event, _ = self.sent(store)
+            wait_until(lambda: delivery(store, event)["state"] == "delivered")
+            push = service.received[0]
+            self.assertIsInstance(push, dict, push)
+            self.assertEqual(push["key"], key, "the key that the browser subscribed with")
+            self.assertEqual(push["document"]["event"], event)
+            self.assertIn("web1", push["document"]["title"])
+            self.assertEqual(push["headers"]["urgency"], "high")
+            self.sent(store, "server.backon")
+            wait_until(lambda: len(service.received) == 2)
+            self.assertEqual(service.received[1]["headers"]["topic"], push["headers"]["topic"])
+            self.sent(store, data=json.dumps({"name": "\U0001f680\u0000\"" * 3000}))
+            wait_until(lambda: len(service.received) == 3)
+            self.assertIsInstance(service.received[2], dict, service.received[2])
+            for secret in ("secretendpoint", unpadded(service.auth)):
+                for command in (["destinations", "list", "acme"], ["deliveries", "show", "dlv_1"], ["audit", "list"]):
+                    self.assertNotIn(secret, store.ok("--json", *command))
+
+    def test_each_answer_leads_to_its_state(self):
+        cases = [
+            ([(404, {})], "failed", "disabled"),
+            ([(410, {})], "failed", "disabled"),
+            ([(413, {})], "delivered", "enabled"),
+            ([(413, {}), (413, {})], "failed", "enabled"),
+            ([(403, {})], "failed", "enabled"),
+            ([(400, {})], "failed", "enabled"),
+            ([(500, {})], "pending", "enabled"),
+        ]
+        for statuses, state, destination in cases:
+            with self.subTest(statuses=statuses), Store() as store, PushService(*statuses) as service:
+                _, browser = self.enrolled(store, service)
+                event, _ = self.sent(store, data=json.dumps({"name": "x" * 5000}))
+                found = wait_until(lambda: (it := delivery(store, event))["state"] == state and it)
+                self.assertEqual(store.json("destinations", "show", browser)["state"], destination)
+                if state != "delivered":
+                    self.assertTrue(found["reason"], found)
+                if statuses == [(413, {})]:
+                    self.assertLessEqual(service.received[1]["bytes"], 1000, "the second text is shorter")
+
+    def test_too_fast_waits_without_using_up_a_try(self):
+        with Store() as store, PushService((429, {"retry-after": "2"})) as service:
+            self.enrolled(store, service)
+            event = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
+            found = wait_until(lambda: (it := delivery(store, event))["state"] == "delivered" and it)
+            self.assertEqual(found["attempts"], 1, "the refusal was no try")
+            self.assertEqual(len(service.received), 2)
