@@ -49,6 +49,8 @@ pub struct EmailOptions {
     pub from: Option<String>,
     /// The password of the server's user.
     pub password: Option<Secret>,
+    /// Certificates (PEM) that vouch for the server, besides the public ones.
+    pub ca: Option<Vec<u8>>,
 }
 
 /// An address.
@@ -70,11 +72,11 @@ impl Mailer {
     ///
     /// # Errors
     /// What is wrong with them, and what to write instead.
-    pub fn new(options: EmailOptions, gate: Gate, timeout: Duration) -> Result<Self, String> {
+    pub fn new(options: &EmailOptions, gate: Gate, timeout: Duration) -> Result<Self, String> {
         let host = smtp::own_host();
-        let from = options.from.unwrap_or_else(|| format!("bellboard <bellboard@{host}>"));
+        let from = options.from.clone().unwrap_or_else(|| format!("bellboard <bellboard@{host}>"));
         let from = parse_sender(&from)?.parse().map_err(|_| format!("from: `{from}` is no address"))?;
-        let server = options.server.map(|url| Server::new(&url, options.password, gate, timeout)).transpose()?;
+        let server = options.server.as_ref().map(|url| Server::new(options, url, gate, timeout)).transpose()?;
         Ok(Self { server, from, timeout })
     }
 
@@ -211,7 +213,7 @@ mod tests {
 
     fn mailer() -> Mailer {
         let options = EmailOptions { from: Some("Bells <bells@acme.test>".to_owned()), ..EmailOptions::default() };
-        Mailer::new(options, Gate::new(Vec::new()), Duration::from_secs(1)).unwrap()
+        Mailer::new(&options, Gate::new(Vec::new()), Duration::from_secs(1)).unwrap()
     }
 
     fn message(account_name: &str, payload: &str) -> Message {

@@ -42,6 +42,21 @@ pub struct Client {
     timeout: Duration,
 }
 
+/// How often an HTTP/2 connection is asked whether it still lives.
+const HTTP2_PING: Duration = Duration::from_mins(1);
+
+/// What all clients have in common.
+fn builder(gate: &Gate) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(Arc::new(gate.clone()))
+        .user_agent(USER_AGENT)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .tcp_nodelay(true)
+        .http2_max_header_list_size(64 * 1024)
+}
+
 /// A request to make.
 #[derive(Debug)]
 pub struct Call {
@@ -67,14 +82,22 @@ impl Client {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(gate: Gate, timeout: Duration) -> Result<Self, reqwest::Error> {
-        let pool = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(Arc::new(gate.clone()))
-            .user_agent(USER_AGENT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .tcp_nodelay(true)
-            .http2_max_header_list_size(64 * 1024)
+        let pool = builder(&gate).build()?;
+        Ok(Self { pool, gate, timeout })
+    }
+
+    /// The same for a service that speaks HTTP/2 only: one connection to a host carries all sends. `ca` are certificates (PEM)
+    /// that vouch for it besides the public ones.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up with these certificates.
+    pub fn http2(gate: Gate, timeout: Duration, ca: Option<&[u8]>) -> Result<Self, reqwest::Error> {
+        let roots = ca.map(reqwest::Certificate::from_pem_bundle).transpose()?.unwrap_or_default();
+        let pool = builder(&gate)
+            .http2_prior_knowledge()
+            .http2_keep_alive_interval(HTTP2_PING)
+            .http2_keep_alive_while_idle(true)
+            .tls_certs_merge(roots)
             .build()?;
         Ok(Self { pool, gate, timeout })
     }

@@ -26,6 +26,8 @@ pub mod email;
 
 pub mod smtp;
 
+pub mod apns;
+
 pub mod ios;
 
 pub mod notice;
@@ -39,6 +41,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
+use crate::channels::apns::{Apns, ApnsOptions};
 use crate::channels::email::EmailOptions;
 use crate::channels::field::Field;
 use crate::channels::form::FieldError;
@@ -59,6 +62,8 @@ pub struct Options {
     pub allow: Vec<IpNet>,
     /// The mail server.
     pub email: EmailOptions,
+    /// The account at Apple; without it no device is sent to.
+    pub apns: Option<ApnsOptions>,
     /// What push services know bellboard by; without it no browser is sent to.
     pub web_push: Option<WebPushOptions>,
 }
@@ -74,7 +79,13 @@ pub struct WebPushOptions {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(15), allow: Vec::new(), email: EmailOptions::default(), web_push: None }
+        Self {
+            timeout: Duration::from_secs(15),
+            allow: Vec::new(),
+            email: EmailOptions::default(),
+            apns: None,
+            web_push: None,
+        }
     }
 }
 
@@ -173,7 +184,8 @@ pub const fn identity_field(channel: Channel) -> Option<&'static str> {
 pub fn lane(settings: &Settings) -> LaneRules {
     match settings {
         Settings::Browser(settings) => browser::lane(settings),
-        Settings::Email(_) | Settings::Ios(_) => LaneRules { concurrency: 1, rate: None, gate: None },
+        Settings::Email(_) => LaneRules { concurrency: 1, rate: None, gate: None },
+        Settings::Ios(settings) => ios::lane(settings),
         Settings::Hipchat(settings) => hipchat::lane(settings),
         Settings::Slack(settings) => slack::lane(settings),
         Settings::Webhook(settings) => webhook::lane(settings),
@@ -195,6 +207,9 @@ pub enum SetupError {
     /// The mail server's URL.
     #[error("[email] server: {0}")]
     Email(String),
+    /// The key at Apple.
+    #[error("[apns] {0}")]
+    Apns(String),
     /// The key for push services.
     #[error("{0}")]
     WebPush(String),
@@ -205,6 +220,7 @@ pub enum SetupError {
 pub struct Senders {
     http: http::Client,
     mail: email::Mailer,
+    apns: Option<Apns>,
     identity: Option<Identity>,
     timeout: Duration,
 }
@@ -216,10 +232,12 @@ impl Senders {
     /// When an option makes no sense.
     pub fn new(options: Options) -> Result<Self, SetupError> {
         let gate = Gate::new(options.allow);
-        let mail = email::Mailer::new(options.email, gate.clone(), options.timeout).map_err(SetupError::Email)?;
+        let mail = email::Mailer::new(&options.email, gate.clone(), options.timeout).map_err(SetupError::Email)?;
+        let apns = options.apns.map(|apns| Apns::new(apns, gate.clone(), options.timeout));
+        let apns = apns.transpose().map_err(SetupError::Apns)?;
         let identity = options.web_push.map(|push| Identity::new(&push.key, &push.contact));
         let identity = identity.transpose().map_err(SetupError::WebPush)?;
-        Ok(Self { http: http::Client::new(gate, options.timeout)?, mail, identity, timeout: options.timeout })
+        Ok(Self { http: http::Client::new(gate, options.timeout)?, mail, apns, identity, timeout: options.timeout })
     }
 
     /// How long one try may take.
@@ -234,7 +252,7 @@ impl Senders {
             Settings::Browser(settings) => browser::send(&self.http, self.identity.as_ref(), settings, message).await,
             Settings::Email(settings) => email::send(&self.mail, settings, message).await,
             Settings::Hipchat(settings) => hipchat::send(&self.http, settings, message).await,
-            Settings::Ios(settings) => ios::send(settings, message),
+            Settings::Ios(settings) => ios::send(self.apns.as_ref(), settings, message).await,
             Settings::Slack(settings) => slack::send(&self.http, settings, message).await,
             Settings::Webhook(settings) => webhook::send(&self.http, settings, message).await,
         }
@@ -248,7 +266,7 @@ impl Senders {
                 .identity
                 .is_none()
                 .then(|| Reason::new("there is no key for push services; start again to make one")),
-            Channel::Ios => crate::domain::message::not_sent_yet(channel).map(Reason::new),
+            Channel::Ios => self.apns.is_none().then(|| Reason::new(ios::NOT_CONFIGURED)),
             Channel::Email => self.mail.waits_for(),
             Channel::Hipchat | Channel::Slack | Channel::Webhook => None,
         }

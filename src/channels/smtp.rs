@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use lettre::transport::smtp::{Error, PoolConfig};
@@ -15,6 +15,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor
 use tokio::sync::Mutex;
 use url::Url;
 
+use crate::channels::email::EmailOptions;
 use crate::channels::http::retry;
 use crate::channels::net::{Gate, HostError};
 use crate::domain::delivery::{Answer, Reason, SendError};
@@ -43,6 +44,7 @@ pub struct Server {
     port: u16,
     protection: Protection,
     user: Option<(String, Secret)>,
+    roots: Vec<Certificate>,
     gate: Gate,
     timeout: Duration,
     transport: Mutex<Option<(SocketAddr, Transport)>>,
@@ -59,7 +61,7 @@ impl Server {
     ///
     /// # Errors
     /// What is wrong with it, and what to write instead.
-    pub fn new(text: &str, password: Option<Secret>, gate: Gate, timeout: Duration) -> Result<Self, String> {
+    pub fn new(options: &EmailOptions, text: &str, gate: Gate, timeout: Duration) -> Result<Self, String> {
         const EXAMPLE: &str = "write smtp://user@mail.example.com:587?tls=starttls";
         let url = Url::parse(text).map_err(|_| format!("server: this is no address; {EXAMPLE}"))?;
         if url.scheme() != "smtp" {
@@ -80,7 +82,9 @@ impl Server {
             Some(word) if word == "none" => Protection::None,
             Some(word) => return Err(format!("server: `tls={word}`; write tls=starttls, tls=implicit or tls=none")),
         };
-        let user = match (url.username(), password) {
+        let roots = options.ca.as_deref().map(Certificate::from_pem).transpose();
+        let roots = roots.map_err(|_| "ca_file: there is no certificate (PEM) in it".to_owned())?;
+        let user = match (url.username(), options.password.clone()) {
             ("", Some(_)) => return Err(format!("server: a password, but no user; {EXAMPLE}")),
             ("", None) => None,
             (user, Some(password)) => Some((user.replace("%40", "@"), password)),
@@ -91,7 +95,16 @@ impl Server {
             Protection::Implicit => 465,
             Protection::None => 25,
         });
-        Ok(Self { host: host.to_owned(), port, protection, user, gate, timeout, transport: Mutex::new(None) })
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            protection,
+            user,
+            roots: roots.into_iter().collect(),
+            gate,
+            timeout,
+            transport: Mutex::new(None),
+        })
     }
 
     /// The server without its user.
@@ -131,8 +144,11 @@ impl Server {
 
     fn connect_to(&self, address: SocketAddr) -> Result<Transport, SendError> {
         let tls = || {
-            TlsParameters::new(self.host.clone())
-                .map_err(|_| retry(format!("TLS cannot be set up for {}", self.host), Patience::Short))
+            let mut parameters = TlsParameters::builder(self.host.clone());
+            for certificate in &self.roots {
+                parameters = parameters.add_root_certificate(certificate.clone());
+            }
+            parameters.build().map_err(|_| retry(format!("TLS cannot be set up for {}", self.host), Patience::Short))
         };
         let tls = match self.protection {
             Protection::StartTls => Tls::Required(tls()?),
@@ -157,23 +173,27 @@ impl Server {
         Ok(builder.build())
     }
 
-    /// What an error means: 5xx is the server's last word about this mail, unless it is about the log-in; all else may pass.
+    /// What an error means. 4xx may pass (greylisting). 5xx is the server's last word about this mail, but for a mailbox that is
+    /// full (RFC 3463 section 3.3, `x.2.2`), which people empty. What is between us and our own server (its address, TLS, the
+    /// log-in) is nobody's else fault: it holds the mail, uses up no try and says nothing about the address.
     fn refused(&self, error: &Error) -> (Option<Answer>, Result<(), SendError>) {
         let said = self.hide(&innermost(error));
         let status = error.status().map(u16::from).or_else(|| leading_code(&said));
         let answer = status.map(|status| Answer { status, headers: Vec::new(), body: said.clone() });
         let result = match status {
-            Some(530 | 534 | 535 | 538) => Err(retry(
-                format!("the mail server refuses the log-in ({said}); check [email] server and password_file"),
-                Patience::Full,
-            )),
-            Some(500..=599) => {
-                Err(SendError::Reject { reason: Reason::new(format!("refused by the mail server: {said}")) })
-            }
+            Some(454 | 530 | 534 | 535 | 538) => Err(ours(&format!(
+                "the mail server refuses the log-in ({said}); check [email] server and password_file"
+            ))),
+            Some(421) => Err(ours(&format!("the mail server takes nothing just now: {said}"))),
+            Some(500..=599) if is_full(&said) => Err(retry(format!("the mailbox is full: {said}"), Patience::Full)),
+            Some(500..=599) => Err(SendError::Reject { reason: Reason::new(permanent(&said)) }),
             Some(_) => Err(retry(format!("put off by the mail server: {said}"), Patience::Full)),
-            None if error.is_tls() => {
-                Err(retry(format!("no secure connection to the mail server: {said}"), Patience::Full))
-            }
+            None if error.is_tls() => Err(ours(&format!(
+                "no secure connection to the mail server ({said}); check `tls=` and the name in [email] server, and ca_file"
+            ))),
+            None if is_refused(error) => Err(ours("nobody listens at [email] server; check its host and port")),
+            // It speaks, but offers no way to log in or no TLS.
+            None if error.is_client() => Err(ours(&format!("{said}; check [email] server"))),
             None if error.is_timeout() => Err(retry("the mail server did not answer in time", Patience::Full)),
             None => Err(retry(format!("no answer from the mail server: {said}"), Patience::Full)),
         };
@@ -183,6 +203,37 @@ impl Server {
     fn hide(&self, text: &str) -> String {
         self.user.as_ref().map_or_else(|| text.to_owned(), |(_, password)| password.redact(text))
     }
+}
+
+/// How long mail waits when the fault is between us and our own server.
+const OWN_PAUSE: Duration = Duration::from_secs(30);
+
+/// A fault of our own set-up, or of our own server.
+fn ours(problem: &str) -> SendError {
+    SendError::Retry { reason: Reason::new(problem), after: Some(OWN_PAUSE), patience: Patience::NotCounted }
+}
+
+fn is_full(said: &str) -> bool {
+    said.contains(".2.2 ") || said.to_ascii_lowercase().contains("mailbox full")
+}
+
+/// A last word, told apart by its enhanced code (RFC 3463): about the address, or about what was sent.
+fn permanent(said: &str) -> String {
+    if said.contains("5.1.") {
+        return format!("there is no such mailbox, check the address: {said}");
+    }
+    format!("refused by the mail server: {said}")
+}
+
+fn is_refused(error: &Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            return io.kind() == std::io::ErrorKind::ConnectionRefused;
+        }
+        cause = inner.source();
+    }
+    false
 }
 
 /// This machine's name, for mail servers to know it by.
@@ -215,7 +266,8 @@ mod tests {
     use super::*;
 
     fn server(text: &str, password: Option<&str>) -> Result<Server, String> {
-        Server::new(text, password.map(Secret::new), Gate::new(Vec::new()), Duration::from_secs(1))
+        let options = EmailOptions { password: password.map(Secret::new), ..EmailOptions::default() };
+        Server::new(&options, text, Gate::new(Vec::new()), Duration::from_secs(1))
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The options of other modules, as this config says.
 
 use std::fs;
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 
 use crate::channels;
+use crate::channels::apns::ApnsOptions;
 use crate::channels::email::EmailOptions;
 use crate::config::error::ConfigError;
-use crate::config::{Color, Config};
+use crate::config::{Apns, Color, Config};
 use crate::console;
 use crate::dispatch;
 use crate::domain::retry::RetryPolicy;
@@ -24,13 +26,46 @@ impl Config {
             server: self.email.server.as_ref().map(ToString::to_string),
             from: self.email.from.clone(),
             password: self.password()?,
+            ca: read("email.ca_file", self.email.ca_file.as_deref())?,
         };
         Ok(channels::Options {
             timeout: self.delivery.timeout,
             allow: self.network.allow.clone(),
             email,
+            apns: self.apns()?,
             web_push: None,
         })
+    }
+
+    /// The account at Apple: all of it, or nothing.
+    fn apns(&self) -> Result<Option<ApnsOptions>, ConfigError> {
+        let Apns { key_file, key_id, team_id, topic, server, ca_file } = &self.apns;
+        let needed = [
+            ("key_file", key_file.is_some()),
+            ("key_id", key_id.is_some()),
+            ("team_id", team_id.is_some()),
+            ("topic", topic.is_some()),
+        ];
+        let (Some(file), Some(key_id), Some(team_id), Some(topic)) = (key_file, key_id, team_id, topic) else {
+            let missing: Vec<_> = needed.iter().filter(|(_, there)| !there).map(|(name, _)| *name).collect();
+            if missing.len() == needed.len() {
+                return Ok(None);
+            }
+            return Err(ConfigError::BadValue {
+                place: "[apns]".to_owned(),
+                option: "apns".to_owned(),
+                problem: format!("{} is missing; Apple wants all four of the key", missing.join(", ")),
+            });
+        };
+        let key = read("apns.key_file", Some(file))?.unwrap_or_default();
+        Ok(Some(ApnsOptions {
+            key: Secret::new(String::from_utf8_lossy(&key)),
+            key_id: key_id.clone(),
+            team_id: team_id.clone(),
+            topic: topic.clone(),
+            server: server.clone(),
+            ca: read("apns.ca_file", ca_file.as_deref())?,
+        }))
     }
 
     /// How a push service can reach whoever runs this (RFC 8292 section 2.1).
@@ -90,4 +125,14 @@ impl Config {
             None => Err(unreadable("its first line is empty".to_owned())),
         }
     }
+}
+
+/// What is in a file that the config names.
+fn read(option: &str, path: Option<&Path>) -> Result<Option<Vec<u8>>, ConfigError> {
+    let Some(path) = path else { return Ok(None) };
+    fs::read(path).map(Some).map_err(|error| ConfigError::BadValue {
+        place: path.display().to_string(),
+        option: option.to_owned(),
+        problem: format!("{error}; make it readable for bellboard's user, or name another file"),
+    })
 }

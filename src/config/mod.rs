@@ -44,6 +44,8 @@ pub struct Config {
     pub email: Email,
     /// `[http]`
     pub http: Http,
+    /// `[apns]`
+    pub apns: Apns,
     /// `[console]`
     pub console: Console,
     /// Where each option that is not at its default was set, by its full name.
@@ -79,6 +81,8 @@ pub struct Email {
     pub from: Option<String>,
     /// The file whose first line is the password.
     pub password_file: Option<PathBuf>,
+    /// The certificates (PEM) that vouch for the server, besides the public ones.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The HTTP side.
@@ -88,6 +92,23 @@ pub struct Http {
     pub listen: Option<SocketAddr>,
     /// How browsers and devices reach it.
     pub public_url: Option<Url>,
+}
+
+/// The account at Apple.
+#[derive(Clone, Debug, Default)]
+pub struct Apns {
+    /// The `.p8` file of the signing key.
+    pub key_file: Option<PathBuf>,
+    /// The key's id.
+    pub key_id: Option<String>,
+    /// The team's id.
+    pub team_id: Option<String>,
+    /// The app's bundle id.
+    pub topic: Option<String>,
+    /// Another server than Apple's, for tests.
+    pub server: Option<Url>,
+    /// The certificates (PEM) that vouch for that server.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// How the console looks.
@@ -138,6 +159,7 @@ impl Default for Config {
                 listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)),
                 public_url: None,
             },
+            apns: Apns::default(),
             console: Console::default(),
             origins: BTreeMap::new(),
         }

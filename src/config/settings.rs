@@ -138,6 +138,16 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| shown(config.email.password_file.as_ref().map(|path| path.display())),
     },
     Setting {
+        section: "email",
+        name: "ca_file",
+        is_list: false,
+        set: |config, value| {
+            config.email.ca_file = Some(PathBuf::from(value.text()?));
+            Ok(())
+        },
+        get: |config| shown(config.email.ca_file.as_ref().map(|path| path.display())),
+    },
+    Setting {
         section: "http",
         name: "listen",
         is_list: false,
@@ -163,6 +173,66 @@ pub const SETTINGS: &[Setting] = &[
             Ok(())
         },
         get: |config| shown(config.http.public_url.as_ref()),
+    },
+    Setting {
+        section: "apns",
+        name: "key_file",
+        is_list: false,
+        set: |config, value| {
+            config.apns.key_file = Some(PathBuf::from(value.text()?));
+            Ok(())
+        },
+        get: |config| shown(config.apns.key_file.as_ref().map(|path| path.display())),
+    },
+    Setting {
+        section: "apns",
+        name: "key_id",
+        is_list: false,
+        set: |config, value| {
+            config.apns.key_id = Some(value.text()?.to_owned());
+            Ok(())
+        },
+        get: |config| shown(config.apns.key_id.as_ref()),
+    },
+    Setting {
+        section: "apns",
+        name: "team_id",
+        is_list: false,
+        set: |config, value| {
+            config.apns.team_id = Some(value.text()?.to_owned());
+            Ok(())
+        },
+        get: |config| shown(config.apns.team_id.as_ref()),
+    },
+    Setting {
+        section: "apns",
+        name: "topic",
+        is_list: false,
+        set: |config, value| {
+            config.apns.topic = Some(value.text()?.to_owned());
+            Ok(())
+        },
+        get: |config| shown(config.apns.topic.as_ref()),
+    },
+    Setting {
+        section: "apns",
+        name: "server",
+        is_list: false,
+        set: |config, value| {
+            config.apns.server = Some(parsed(value.text()?, "address; write one like https://127.0.0.1:8443")?);
+            Ok(())
+        },
+        get: |config| shown(config.apns.server.as_ref()),
+    },
+    Setting {
+        section: "apns",
+        name: "ca_file",
+        is_list: false,
+        set: |config, value| {
+            config.apns.ca_file = Some(PathBuf::from(value.text()?));
+            Ok(())
+        },
+        get: |config| shown(config.apns.ca_file.as_ref().map(|path| path.display())),
     },
     Setting {
         section: "console",

@@ -10,6 +10,8 @@ pub enum Does {
     Answers(u16),
     /// Answers this status with a header line more.
     AnswersWith(u16, &'static str),
+    /// Answers this status and one of Apple's reasons.
+    AnswersReason(u16, &'static str),
     /// Never answers.
     Hangs,
     /// Closes without a word.
@@ -50,6 +52,11 @@ async fn serve(mut stream: TcpStream, does: Does) -> std::io::Result<()> {
         Does::Answers(204) => stream.write_all(b"HTTP/1.1 204 x\r\n\r\n").await,
         Does::Answers(status) => stream.write_all(answer(status, "").as_bytes()).await,
         Does::AnswersWith(status, more) => stream.write_all(answer(status, more).as_bytes()).await,
+        Does::AnswersReason(status, reason) => {
+            let body = format!("{{\"reason\":\"{reason}\"}}");
+            let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(answer.as_bytes()).await
+        }
         Does::Hangs => std::future::pending().await,
         Does::Closes => Ok(()),
         Does::Babbles => stream.write_all(b"SSH-2.0-OpenSSH_9.9 {\"status\":\"sent\"}\r\n\r\n").await,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bellboard::channels::form::values_from_text;
-use bellboard::channels::{self, Options, Senders, Settings};
+use bellboard::channels::{self, Options, Settings};
 use bellboard::domain::catalogue::Catalogue;
 use bellboard::domain::channel::Channel;
 use bellboard::domain::delivery::{Exchange, SendError};
@@ -86,8 +86,4 @@ pub fn is_fit_to_keep(exchange: &Exchange, secrets: &[&str], what: &str) {
             assert!(!reason.contains(machine), "{what}: `{reason}` is not for people");
         }
     }
-}
-
-pub fn senders(hangs: bool) -> Senders {
-    Senders::new(options(hangs)).unwrap()
 }
