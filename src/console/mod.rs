@@ -47,11 +47,13 @@ pub struct Options {
     pub color: bool,
     /// The zone of the times on the screen.
     pub zone: TimeZone,
+    /// What the link of an enrolment code begins with; nothing while the HTTP side is off.
+    pub enrolment_url: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { theme: ThemeName::Terminal, color: true, zone: TimeZone::system() }
+        Self { theme: ThemeName::Terminal, color: true, zone: TimeZone::system(), enrolment_url: None }
     }
 }
 

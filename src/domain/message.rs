@@ -6,7 +6,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::account::AccountKey;
 use crate::domain::catalogue::{self, EventType, Severity};
-use crate::domain::channel::Channel;
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::payload::Payload;
 use crate::domain::text::{safe_line, shorten};
@@ -157,15 +156,6 @@ pub fn sample_payload(event_type: &str, at: Timestamp) -> Payload {
         _ => format!(r#"{{"sample":true,"created_at":{seconds}}}"#),
     };
     Payload::parse(&json).unwrap_or(Payload::empty())
-}
-
-/// What people are told while a channel's sending is not there yet.
-#[must_use]
-pub const fn not_sent_yet(channel: Channel) -> Option<&'static str> {
-    match channel {
-        Channel::Ios => Some("iOS push is not sent by this version yet"),
-        Channel::Browser | Channel::Email | Channel::Hipchat | Channel::Slack | Channel::Webhook => None,
-    }
 }
 
 fn short_line(text: &str) -> String {

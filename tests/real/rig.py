@@ -38,6 +38,14 @@ def package(name):
         raise unittest.SkipTest(f"{error}") from None
 
 
+def program(name):
+    """Where a program of others is; skips the test where it is not installed."""
+    found = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    if not found:
+        raise unittest.SkipTest(f"no {name}")
+    return found
+
+
 def free_port():
     """A port of loopback that nobody listens on."""
     with socket.socket() as probe:

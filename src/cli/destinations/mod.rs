@@ -21,7 +21,6 @@ use crate::domain::channel::Channel;
 use crate::domain::command::{Command, Done};
 use crate::domain::destination::{Destination, DestinationState};
 use crate::domain::id::DestinationId;
-use crate::domain::message::not_sent_yet;
 use crate::store::Store;
 
 /// What to do with destinations.
@@ -152,11 +151,7 @@ async fn add(session: &Session, store: &Store, account: AccountKey, new: Channel
     if let (Some(id), Some(state)) = (done.destination, state.filter(|state| *state != DestinationState::Enabled)) {
         done.says = session.change(store, Command::SetDestinationState { id, state }).await?.says;
     }
-    print_changed(session, store, &done).await?;
-    if let Some(note) = not_sent_yet(channel) {
-        session.out.aside(format!("note: {note}; what comes for it waits"));
-    }
-    Ok(())
+    print_changed(session, store, &done).await
 }
 
 async fn edit(session: &Session, store: &Store, id: DestinationId, settings: Settings) -> Result<(), Failure> {

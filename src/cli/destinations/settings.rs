@@ -13,7 +13,6 @@ use crate::cli::failure::Failure;
 use crate::domain::channel::Channel;
 use crate::domain::command::DestinationForm;
 use crate::domain::destination::{Destination, DestinationState, FieldValue};
-use crate::domain::message::not_sent_yet;
 
 /// What was said about a destination, the channel's fields and all.
 #[derive(Clone, Debug, Default)]
@@ -262,8 +261,7 @@ impl Subcommand for ChannelSettings {
 }
 
 fn about(channel: Channel) -> String {
-    let title = channel.title();
-    not_sent_yet(channel).map_or_else(|| format!("Set up {title}"), |note| format!("Set up {title}; {note}"))
+    format!("Set up {}", channel.title())
 }
 
 /// What the help says about a field.

@@ -105,6 +105,7 @@ pub enum Action {
     Zoom,
     Why,
     New,
+    Invite,
     Edit,
     Fill,
     Filter,

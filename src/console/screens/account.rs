@@ -20,7 +20,6 @@ use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
 use crate::domain::command::{CellChange, Command, Done};
 use crate::domain::matrix::CellSetting;
-use crate::domain::message::not_sent_yet;
 use crate::store::Store;
 use crate::store::matrix::MatrixView;
 
@@ -105,9 +104,6 @@ impl AccountScreen {
 
     fn send_test(&self, view: &MatrixView) -> Outcome {
         let channel = self.cursor.channel();
-        if let Some(why) = not_sent_yet(channel) {
-            return Outcome::Say(Message::warn(why));
-        }
         let event_type = self.cursor.event_type(view).map(|kind| kind.name.clone());
         let command = |id| Outcome::Run(Command::TestDestination { id, event_type: event_type.clone() });
         let of_channel: Vec<_> = view.destinations.iter().filter(|other| other.channel == channel).collect();

@@ -10,7 +10,6 @@ use crate::domain::channel::Channel;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::destination::{Destination, DestinationState};
 use crate::domain::matrix::CellMark;
-use crate::domain::message::not_sent_yet;
 use crate::domain::time::Timestamp;
 use crate::store::live::LiveRow;
 use crate::store::matrix::MatrixView;
@@ -29,9 +28,6 @@ pub fn cell(view: &MatrixView, cursor: &MatrixCursor, now: Timestamp, zone: &Tim
     let is = format!("{} is {on} for {}", channel.title(), kind.short);
     if !cell.on {
         return Message::plain(format!("{is}{changed}"));
-    }
-    if let Some(why) = not_sent_yet(channel) {
-        return Message::warn(format!("{is}, but {why}"));
     }
     let taking = || view.destinations.iter().filter(|other| other.channel == channel && takes(other, kind));
     let worst = taking().find(|other| other.state == DestinationState::Disabled || other.failing_since.is_some());
@@ -63,9 +59,6 @@ pub fn live_row(row: &LiveRow) -> Message {
 fn head(view: &MatrixView, channel: Channel) -> Message {
     let of_channel = || view.destinations.iter().filter(|other| other.channel == channel);
     let title = channel.title();
-    if let Some(why) = not_sent_yet(channel) {
-        return Message::warn(format!("{title}: {why}; space turns the whole column on or off"));
-    }
     let worst = of_channel().find(|other| other.state == DestinationState::Disabled || other.failing_since.is_some());
     match (of_channel().count(), worst) {
         (0, _) => Message::plain(format!("{title}: no destination yet; enter sets one up, space turns the column on")),

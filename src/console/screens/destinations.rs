@@ -12,7 +12,7 @@ use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destination_form::DestinationScreen;
 use crate::console::screens::test_watch::TestWatch;
 use crate::console::theme::Theme;
-use crate::console::widgets::dialog::Question;
+use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::list::ListCursor;
 use crate::console::widgets::paint::{Span, below, line, put, put_all, shade, wrap};
 use crate::console::words::{full_time, health, state_style};
@@ -21,8 +21,7 @@ use crate::domain::channel::Channel;
 use crate::domain::command::{Command, Done};
 use crate::domain::destination::{Destination, DestinationState, FieldValue};
 use crate::domain::id::DestinationId;
-use crate::domain::message::not_sent_yet;
-use crate::domain::secret::MASK;
+use crate::domain::secret::{MASK, Secret};
 use crate::domain::text::{pad, safe_line, safe_lines};
 use crate::store::Store;
 use crate::store::deliveries::DeliveryDetail;
@@ -64,9 +63,33 @@ impl Destinations {
 
     fn add(&self) -> Outcome {
         if self.channel == Channel::Browser {
-            return Outcome::Say(Message::warn("browsers enrol themselves; that is not in this version yet"));
+            return self.invite();
         }
         Outcome::Open(Box::new(DestinationScreen::add(self.services.clone(), self.account.clone(), self.channel)))
+    }
+
+    /// A link or code for a browser or an app to enrol itself with.
+    fn invite(&self) -> Outcome {
+        match (channels::identity_field(self.channel), &self.services.options.enrolment_url) {
+            (None, _) => Outcome::Say(Message::plain(format!("nothing enrols itself for {}", self.channel.title()))),
+            (_, None) => {
+                Outcome::Say(Message::warn("nothing can enrol itself while [http] listen is off; set it first"))
+            }
+            (Some(_), Some(_)) => {
+                Outcome::Run(Command::Invite { account: self.account.clone(), channel: self.channel })
+            }
+        }
+    }
+
+    /// Shows a link or code, this once.
+    fn invited(&self, says: &str, code: &Secret) -> Outcome {
+        let code = code.expose();
+        let text = match (self.channel, &self.services.options.enrolment_url) {
+            (Channel::Browser, Some(url)) => format!("{says}, by opening this there: {url}{code}"),
+            _ => format!("{says}, by typing this code into the app: {code}"),
+        };
+        let label = "I have it; it is shown this once".to_owned();
+        Outcome::Ask(Question::new(text, vec![Answer { key: 'o', label, outcome: Outcome::Handled }]))
     }
 
     fn on_row(&self, action: Action, row: &Destination) -> Outcome {
@@ -76,10 +99,7 @@ impl Destinations {
                 let screen = DestinationScreen::edit(self.services.clone(), self.account.clone(), row);
                 Outcome::Open(Box::new(screen))
             }
-            (Action::Test, _) => match not_sent_yet(self.channel) {
-                Some(why) => Outcome::Say(Message::warn(why)),
-                None => Outcome::Run(Command::TestDestination { id: row.id, event_type: None }),
-            },
+            (Action::Test, _) => Outcome::Run(Command::TestDestination { id: row.id, event_type: None }),
             (Action::Pause, DestinationState::Enabled) => state(DestinationState::Paused),
             (Action::Pause, DestinationState::Paused) | (Action::Disable, DestinationState::Disabled) => {
                 state(DestinationState::Enabled)
@@ -100,13 +120,14 @@ impl Destinations {
     fn draw_empty(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
         let title = self.channel.title();
         let mut lines = vec![format!("{title} has no destination in this account yet.")];
-        lines.extend(match (self.channel, not_sent_yet(self.channel)) {
-            (Channel::Browser, Some(why)) => {
-                vec![why.to_owned(), "Browsers will enrol themselves on a page.".to_owned()]
+        lines.push(
+            match self.channel {
+                Channel::Browser => "`a` makes a link: the browser in which it is opened enrols itself.",
+                Channel::Ios => "`i` makes a code for the app to register its device; `a` takes a device token.",
+                _ => "`a` adds one: it asks for what the channel needs, and can test it at once.",
             }
-            (_, Some(why)) => vec![why.to_owned(), "`a` keeps a device token for when it is.".to_owned()],
-            (_, None) => vec!["`a` adds one: it asks for what the channel needs, and can test it at once.".to_owned()],
-        });
+            .to_owned(),
+        );
         lines.push("Turning the channel on in the matrix does nothing until then.".to_owned());
         let width = usize::from(area.width.saturating_sub(4)).clamp(1, 74);
         let lines = lines.iter().flat_map(|text| wrap(text, width));
@@ -230,6 +251,7 @@ impl Screen for Destinations {
             Action::First => self.cursor.go(0),
             Action::Last => self.cursor.go(usize::MAX),
             Action::New => return self.add(),
+            Action::Invite => return self.invite(),
             Action::Back => return Outcome::Close,
             Action::Undo => return Outcome::Undo(Some(self.account.clone())),
             Action::Open => {
@@ -252,6 +274,9 @@ impl Screen for Destinations {
     fn on_done(&mut self, done: &Done) -> Outcome {
         if self.test.begin(done) {
             return Outcome::Handled;
+        }
+        if let Some(code) = &done.secret {
+            return self.invited(&done.says, code);
         }
         Outcome::Say(Message::good(done.says.clone()))
     }

@@ -160,7 +160,12 @@ impl Console {
 async fn app(test: &TestStore) -> (App, mpsc::UnboundedReceiver<JobDone>) {
     let services = Services {
         actor: actor(),
-        options: Options { theme: ThemeName::Mono, color: false, zone: TimeZone::UTC },
+        options: Options {
+            theme: ThemeName::Mono,
+            color: false,
+            zone: TimeZone::UTC,
+            enrolment_url: Some("https://bells.acme.test/browser/#".to_owned()),
+        },
         clock: test.clock.clone(),
         read_only: test.store.is_read_only(),
         fill_samples: Some(Box::new(|| Box::pin(async { Ok("samples are there".to_owned()) }))),

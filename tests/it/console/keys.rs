@@ -4,6 +4,7 @@ use bellboard::console::app::Turn;
 use bellboard::console::keymap;
 use bellboard::console::keymap::Place;
 use bellboard::console::screens::help::Help;
+use bellboard::domain::access::SecretHash;
 use bellboard::domain::channel::Channel;
 use bellboard::domain::delivery::{DeliveryState, Next};
 use bellboard::domain::destination::DestinationState;
@@ -201,4 +202,17 @@ async fn where_rooms_cannot_be_listed_an_id_is_typed() {
     console.keys("enter").await;
     let made = console.test.store.destinations(&acme(), Some(Channel::Hipchat)).await.unwrap();
     assert_eq!(made.len(), 1, "{}", console.picture());
+}
+
+#[tokio::test]
+async fn a_browser_is_invited_by_a_link_that_is_shown_once() {
+    let mut console = Console::on_acme().await;
+    console.keys("h enter a").await;
+    let picture = console.picture();
+    let (_, link) = picture.split_once("https://bells.acme.test/browser/#").unwrap_or_else(|| panic!("{picture}"));
+    let code: String = link.chars().take_while(|sign| !sign.is_whitespace() && *sign != '|').collect();
+    let found = console.test.store.enrolment(SecretHash::of_code(&code)).await.unwrap().unwrap();
+    assert_eq!((found.channel, found.used), (Channel::Browser, false), "{code}");
+    console.keys("o").await;
+    assert!(!console.picture().contains(&code), "{}", console.picture());
 }

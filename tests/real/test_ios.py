@@ -1,0 +1,197 @@
+"""iOS: against a stand-in for Apple's push service on Node's HTTP/2 over TLS, which verifies the token by `jose`."""
+
+import json
+import os
+import pathlib
+import queue
+import subprocess
+import threading
+import unittest
+
+from rig import Store, program, wait_until
+
+# Status, Apple's reason, the delivery's state, the destination's state. Apple, "Handling notification responses from APNs".
+REASONS = [
+    (200, None, "delivered", "enabled"),
+    (400, "BadCollapseId", "failed", "enabled"),
+    (400, "BadDeviceToken", "failed", "enabled"),
+    (400, "BadExpirationDate", "failed", "enabled"),
+    (400, "BadMessageId", "failed", "enabled"),
+    (400, "BadPriority", "failed", "enabled"),
+    (400, "BadTopic", "pending", "enabled"),
+    (400, "DeviceTokenNotForTopic", "failed", "enabled"),
+    (400, "DuplicateHeaders", "failed", "enabled"),
+    (400, "IdleTimeout", "pending", "enabled"),
+    (400, "InvalidPushType", "failed", "enabled"),
+    (400, "MissingDeviceToken", "failed", "enabled"),
+    (400, "MissingTopic", "pending", "enabled"),
+    (400, "PayloadEmpty", "failed", "enabled"),
+    (400, "TopicDisallowed", "pending", "enabled"),
+    (403, "BadCertificate", "pending", "enabled"),
+    (403, "BadCertificateEnvironment", "pending", "enabled"),
+    (403, "ExpiredProviderToken", "pending", "enabled"),
+    (403, "Forbidden", "pending", "enabled"),
+    (403, "InvalidProviderToken", "pending", "enabled"),
+    (403, "MissingProviderToken", "pending", "enabled"),
+    (404, "BadPath", "failed", "enabled"),
+    (405, "MethodNotAllowed", "failed", "enabled"),
+    (410, "ExpiredToken", "failed", "disabled"),
+    (410, "Unregistered", "failed", "disabled"),
+    (413, "PayloadTooLarge", "failed", "enabled"),
+    (429, "TooManyProviderTokenUpdates", "pending", "enabled"),
+    (429, "TooManyRequests", "pending", "enabled"),
+    (500, "InternalServerError", "pending", "enabled"),
+    (503, "ServiceUnavailable", "pending", "enabled"),
+]
+
+
+def device(number):
+    """The device token that gets answer number `number`."""
+    return f"{number:04x}" + "fc13adff785122b4ad28809a3420982341241421348097878e577c991de8"[:60]
+
+
+class Apple:
+    """The stand-in, with a certificate and a key of its own, and the environment that leads bellboard to it."""
+
+    def __init__(self, folder, answers):
+        for name in ("node", "openssl"):
+            program(name)
+        path = lambda name: os.path.join(folder, name)
+        run = lambda *command: subprocess.run(command, check=True, capture_output=True)
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-keyout", path("tls.key"), "-out", path("tls.pem"), "-subj", "/CN=127.0.0.1",
+            "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE")
+        run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path("ec.pem"))
+        run("openssl", "pkcs8", "-topk8", "-nocrypt", "-in", path("ec.pem"), "-out", path("AuthKey.p8"))
+        run("openssl", "ec", "-in", path("ec.pem"), "-pubout", "-out", path("public.pem"))
+        script = pathlib.Path(__file__).with_name("apns.mjs")
+        self.process = subprocess.Popen(
+            ["node", str(script), path("tls.pem"), path("tls.key"), json.dumps(answers), path("public.pem")],
+            stdout=subprocess.PIPE, text=True)
+        self.things = []
+        lines = queue.Queue()
+        threading.Thread(target=self.read, args=(lines,), daemon=True).start()
+        port = json.loads(lines.get(timeout=20))["port"]
+        self.key = pathlib.Path(path("AuthKey.p8")).read_text()
+        self.environment = {
+            "BELLBOARD_APNS_KEY_FILE": path("AuthKey.p8"),
+            "BELLBOARD_APNS_KEY_ID": "ABC123DEFG",
+            "BELLBOARD_APNS_TEAM_ID": "DEF123GHIJ",
+            "BELLBOARD_APNS_TOPIC": "com.example.app",
+            "BELLBOARD_APNS_SERVER": f"https://127.0.0.1:{port}",
+            "BELLBOARD_APNS_CA_FILE": path("tls.pem"),
+        }
+
+    def read(self, lines):
+        for line in self.process.stdout:
+            lines.put(line)
+            self.things.append(json.loads(line))
+
+    def requests(self):
+        return [thing for thing in self.things if "device" in thing]
+
+    def connections(self):
+        return sum("connected" in thing for thing in self.things)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def deliveries(store, event):
+    channels = store.json("why", event)["channels"]
+    return next(channel["deliveries"] for channel in channels if channel["channel"] == "ios")
+
+
+def acme(store, devices):
+    """The account `acme` without mail, whose stopped servers go to these devices."""
+    store.acme()
+    store.ok("matrix", "set", "acme", "server.stopped", "ios", "on")
+    return [
+        store.json("destinations", "add", "acme", "ios", "--device-token", token, "--device", f"phone {at}")["id"]
+        for at, token in enumerate(devices)
+    ]
+
+
+class ToApple(unittest.TestCase):
+    def test_one_connection_carries_many_and_keeps_to_the_rules(self):
+        with Store() as store, Apple(store.folder, [{"status": 200}]) as apple:
+            store.environment |= apple.environment
+            acme(store, [device(0)[:-2] + f"{at:02x}" for at in range(20)])
+            store.serve()
+            payload = json.dumps({"name": "\U0001f680\u0007\"" * 3000})
+            events = [store.json("emit", "acme", "server.stopped", "--data", data)["event"]["id"]
+                      for data in ('{"name":"web1"}', payload, "{}")]
+            for event in events:
+                wait_until(lambda: all(one["state"] == "delivered" for one in deliveries(store, event)))
+            requests = apple.requests()
+            self.assertEqual(len(requests), 60)
+            self.assertEqual([request["wrong"] for request in requests if request["wrong"]], [])
+            self.assertEqual(apple.connections(), 1, "one connection for all")
+            self.assertEqual(len({request["token"] for request in requests}), 1, "one token for all")
+            self.assertEqual(len({request["headers"]["apns-id"] for request in requests}), 60, "an id for each delivery")
+            first = requests[0]["document"]
+            self.assertIn("web1", first["aps"]["alert"]["title"])
+            self.assertEqual(first["bellboard"]["event"], events[0])
+            said = store.ok("--json", "deliveries", "show", "dlv_1") + store.ok("audit", "list", "--json")
+            for secret in (device(0)[:-2], apple.key.splitlines()[1], requests[0]["token"].split()[1]):
+                self.assertNotIn(secret, said)
+
+    def test_each_reason_of_apples_leads_to_its_state(self):
+        answers = [{"status": status, "reason": reason} for status, reason, _, _ in REASONS]
+        with Store() as first, Apple(first.folder, answers) as apple:
+            for at, (status, reason, state, destination) in enumerate(REASONS):
+                # A store for each: a fault of our own set-up holds all devices.
+                with self.subTest(reason=reason), Store(**apple.environment) as store:
+                    [phone] = acme(store, [device(at)])
+                    store.serve()
+                    event = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
+                    found = wait_until(lambda: (one := deliveries(store, event)[0])["state"] == state
+                                       and (one["reason"] or state == "delivered") and one)
+                    self.assertEqual(store.json("destinations", "show", phone)["state"], destination)
+                    if reason:
+                        self.assertIn(reason, found["reason"])
+            self.assertEqual([request["wrong"] for request in apple.requests() if request["wrong"]], [])
+
+    def test_a_connection_that_apple_ends_in_mid_flight_loses_nothing(self):
+        answers = [{"status": 200, "goaway": True}]
+        with Store(BELLBOARD_DELIVERY_RETRY="100ms") as store, Apple(store.folder, answers) as apple:
+            store.environment |= apple.environment
+            acme(store, [device(0)])
+            store.serve()
+            event = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
+            wait_until(lambda: all(one["state"] == "delivered" for one in deliveries(store, event)))
+            requests = apple.requests()
+            self.assertGreaterEqual(len(requests), 2)
+            ids = {request["headers"]["apns-id"] for request in requests}
+            self.assertEqual(len(ids), 1, "the same id for each try")
+
+    def test_a_token_that_has_expired_is_renewed_within_the_try(self):
+        answers = [{"status": 403, "reason": "ExpiredProviderToken", "once": True}]
+        with Store() as store, Apple(store.folder, answers) as apple:
+            store.environment |= apple.environment
+            acme(store, [device(0)])
+            store.serve()
+            event = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
+            found = wait_until(lambda: (one := deliveries(store, event)[0])["state"] == "delivered" and one)
+            self.assertEqual(found["attempts"], 1)
+
+    def test_what_is_not_set_up_says_so(self):
+        with Store() as store:
+            acme(store, [device(0)])
+            store.serve()
+            event = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
+            wait_until(lambda: "[apns]" in store.ok("why", event))
+            code, _, err = store.run("config", "check", BELLBOARD_APNS_KEY_ID="ABC123DEFG")
+            self.assertEqual(code, 2)
+            self.assertIn("key_file, team_id, topic", err)
+            wrong = os.path.join(store.folder, "wrong.p8")
+            pathlib.Path(wrong).write_text("no key")
+            named = {"BELLBOARD_APNS_KEY_ID": "A", "BELLBOARD_APNS_TEAM_ID": "B", "BELLBOARD_APNS_TOPIC": "c"}
+            code, _, err = store.run("config", "check", BELLBOARD_APNS_KEY_FILE=wrong, **named)
+            self.assertEqual(code, 2)
+            self.assertIn(".p8", err)
