@@ -16,6 +16,7 @@ use crate::channels::form::FieldError;
 use crate::channels::http::retry;
 use crate::channels::net::Gate;
 use crate::channels::smtp::{self, Server};
+use crate::channels::unsubscribe::{Cell, Unsubscribe};
 use crate::domain::delivery::{Exchange, Reason, SendError, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::message::Message;
@@ -51,6 +52,8 @@ pub struct EmailOptions {
     pub password: Option<Secret>,
     /// Certificates (PEM) that vouch for the server, besides the public ones.
     pub ca: Option<Vec<u8>>,
+    /// Links by which readers turn a kind of mail off; none while nobody could reach them.
+    pub unsubscribe: Option<Unsubscribe>,
 }
 
 /// An address.
@@ -64,6 +67,7 @@ pub struct Settings {
 pub struct Mailer {
     server: Option<Server>,
     from: Mailbox,
+    unsubscribe: Option<Unsubscribe>,
     timeout: Duration,
 }
 
@@ -77,7 +81,7 @@ impl Mailer {
         let from = options.from.clone().unwrap_or_else(|| format!("bellboard <bellboard@{host}>"));
         let from = parse_sender(&from)?.parse().map_err(|_| format!("from: `{from}` is no address"))?;
         let server = options.server.as_ref().map(|url| Server::new(options, url, gate, timeout)).transpose()?;
-        Ok(Self { server, from, timeout })
+        Ok(Self { server, from, unsubscribe: options.unsubscribe.clone(), timeout })
     }
 
     /// Why no mail can be sent, when that is so.
@@ -122,8 +126,9 @@ pub async fn send(mailer: &Mailer, settings: &Settings, message: &Message) -> Ex
         let error = SendError::Retry { reason, after: Some(NO_SERVER_PAUSE), patience: Patience::NotCounted };
         return Exchange { request: None, answer: None, result: Err(error) };
     };
-    let text = text(message);
-    let mail = match mail(mailer, settings, message, &text) {
+    let link = link(mailer, message);
+    let text = text(message, link.as_deref());
+    let mail = match mail(mailer, settings, message, &text, link.as_deref()) {
         Ok(mail) => mail,
         Err(problem) => {
             let reason = Reason::new(format!("no mail could be made of this message: {problem}"));
@@ -133,18 +138,39 @@ pub async fn send(mailer: &Mailer, settings: &Settings, message: &Message) -> Ex
     let request = SentRequest {
         method: "SMTP".to_owned(),
         url: server.shown(),
-        headers: headers(&mail),
-        body: SentBody::Text(text),
+        // Whoever has the link can turn mail off.
+        headers: headers(&mail).into_iter().map(|(name, value)| (name, masked(&value, link.as_deref()))).collect(),
+        body: SentBody::Text(masked(&text, link.as_deref())),
     };
     let sent = tokio::time::timeout(mailer.timeout, server.send(mail)).await;
-    let (answer, result) = sent.unwrap_or_else(|_| {
+    let (answer, result) = if let Ok(sent) = sent {
+        sent
+    } else {
+        server.forget_connections().await;
         let limit = crate::domain::time::human_duration(mailer.timeout);
         (None, Err(retry(format!("the mail server did not take the message within {limit}"), Patience::Full)))
-    });
+    };
     Exchange { request: Some(request), answer, result }
 }
 
-fn mail(mailer: &Mailer, settings: &Settings, message: &Message, text: &str) -> Result<Mail, lettre::error::Error> {
+/// The link by which the reader turns this kind of mail off.
+fn link(mailer: &Mailer, message: &Message) -> Option<String> {
+    let (account, event_type) = (message.account.clone(), message.event_type.name.clone());
+    mailer.unsubscribe.as_ref().map(|links| links.link(&Cell { account, event_type, destination: message.destination }))
+}
+
+fn masked(text: &str, link: Option<&str>) -> String {
+    let token = link.and_then(|link| link.rsplit('/').next());
+    token.map_or_else(|| text.to_owned(), |token| Secret::new(token).redact(text))
+}
+
+fn mail(
+    mailer: &Mailer,
+    settings: &Settings,
+    message: &Message,
+    text: &str,
+    link: Option<&str>,
+) -> Result<Mail, lettre::error::Error> {
     let domain = mailer.from.email.domain();
     let mut builder = Mail::builder()
         .from(mailer.from.clone())
@@ -152,12 +178,22 @@ fn mail(mailer: &Mailer, settings: &Settings, message: &Message, text: &str) -> 
         .subject(shorten(&safe_line(&subject(message)), SUBJECT_MAX).into_owned())
         .date(system_time(message.sent_at))
         .message_id(Some(format!("<{}.{}@{domain}>", message.delivery, message.webhook_id())));
-    for (name, value) in [("Auto-Submitted", "auto-generated"), ("X-Bellboard-Event", &message.webhook_id())] {
+    let mut own = vec![
+        ("Auto-Submitted", "auto-generated".to_owned()),
+        ("X-Bellboard-Event", message.webhook_id()),
+        // A message that nobody ever sent: a failure and its recovery both answer it, so mail programs show them together.
+        ("References", format!("<{}@{domain}>", message.thread())),
+    ];
+    if let Some(link) = link {
+        own.push(("List-Unsubscribe", format!("<{link}>")));
+        own.push(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+    }
+    for (name, value) in own {
         if let Ok(name) = HeaderName::new_from_ascii(name.to_owned()) {
-            builder = builder.raw_header(HeaderValue::new(name, value.to_owned()));
+            builder = builder.raw_header(HeaderValue::new(name, value));
         }
     }
-    builder.multipart(MultiPart::alternative_plain_html(text.to_owned(), html(message)))
+    builder.multipart(MultiPart::alternative_plain_html(text.to_owned(), html(message, link)))
 }
 
 fn subject(message: &Message) -> String {
@@ -169,25 +205,27 @@ fn system_time(at: Timestamp) -> std::time::SystemTime {
     std::time::SystemTime::UNIX_EPOCH + at.since(Timestamp::default())
 }
 
-fn text(message: &Message) -> String {
+fn text(message: &Message, link: Option<&str>) -> String {
     let mut lines = vec![message.headline(), message.context(), String::new()];
     lines.extend(message.details().into_iter().map(|(name, value)| format!("{name}: {value}")));
     lines.push(String::new());
     lines.push(format!("-- \n{} {}", message.event_type.name, message.webhook_id()));
+    lines.extend(link.map(|link| format!("No more mail about this: {link}")));
     lines.join("\n")
 }
 
-fn html(message: &Message) -> String {
+fn html(message: &Message, link: Option<&str>) -> String {
     let mut rows = String::new();
     for (name, value) in message.details() {
         rows = format!("{rows}<tr><th align=\"left\">{}</th><td>{}</td></tr>\n", escape(&name), escape(&value));
     }
     format!(
-        "<!doctype html>\n<html><body>\n<h2>{}</h2>\n<p>{}</p>\n<table>\n{rows}</table>\n<p><small>{} {}</small></p>\n</body></html>\n",
+        "<!doctype html>\n<html><body>\n<h2>{}</h2>\n<p>{}</p>\n<table>\n{rows}</table>\n<p><small>{} {}{}</small></p>\n</body></html>\n",
         escape(&message.headline()),
         escape(&message.context()),
         escape(&message.event_type.name),
-        message.webhook_id()
+        message.webhook_id(),
+        link.map(|link| format!("<br><a href=\"{}\">No more mail about this</a>", escape(link))).unwrap_or_default()
     )
 }
 
@@ -208,7 +246,7 @@ fn headers(mail: &Mail) -> Vec<(String, String)> {
 mod tests {
     use super::*;
     use crate::domain::catalogue::Catalogue;
-    use crate::domain::id::{DeliveryId, EventId};
+    use crate::domain::id::{DeliveryId, DestinationId, EventId};
     use crate::domain::payload::Payload;
 
     fn mailer() -> Mailer {
@@ -220,6 +258,7 @@ mod tests {
         let catalogue = Catalogue::new(Vec::new());
         Message {
             delivery: DeliveryId::new(17),
+            destination: DestinationId::new(1),
             event: EventId::from_bytes([1; 16]),
             attempt: 1,
             account: "acme".parse().unwrap(),
@@ -236,7 +275,7 @@ mod tests {
     fn formatted(account_name: &str, payload: &str) -> String {
         let message = message(account_name, payload);
         let values = [("address".to_owned(), FieldValue::Plain("ops@acme.test".to_owned()))].into();
-        let mail = mail(&mailer(), &parse(&values).unwrap(), &message, &text(&message)).unwrap();
+        let mail = mail(&mailer(), &parse(&values).unwrap(), &message, &text(&message, None), None).unwrap();
         String::from_utf8(mail.formatted()).unwrap()
     }
 

@@ -26,6 +26,8 @@ pub mod email;
 
 pub mod smtp;
 
+pub mod unsubscribe;
+
 pub mod apns;
 
 pub mod ios;

@@ -113,6 +113,12 @@ impl Server {
         format!("smtp://{}:{}", self.host, self.port)
     }
 
+    /// Takes new connections from now on. For a send that was given up: its connection goes back to the others in the middle of
+    /// a mail, and the next one on it would wait for that mail's answer.
+    pub async fn forget_connections(&self) {
+        *self.transport.lock().await = None;
+    }
+
     /// Hands one mail over. What the server said comes back, and what that means.
     pub async fn send(&self, mail: Mail) -> (Option<Answer>, Result<(), SendError>) {
         let transport = match self.transport().await {
@@ -188,7 +194,7 @@ impl Server {
             Some(500..=599) if is_full(&said) => Err(retry(format!("the mailbox is full: {said}"), Patience::Full)),
             Some(500..=599) => Err(SendError::Reject { reason: Reason::new(permanent(&said)) }),
             Some(_) => Err(retry(format!("put off by the mail server: {said}"), Patience::Full)),
-            None if error.is_tls() => Err(ours(&format!(
+            None if error.is_tls() || is_about_trust(error) => Err(ours(&format!(
                 "no secure connection to the mail server ({said}); check `tls=` and the name in [email] server, and ca_file"
             ))),
             None if is_refused(error) => Err(ours("nobody listens at [email] server; check its host and port")),
@@ -226,14 +232,23 @@ fn permanent(said: &str) -> String {
 }
 
 fn is_refused(error: &Error) -> bool {
+    io_kind(error) == Some(std::io::ErrorKind::ConnectionRefused)
+}
+
+/// A handshake that failed: the library calls it a broken connection, and TLS has put its own error into that.
+fn is_about_trust(error: &Error) -> bool {
+    io_kind(error) == Some(std::io::ErrorKind::InvalidData)
+}
+
+fn io_kind(error: &Error) -> Option<std::io::ErrorKind> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(inner) = cause {
         if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            return io.kind() == std::io::ErrorKind::ConnectionRefused;
+            return Some(io.kind());
         }
         cause = inner.source();
     }
-    false
+    None
 }
 
 /// This machine's name, for mail servers to know it by.

@@ -1,5 +1,6 @@
 //! What every command that touches the store shares: the config, who acts, and how the store is opened.
 
+use crate::channels::unsubscribe::{self, Unsubscribe};
 use crate::channels::{Senders, WebPushOptions, web_push};
 use crate::cli::actor;
 use crate::cli::args::Globals;
@@ -17,6 +18,9 @@ use crate::store::{self, Store};
 
 /// The name of the key that push services know bellboard by.
 const PUSH_KEY: &str = "web-push";
+
+/// The name of the key that links in mails are signed with.
+const LINK_KEY: &str = "links";
 
 /// One run of the program.
 pub struct Session {
@@ -88,8 +92,16 @@ impl Session {
         let key = store.key(PUSH_KEY, web_push::new_key).await?;
         let identity = web_push::Identity::new(&key, &self.config.contact());
         let identity = identity.map_err(|problem| Failure::new(EXIT_STORE, problem))?;
-        let options = http::Options { push_key: Some(identity.public_key().to_owned()), ..options };
+        let unsubscribe = self.unsubscribe(store).await?;
+        let options = http::Options { push_key: Some(identity.public_key().to_owned()), unsubscribe, ..options };
         Ok(http::start(store.clone(), options))
+    }
+
+    /// Links in mails; only where readers can reach them.
+    async fn unsubscribe(&self, store: &Store) -> Result<Option<Unsubscribe>, Failure> {
+        let Some(http) = self.config.http().filter(|http| http.public_url.is_some()) else { return Ok(None) };
+        let key = store.key(LINK_KEY, unsubscribe::new_key).await?;
+        Ok(Some(Unsubscribe::new(http.base_url(), key)))
     }
 
     /// What sends, as the config says, with the keys that this store keeps.
@@ -100,6 +112,7 @@ impl Session {
         let mut options = self.config.channels().map_err(|error| Failure::usage(error.to_string()))?;
         if !self.read_only {
             let key = store.key(PUSH_KEY, web_push::new_key).await?;
+            options.email.unsubscribe = self.unsubscribe(store).await?;
             options.web_push = Some(WebPushOptions { key, contact: self.config.contact() });
         }
         Senders::new(options).map_err(|error| Failure::usage(error.to_string()))

@@ -27,6 +27,7 @@ impl Config {
             from: self.email.from.clone(),
             password: self.password()?,
             ca: read("email.ca_file", self.email.ca_file.as_deref())?,
+            unsubscribe: None,
         };
         Ok(channels::Options {
             timeout: self.delivery.timeout,
@@ -90,7 +91,7 @@ impl Config {
     #[must_use]
     pub fn http(&self) -> Option<http::Options> {
         let listen = self.http.listen?;
-        Some(http::Options { listen, public_url: self.http.public_url.clone(), push_key: None })
+        Some(http::Options { listen, public_url: self.http.public_url.clone(), push_key: None, unsubscribe: None })
     }
 
     /// The HTTP side of a console: only when somebody said where it is to listen.

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::account::AccountKey;
 use crate::domain::catalogue::{self, EventType, Severity};
-use crate::domain::id::{DeliveryId, EventId};
+use crate::domain::id::{DeliveryId, DestinationId, EventId};
 use crate::domain::payload::Payload;
 use crate::domain::text::{safe_line, shorten};
 use crate::domain::time::Timestamp;
@@ -26,6 +26,8 @@ const SUBJECTS: [&str; 9] =
 pub struct Message {
     /// Which delivery this is.
     pub delivery: DeliveryId,
+    /// Where to.
+    pub destination: DestinationId,
     /// Which event.
     pub event: EventId,
     /// Which try, from 1.
@@ -171,6 +173,7 @@ mod tests {
         let catalogue = catalogue::Catalogue::new(Vec::new());
         Message {
             delivery: DeliveryId::new(1),
+            destination: DestinationId::new(1),
             event: EventId::from_bytes([1; 16]),
             attempt: 1,
             account: "acme".parse().unwrap_or_else(|error| panic!("{error}")),

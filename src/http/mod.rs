@@ -27,6 +27,8 @@ pub mod browser;
 
 pub mod stream;
 
+pub mod unsubscribe;
+
 pub mod vendor;
 
 pub mod vendor_body;
@@ -45,6 +47,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::channels::unsubscribe::Unsubscribe;
 use crate::http::state::App;
 use crate::store::Store;
 
@@ -57,6 +60,8 @@ pub struct Options {
     pub public_url: Option<Url>,
     /// The public key that push services know bellboard by, in base64url.
     pub push_key: Option<String>,
+    /// The links in mails; none while nobody could reach them.
+    pub unsubscribe: Option<Unsubscribe>,
 }
 
 impl Options {

@@ -18,6 +18,7 @@ use crate::http::health;
 use crate::http::problem::Problem;
 use crate::http::state::App;
 use crate::http::stream;
+use crate::http::unsubscribe;
 use crate::http::vendor;
 
 /// What the document says beside its paths.
@@ -65,6 +66,7 @@ pub fn router(app: App) -> Router {
     let document = finished(document);
     router
         .route("/openapi.json", get(move || async move { Json(document) }))
+        .route("/unsubscribe/{token}", get(unsubscribe::page).post(unsubscribe::click))
         .route("/browser", get(browser::to_page))
         .route("/browser/", get(browser::page))
         .route("/browser/page.js", get(browser::script))

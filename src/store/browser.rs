@@ -55,6 +55,7 @@ impl Store {
                 let name: String = row.try_get(2)?;
                 Ok(Message {
                     delivery: DeliveryId::new(row.try_get(0)?),
+                    destination,
                     event: event_id(row.try_get(1)?)?,
                     attempt: 1,
                     account: account.key.clone(),

@@ -275,6 +275,7 @@ impl Session {
         let event_type = setup.catalogue.get(&name).cloned().unwrap_or_else(|| removed_type(&name));
         let message = Message {
             delivery: DeliveryId::new(row.try_get(0)?),
+            destination: DestinationId::new(row.try_get(1)?),
             event: event_id(row.try_get(5)?)?,
             attempt,
             account: setup.account.key.clone(),

@@ -1,12 +1,15 @@
 """Mail through a real SMTP server (aiosmtpd), read back with Python's own mail parser."""
 
+import asyncio
 import email
 import email.policy
+import json
 import unittest
 
 from rig import Receiver, Store, free_port, package
 
 Controller = package("aiosmtpd.controller").Controller
+SMTP = package("aiosmtpd.smtp").SMTP
 
 
 class Mailbox:
@@ -87,3 +90,73 @@ class Email(unittest.TestCase):
             waiting = [row for row in store.json("deliveries", "list") if row["channel"] == "email"][0]
             self.assertEqual((waiting["state"], waiting["attempts"]), ("pending", 0))
             self.assertIn("[email] server", waiting["reason"])
+
+
+class Faulty(unittest.TestCase):
+    """A server that breaks off: nothing is lost, and what it may have got has the same Message-ID again."""
+
+    def through(self, server, timeout):
+        mailbox = Mailbox()
+
+        class Breaking(Controller):
+            def factory(self):
+                return server(self.handler)
+
+        controller = Breaking(mailbox, hostname="127.0.0.1", port=free_port())
+        controller.start()
+        self.addCleanup(controller.stop)
+        store = Store(
+            BELLBOARD_EMAIL_SERVER=f"smtp://127.0.0.1:{controller.port}?tls=none",
+            BELLBOARD_EMAIL_FROM="bells@acme.test",
+            BELLBOARD_DELIVERY_RETRY="100ms,100ms,100ms",
+            BELLBOARD_DELIVERY_TIMEOUT=timeout,
+        )
+        self.addCleanup(store.close)
+        store.ok("accounts", "add", "acme", "--name", "Acme Ltd", "--email", "ops@acme.test")
+        event = json.loads(store.ok("--json", "emit", "acme", "server.stopped", "--data", "{}", "--wait=30"))
+        detail = store.json("deliveries", "show", event["deliveries"][0]["id"])
+        return mailbox.mails, detail["state"], [attempt["reason"] for attempt in detail["attempt_log"]]
+
+    def test_in_the_middle_of_the_text(self):
+        class Server(SMTP):
+            broken = 0
+
+            async def smtp_DATA(self, argument):
+                if Server.broken:
+                    return await super().smtp_DATA(argument)
+                Server.broken += 1
+                await self.push("354 go on")
+                await self._reader.read(20)
+                self.transport.abort()
+
+        mails, state, reasons = self.through(Server, "15s")
+        self.assertEqual((len(mails), state, len(reasons)), (1, "delivered", 2), reasons)
+        self.assertIn("mail server", reasons[0])
+
+    def test_after_the_last_line(self):
+        class Server(SMTP):
+            broken = 0
+
+            async def push(self, status):
+                if str(status).startswith("250 2.0.0 taken") and not Server.broken:
+                    Server.broken += 1
+                    self.transport.abort()
+                    return
+                await super().push(status)
+
+        mails, state, reasons = self.through(Server, "15s")
+        self.assertEqual((state, len(reasons)), ("delivered", 2))
+        self.assertEqual(len({mail["Message-ID"] for mail in mails}), 1, "a reader can tell the repeat")
+
+    def test_without_an_answer(self):
+        class Server(SMTP):
+            broken = 0
+
+            async def smtp_RCPT(self, argument):
+                if not Server.broken:
+                    Server.broken += 1
+                    await asyncio.sleep(60)
+                return await super().smtp_RCPT(argument)
+
+        mails, state, reasons = self.through(Server, "1s")
+        self.assertEqual((len(mails), state, len(reasons)), (1, "delivered", 2), reasons)

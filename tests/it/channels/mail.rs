@@ -82,6 +82,7 @@ async fn everything_that_a_mail_server_can_say_leads_to_its_state() {
             from: Some("bells@acme.test".to_owned()),
             password: Some(Secret::new(PASSWORD)),
             ca: None,
+            unsubscribe: None,
         };
         let senders = Senders::new(Options { email, ..options(script.1 == "…") }).unwrap();
         let destination = settings(Channel::Email, &[("address", "ops@acme.test")]);

@@ -14,7 +14,7 @@ use bellboard::channels::{self, Options, Settings};
 use bellboard::domain::catalogue::Catalogue;
 use bellboard::domain::channel::Channel;
 use bellboard::domain::delivery::{Exchange, SendError};
-use bellboard::domain::id::{DeliveryId, EventId};
+use bellboard::domain::id::{DeliveryId, DestinationId, EventId};
 use bellboard::domain::message::Message;
 use bellboard::domain::payload::Payload;
 use bellboard::domain::retry::Patience;
@@ -44,6 +44,7 @@ pub fn message() -> Message {
     let catalogue = Catalogue::new(Vec::new());
     Message {
         delivery: DeliveryId::new(17),
+        destination: DestinationId::new(1),
         event: EventId::from_bytes([7; 16]),
         attempt: 1,
         account: "acme".parse().unwrap(),
