@@ -7,6 +7,7 @@ use crate::domain::account::AccountKey;
 use crate::domain::command::{Actor, Change};
 use crate::domain::id::ChangeId;
 use crate::domain::time::Timestamp;
+use crate::store::chain::Hash;
 use crate::store::error::StoreError;
 use crate::store::events::account_key;
 use crate::store::{Store, commands};
@@ -46,6 +47,27 @@ impl Store {
         rows.iter().map(change).collect()
     }
 
+    /// The next changes after one, the oldest first, each with its hash in the chain: for an export of all of them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn changes_after(
+        &self,
+        last: Option<ChangeId>,
+        limit: u32,
+    ) -> Result<Vec<(Change, Option<Hash>)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, at, login, origin, account, command, says, before, after, undoes, hash FROM audit
+             WHERE id > ? ORDER BY id LIMIT ?",
+        )
+        .bind(last.map_or(0, ChangeId::number))
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?;
+        let hash = |row: &SqliteRow| row.try_get::<Option<Vec<u8>>, _>(10);
+        rows.iter().map(|row| Ok((change(row)?, hash(row)?.as_deref().and_then(Hash::from_bytes)))).collect()
+    }
+
     /// The newest change by this login, in that account or anywhere, that can be taken back and was not yet.
     ///
     /// # Errors
@@ -57,7 +79,8 @@ impl Store {
     ) -> Result<Option<Change>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, at, login, origin, account, command, says, before, after, undoes FROM audit
-             WHERE login = ?1 AND (?2 IS NULL OR account = ?2) AND undone_by IS NULL AND undoes IS NULL
+             WHERE login = ?1 AND (?2 IS NULL OR account = ?2) AND undoes IS NULL
+               AND NOT EXISTS (SELECT 1 FROM audit AS later WHERE later.undoes = audit.id)
              ORDER BY id DESC LIMIT 100",
         )
         .bind(&actor.login)

@@ -27,6 +27,8 @@ pub mod live;
 
 pub mod audit;
 
+pub mod chain;
+
 pub mod access;
 
 pub mod browser;

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::domain::account::AccountKey;
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::event::{Accepted, NewEvent};
-use crate::domain::id::{AccountId, DeliveryId};
+use crate::domain::id::{AccountId, ChangeId, DeliveryId};
 use crate::domain::time::{SharedClock, Timestamp};
 use crate::store::Revision;
 use crate::store::access::Chore;
@@ -146,6 +146,8 @@ pub(crate) struct Session {
     pub(crate) numbers: Option<Numbers>,
     /// Deliveries that this transaction made pending.
     pub(crate) work: Vec<NewWork>,
+    /// The change that is being taken back, while it is.
+    pub(crate) undoing: Option<ChangeId>,
 }
 
 /// The last numbers given to rows of the tables that are written in bulk.
@@ -194,6 +196,7 @@ impl Writer {
             keys: HashMap::new(),
             numbers: None,
             work: Vec::new(),
+            undoing: None,
         };
         Ok(Self { session, options, clock, data_version, revision, work })
     }
@@ -343,6 +346,7 @@ impl Session {
     ) -> Result<Result<Done, CommandError>, StoreError> {
         sqlx::query("SAVEPOINT command").execute(&mut self.connection).await?;
         let told = self.work.len();
+        self.undoing = None;
         let done = commands::execute(self, actor, command).await;
         if done.is_err() {
             self.work.truncate(told);

@@ -19,10 +19,12 @@ pub(crate) mod notification;
 pub(crate) mod undo;
 
 use serde_json::Value;
+use sqlx::Row;
 
 use crate::domain::account::AccountKey;
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::id::ChangeId;
+use crate::store::chain::{self, Hash, Link};
 use crate::store::error::{CommandError, StoreError};
 use crate::store::writer::Session;
 
@@ -77,21 +79,38 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
 impl Session {
     /// Writes a row of the audit trail.
     pub(crate) async fn record(&mut self, actor: &Actor, record: Record<'_>) -> Result<ChangeId, StoreError> {
-        let inserted = sqlx::query(
-            "INSERT INTO audit (at, login, origin, account, command, says, before, after, sealed)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        let last = sqlx::query("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1");
+        let last = last.fetch_optional(&mut self.connection).await?;
+        let (last_id, last_hash): (i64, Option<Vec<u8>>) =
+            last.map_or(Ok((0, None)), |row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?)))?;
+        let previous = last_hash.as_deref().and_then(Hash::from_bytes).unwrap_or(chain::BEFORE_ALL);
+        let (before, after) = (record.before.to_string(), record.after.to_string());
+        let account = record.account.map(AccountKey::as_str);
+        let (login, origin) = (Some(actor.login.as_str()), Some(actor.origin.as_str()));
+        let link = Link {
+            id: last_id + 1,
+            at: self.now.millis(),
+            undoes: self.undoing.map(ChangeId::number),
+            texts: [login, origin, account, Some(record.command), Some(record.says), Some(&before), Some(&after)],
+        };
+        let mut insert = sqlx::query(
+            "INSERT INTO audit (id, at, undoes, login, origin, account, command, says, before, after, hash)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
-        .bind(self.now.millis())
-        .bind(&actor.login)
-        .bind(&actor.origin)
-        .bind(record.account.map(AccountKey::as_str))
-        .bind(record.command)
-        .bind(record.says)
-        .bind(record.before.to_string())
-        .bind(record.after.to_string())
-        .bind(record.sealed)
-        .execute(&mut self.connection)
-        .await?;
-        Ok(ChangeId::new(inserted.last_insert_rowid()))
+        .bind(link.id)
+        .bind(link.at)
+        .bind(link.undoes);
+        for text in link.texts {
+            insert = insert.bind(text);
+        }
+        insert.bind(link.hash(&previous).as_bytes()).execute(&mut self.connection).await?;
+        if let Some(sealed) = record.sealed {
+            sqlx::query("INSERT INTO audit_secret (audit_id, sealed) VALUES (?, ?)")
+                .bind(link.id)
+                .bind(sealed)
+                .execute(&mut self.connection)
+                .await?;
+        }
+        Ok(ChangeId::new(link.id))
     }
 }

@@ -30,35 +30,31 @@ pub(crate) fn can_undo(command: &str) -> bool {
 
 pub(crate) async fn undo(session: &mut Session, actor: &Actor, id: ChangeId) -> Result<Done, CommandError> {
     let row = sqlx::query(
-        "SELECT id, at, login, origin, account, command, says, before, after, undoes, undone_by, sealed
-         FROM audit WHERE id = ?",
+        "SELECT id, at, login, origin, account, command, says, before, after, undoes, sealed,
+                EXISTS (SELECT 1 FROM audit AS later WHERE later.undoes = audit.id)
+         FROM audit LEFT JOIN audit_secret ON audit_id = id WHERE id = ?",
     )
     .bind(id.number())
     .fetch_optional(&mut session.connection)
     .await?
     .ok_or_else(|| CommandError::NotFound(format!("there is no change `{id}`; see `bellboard audit list`")))?;
     let change = audit::change(&row)?;
-    let undone_by: Option<i64> = row.try_get(10)?;
-    if undone_by.is_some() {
+    if row.try_get(11)? {
         return Err(CommandError::Refused(format!("{id} has been taken back already")));
     }
+    session.undoing = Some(id);
     let done = match change.command.as_str() {
-        "edit_destination" => restore_settings(session, actor, &change, row.try_get(11)?).await?,
-        _ => execute(session, actor, &inverse(&change)?).await?,
+        "edit_destination" => restore_settings(session, actor, &change, row.try_get(10)?).await,
+        _ => match inverse(&change) {
+            Ok(command) => execute(session, actor, &command).await,
+            Err(error) => Err(error),
+        },
     };
-    let Some(by) = done.change else {
+    session.undoing = None;
+    let done = done?;
+    if done.change.is_none() {
         return Err(CommandError::Refused(format!("there is nothing to take back: {}", done.says)));
-    };
-    sqlx::query("UPDATE audit SET undoes = ? WHERE id = ?")
-        .bind(id.number())
-        .bind(by.number())
-        .execute(&mut session.connection)
-        .await?;
-    sqlx::query("UPDATE audit SET undone_by = ? WHERE id = ?")
-        .bind(by.number())
-        .bind(id.number())
-        .execute(&mut session.connection)
-        .await?;
+    }
     Ok(Done { says: format!("taken back: {}", change.says), ..done })
 }
 

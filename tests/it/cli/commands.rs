@@ -192,3 +192,20 @@ fn outside_text_is_harmless_on_a_terminal() {
     let shown = cli.run(&format!("events show {id}")).ok();
     assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{shown:?}");
 }
+
+#[test]
+fn the_audit_trail_is_exported_and_verified() {
+    let cli = Cli::acme();
+    cli.run("matrix set acme server.stopped slack on").ok();
+    let verified = cli.run("audit verify --json").json();
+    assert_eq!((&verified["ok"], &verified["changes"]), (&json!(true), &json!(2)));
+    let head = verified["head"].as_str().unwrap();
+    cli.run("matrix set acme server.stopped slack off").ok();
+    assert!(cli.run(&format!("audit verify --expect {head}")).ok().contains("3 changes"));
+    cli.run(&format!("audit verify --expect chg_2:{}", "0".repeat(64))).refused(1, &["chg_2", "backup"]);
+    let exported = cli.run("audit export").ok();
+    let lines: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(head, format!("chg_2:{}", lines[1]["hash"].as_str().unwrap()));
+    has(&lines[0], &["id", "at", "login", "origin", "account", "command", "says", "before", "after", "undoes"]);
+}

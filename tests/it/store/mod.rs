@@ -4,6 +4,8 @@ mod accept;
 
 mod access;
 
+mod chain;
+
 mod changes;
 
 mod open;
