@@ -269,6 +269,8 @@ mod tests {
             received_at: Timestamp::from_millis(1_700_000_000_000),
             sent_at: Timestamp::from_millis(1_700_000_001_000),
             test: false,
+            tester: None,
+            down_since: None,
         }
     }
 

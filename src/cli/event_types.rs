@@ -42,9 +42,12 @@ pub struct Add {
     /// The group it stands in
     #[arg(long, default_value = "custom")]
     group: String,
-    /// How it is meant: success, info, failure or recovery
-    #[arg(long, default_value = "info", value_parser = Severity::parse)]
-    severity: Severity,
+    /// How it is meant: success, info, failure or recovery [default: info, with --recovers recovery]
+    #[arg(long, value_parser = Severity::parse)]
+    severity: Option<Severity>,
+    /// The failure that it ends, as disk.full: its messages then say for how long that lasted
+    #[arg(long, value_name = "NAME")]
+    recovers: Option<String>,
 }
 
 impl EventTypes {
@@ -63,10 +66,11 @@ impl EventTypes {
             }
             Self::Add(add) => {
                 let title = add.title.unwrap_or_else(|| add.name.clone());
-                let Add { account, name, group, severity, .. } = add;
+                let Add { account, name, group, severity, recovers, .. } = add;
+                let severity = severity.unwrap_or(if recovers.is_some() { Severity::Recovery } else { Severity::Info });
                 let store = session.open().await?;
-                let command =
-                    Command::AddEventType { account: account.clone(), name: name.clone(), title, group, severity };
+                let (of, name_given) = (account.clone(), name.clone());
+                let command = Command::AddEventType { account: of, name: name_given, title, group, severity, recovers };
                 let done = session.change(&store, command).await?;
                 let catalogue = store.catalogue(&account).await?;
                 Ok(session.out.either(&catalogue.get(&name), &done.says)?)

@@ -57,6 +57,9 @@ pub struct EventType {
     pub severity: Severity,
     /// The event type whose trouble this one ends.
     pub recovers: Option<String>,
+    /// Whether another type ends the trouble that events of this one tell of. [`Catalogue::new`] finds that out.
+    #[serde(skip)]
+    pub is_recovered: bool,
     /// Whether it came with the program and so cannot be removed.
     pub built_in: bool,
 }
@@ -128,12 +131,6 @@ const BUILT_IN: [BuiltIn; 15] = [
     (SUSPENDED, "Account suspended", "account suspended", "billing", Severity::Failure, None),
 ];
 
-/// Whether some built-in type ends the trouble that events of this one tell of.
-#[must_use]
-pub fn is_recovered(name: &str) -> bool {
-    BUILT_IN.iter().any(|(.., recovers)| *recovers == Some(name))
-}
-
 /// The built-in event types, in the matrix's order.
 #[must_use]
 pub fn built_in() -> Vec<EventType> {
@@ -146,6 +143,7 @@ pub fn built_in() -> Vec<EventType> {
             group: group.to_owned(),
             severity,
             recovers: recovers.map(str::to_owned),
+            is_recovered: BUILT_IN.iter().any(|(.., of_other)| *of_other == Some(name)),
             built_in: true,
         })
         .collect()
@@ -183,6 +181,10 @@ impl Catalogue {
             let at =
                 types.iter().rposition(|other| other.group == event_type.group).map_or(types.len(), |last| last + 1);
             types.insert(at, event_type);
+        }
+        let recovered: Vec<String> = types.iter().filter_map(|event_type| event_type.recovers.clone()).collect();
+        for event_type in &mut types {
+            event_type.is_recovered = recovered.contains(&event_type.name);
         }
         Self(types)
     }
@@ -273,10 +275,13 @@ mod tests {
             short: name.to_owned(),
             group: group.to_owned(),
             severity: Severity::Info,
-            recovers: None,
+            recovers: (name == "x.y").then(|| "disk.full".to_owned()),
+            is_recovered: false,
             built_in: false,
         };
         let catalogue = Catalogue::new(vec![own("disk.full", "servers"), own("x.y", "custom")]);
+        let recovered: Vec<_> = catalogue.types().iter().filter(|one| one.is_recovered).map(|one| &one.name).collect();
+        assert_eq!(recovered, ["server.stopped", "disk.full", "job.fail"]);
         let names: Vec<_> = catalogue.types().iter().map(|event_type| event_type.name.as_str()).collect();
         assert_eq!(names[8], "disk.full");
         assert_eq!(names[16], "x.y");

@@ -87,6 +87,8 @@ pub enum Command {
         group: String,
         /// How it is meant.
         severity: Severity,
+        /// The type whose trouble it ends.
+        recovers: Option<String>,
     },
     /// An event type of the account's own goes; its events stay.
     RemoveEventType {

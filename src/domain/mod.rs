@@ -28,7 +28,11 @@ pub mod destination;
 
 pub mod payload;
 
+pub mod subject;
+
 pub mod event;
+
+pub mod sample;
 
 pub mod message;
 

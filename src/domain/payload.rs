@@ -102,14 +102,14 @@ impl Payload {
     /// The text of a member, or of a member within it (`server.name`), when it is there and no object, list or null.
     #[must_use]
     pub fn text(&self, path: &str) -> Option<String> {
+        self.first_text(&[path])
+    }
+
+    /// The first of these that is there, as [`Payload::text`] finds it.
+    #[must_use]
+    pub fn first_text(&self, paths: &[&str]) -> Option<String> {
         let value: serde_json::Value = serde_json::from_str(&self.0).ok()?;
-        let found = path.split('.').try_fold(&value, |value, name| value.get(name))?;
-        match found {
-            serde_json::Value::String(text) => Some(text.clone()),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            serde_json::Value::Bool(flag) => Some(flag.to_string()),
-            _ => None,
-        }
+        paths.iter().find_map(|path| text_at(&value, path))
     }
 }
 
@@ -117,6 +117,15 @@ impl Serialize for Payload {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
         raw.serialize(serializer)
+    }
+}
+
+fn text_at(value: &serde_json::Value, path: &str) -> Option<String> {
+    match path.split('.').try_fold(value, |value, name| value.get(name))? {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        serde_json::Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
     }
 }
 

@@ -11,10 +11,12 @@ use crate::domain::catalogue::EventType;
 use crate::domain::event::{Accepted, IDEMPOTENCY_KEY_BYTES_MAX, NewEvent};
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::matrix::{FanOut, fan_out};
+use crate::domain::time::Timestamp;
 use crate::store::error::{AcceptError, StoreError};
 use crate::store::events::event_id;
 use crate::store::matrix::{AccountSetup, read_setup};
 use crate::store::queue::Waiting;
+use crate::store::trouble::Troubles;
 use crate::store::writer::{Incoming, Numbers, Session};
 
 type Answer = Result<Accepted, AcceptError>;
@@ -34,6 +36,14 @@ struct Rows {
     events: Vec<Value>,
     deliveries: Vec<Value>,
     names: Vec<Value>,
+}
+
+/// What the message of a test says besides its sample.
+pub(crate) struct Tester<'a> {
+    /// Who sends it.
+    pub(crate) login: &'a str,
+    /// Of a recovery: when its made-up failure began.
+    pub(crate) down_since: Option<Timestamp>,
 }
 
 /// Whether an event can be accepted, and as which type.
@@ -58,17 +68,19 @@ impl Session {
     pub(crate) async fn accept(&mut self, callers: &[Incoming]) -> Result<Vec<Vec<Answer>>, StoreError> {
         self.read_setups(callers.iter().flat_map(|(events, _)| events)).await?;
         let mut known = self.read_known(callers.iter().flat_map(|(events, _)| events)).await?;
+        let mut troubles = self.read_troubles(callers.iter().flat_map(|(events, _)| events)).await?;
         let mut numbers = self.numbers().await?;
         let mut rows = Rows::default();
         let mut answers = Vec::with_capacity(callers.len());
         for (events, _) in callers {
             let mut of_caller = Vec::with_capacity(events.len());
             for event in events {
-                of_caller.push(self.accept_one(event, &mut known, &mut numbers, &mut rows)?);
+                of_caller.push(self.accept_one(event, &mut known, &mut troubles, &mut numbers, &mut rows)?);
             }
             answers.push(of_caller);
         }
         self.insert(rows).await?;
+        self.write_troubles(troubles).await?;
         self.numbers = Some(numbers);
         Ok(answers)
     }
@@ -77,6 +89,7 @@ impl Session {
         &mut self,
         event: &NewEvent,
         known: &mut HashMap<Named, Known>,
+        troubles: &mut Troubles,
         numbers: &mut Numbers,
         rows: &mut Rows,
     ) -> Result<Answer, StoreError> {
@@ -100,6 +113,7 @@ impl Session {
         let to = fan_out(setup.account.profile.status, event_type, &setup.preferences, &setup.targets);
         let id = self.new_event_id()?;
         let deliveries = self.queue(id, account, &event_type.name, event.data.as_str(), false, &to, numbers, rows);
+        troubles.note(account, event_type, &event.data, numbers.event, self.now);
         if let Some((name, fingerprint)) = name.zip(fingerprint) {
             rows.names.push(json!([name.0, name.1, numbers.event, hex(&fingerprint)]));
             known.insert(name, Known { id, fingerprint });
@@ -113,6 +127,7 @@ impl Session {
         account: i64,
         event_type: &str,
         data: &str,
+        tester: Tester<'_>,
         to: &FanOut,
     ) -> Result<Vec<DeliveryId>, StoreError> {
         let mut numbers = self.numbers().await?;
@@ -120,6 +135,12 @@ impl Session {
         let id = self.new_event_id()?;
         let deliveries = self.queue(id, account, event_type, data, true, to, &mut numbers, &mut rows);
         self.insert(rows).await?;
+        sqlx::query("UPDATE event SET tester = ?, down_since = ? WHERE id = ?")
+            .bind(tester.login)
+            .bind(tester.down_since.map(Timestamp::millis))
+            .bind(numbers.event)
+            .execute(&mut self.connection)
+            .await?;
         self.numbers = Some(numbers);
         Ok(deliveries.into_iter().map(|(delivery, _)| delivery).collect())
     }

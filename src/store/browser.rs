@@ -35,7 +35,8 @@ impl Store {
         let (row, _) = read_one(&mut transaction, destination).await?;
         let account = read_by_id(&mut transaction, row.account).await?;
         let rows = sqlx::query(
-            "SELECT delivery.id, event.public_id, event.event_type, event.data, event.received_at, event.is_test
+            "SELECT delivery.id, event.public_id, event.event_type, event.data, event.received_at, event.is_test,
+                    event.down_since, event.tester
              FROM delivery JOIN event ON event.id = delivery.event_id
              WHERE delivery.destination_id = ?1 AND delivery.id > ?2 AND delivery.state IN ('pending', 'sending')
              ORDER BY delivery.id LIMIT ?3",
@@ -66,6 +67,8 @@ impl Store {
                     received_at: Timestamp::from_millis(row.try_get(4)?),
                     sent_at: now,
                     test: row.try_get(5)?,
+                    tester: row.try_get(7)?,
+                    down_since: row.try_get::<Option<i64>, _>(6)?.map(Timestamp::from_millis),
                 })
             })
             .collect()

@@ -132,11 +132,12 @@ pub(crate) async fn read_catalogue(
     connection: &mut SqliteConnection,
     account: AccountId,
 ) -> Result<Catalogue, StoreError> {
-    let rows =
-        sqlx::query("SELECT name, title, group_name, severity FROM event_type WHERE account_id = ? ORDER BY name")
-            .bind(account.number())
-            .fetch_all(connection)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT name, title, group_name, severity, recovers FROM event_type WHERE account_id = ? ORDER BY name",
+    )
+    .bind(account.number())
+    .fetch_all(connection)
+    .await?;
     let own: Result<Vec<_>, StoreError> = rows.iter().map(own_type).collect();
     Ok(Catalogue::new(own?))
 }
@@ -150,7 +151,8 @@ fn own_type(row: &SqliteRow) -> Result<EventType, StoreError> {
         title,
         group: row.try_get(2)?,
         severity: Severity::parse(&severity).map_err(StoreError::Damaged)?,
-        recovers: None,
+        recovers: row.try_get(4)?,
+        is_recovered: false,
         built_in: false,
     })
 }

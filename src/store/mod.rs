@@ -41,6 +41,8 @@ mod batch;
 
 mod accept;
 
+mod trouble;
+
 mod finish;
 
 mod commands;

@@ -251,7 +251,8 @@ impl Session {
         let claimed = claimed.iter().map(|row| row.try_get::<i64, _>(0)).collect::<Result<Vec<_>, _>>()?;
         let rows = sqlx::query(
             "SELECT delivery.id, delivery.destination_id, delivery.attempts, delivery.attempts_base, delivery.due_since,
-                    event.public_id, event.event_type, event.received_at, event.is_test, event.data, event.account_id
+                    event.public_id, event.event_type, event.received_at, event.is_test, event.data, event.account_id,
+                    event.down_since, event.tester
              FROM json_each(?) AS claimed
              CROSS JOIN delivery ON delivery.id = claimed.value
              CROSS JOIN event ON event.id = delivery.event_id",
@@ -286,6 +287,8 @@ impl Session {
             received_at: Timestamp::from_millis(row.try_get(7)?),
             sent_at: self.now,
             test: row.try_get(8)?,
+            tester: row.try_get(12)?,
+            down_since: row.try_get::<Option<i64>, _>(11)?.map(Timestamp::from_millis),
         };
         Ok(Claimed {
             destination: DestinationId::new(row.try_get(1)?),
@@ -322,6 +325,7 @@ pub(crate) fn removed_type(name: &str) -> EventType {
         group: String::new(),
         severity: Severity::Info,
         recovers: None,
+        is_recovered: false,
         built_in: false,
     }
 }

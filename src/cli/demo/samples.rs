@@ -130,7 +130,8 @@ async fn add(
     store.run(actor, Command::AddAccount { key: key.clone(), profile }).await?;
     for own in sample.event_type {
         let SampleType { name, title, group, severity } = own;
-        store.run(actor, Command::AddEventType { account: key.clone(), name, title, group, severity }).await?;
+        let account = key.clone();
+        store.run(actor, Command::AddEventType { account, name, title, group, severity, recovers: None }).await?;
     }
     for destination in sample.destination {
         let channel = destination.channel;

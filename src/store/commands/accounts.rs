@@ -86,13 +86,14 @@ pub(crate) async fn edit(
 }
 
 pub(crate) async fn remove(session: &mut Session, actor: &Actor, key: &AccountKey) -> Result<Done, CommandError> {
-    const STATEMENTS: [&str; 11] = [
+    const STATEMENTS: [&str; 12] = [
         "DELETE FROM attempt WHERE delivery_id IN (SELECT delivery.id FROM event JOIN delivery ON delivery.event_id = event.id
          WHERE event.account_id = ?)",
         "DELETE FROM delivery WHERE event_id IN (SELECT id FROM event WHERE account_id = ?)",
         "DELETE FROM idempotency WHERE account_id = ?",
         "DELETE FROM event WHERE account_id = ?",
         "DELETE FROM preference WHERE account_id = ?",
+        "DELETE FROM trouble WHERE account_id = ?",
         "DELETE FROM event_type WHERE account_id = ?",
         "DELETE FROM token WHERE account_id = ?",
         "DELETE FROM enrolment WHERE account_id = ?",
@@ -131,8 +132,8 @@ pub(crate) async fn copy_setup(
     let source = read(&mut session.connection, from).await?;
     let target = read(&mut session.connection, to).await?;
     sqlx::query(
-        "INSERT INTO event_type (account_id, name, title, group_name, severity)
-         SELECT ?2, name, title, group_name, severity FROM event_type WHERE account_id = ?1 ON CONFLICT DO NOTHING",
+        "INSERT INTO event_type (account_id, name, title, group_name, severity, recovers)
+         SELECT ?2, name, title, group_name, severity, recovers FROM event_type WHERE account_id = ?1 ON CONFLICT DO NOTHING",
     )
     .bind(source.id.number())
     .bind(target.id.number())

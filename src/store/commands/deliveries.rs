@@ -9,7 +9,8 @@ use crate::domain::command::{Actor, Done};
 use crate::domain::destination::DestinationState;
 use crate::domain::id::{DeliveryId, DestinationId};
 use crate::domain::matrix::{FanOut, NotSent};
-use crate::domain::message::sample_payload;
+use crate::domain::sample::{SAMPLE_DOWN_FOR, sample_payload};
+use crate::store::accept::Tester;
 use crate::store::accounts::read_by_id;
 use crate::store::commands::Record;
 use crate::store::commands::matrix::unknown_type;
@@ -39,7 +40,9 @@ pub(crate) async fn test(
     let others = Channel::ALL.into_iter().filter(|channel| *channel != destination.channel);
     let to = FanOut { to: vec![id], not_sent: others.map(|channel| (channel, NotSent::OnlyATest)).collect() };
     let data = sample_payload(&event_type.name, session.now);
-    let deliveries = session.accept_test(account.id.number(), &event_type.name, data.as_str(), &to).await?;
+    let down_since = event_type.recovers.as_ref().map(|_| session.now.minus(SAMPLE_DOWN_FOR));
+    let tester = Tester { login: &actor.login, down_since };
+    let deliveries = session.accept_test(account.id.number(), &event_type.name, data.as_str(), tester, &to).await?;
     let says = format!("a test is on its way to {}", destination.label);
     let record = Record {
         account: Some(&account.key),

@@ -23,6 +23,7 @@ pub(crate) struct OwnType<'a> {
     pub(crate) title: &'a str,
     pub(crate) group: &'a str,
     pub(crate) severity: Severity,
+    pub(crate) recovers: Option<&'a str>,
 }
 
 pub(crate) async fn set_cells(
@@ -95,20 +96,43 @@ pub(crate) async fn add_event_type(
     if catalogue.types().iter().filter(|event_type| !event_type.built_in).count() >= OWN_TYPES_MAX {
         return Err(CommandError::Refused(format!("an account has at most {OWN_TYPES_MAX} event types of its own")));
     }
-    sqlx::query("INSERT INTO event_type (account_id, name, title, group_name, severity) VALUES (?, ?, ?, ?, ?)")
-        .bind(account.id.number())
-        .bind(own.name)
-        .bind(own.title.trim())
-        .bind(own.group.trim())
-        .bind(own.severity.name())
-        .execute(&mut session.connection)
-        .await?;
+    let recovers = own.recovers.map(|name| recovered(&catalogue, key, own, name)).transpose()?;
+    sqlx::query(
+        "INSERT INTO event_type (account_id, name, title, group_name, severity, recovers) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(account.id.number())
+    .bind(own.name)
+    .bind(own.title.trim())
+    .bind(own.group.trim())
+    .bind(own.severity.name())
+    .bind(recovers)
+    .execute(&mut session.connection)
+    .await?;
     let says = format!("{key} has the event type {}", own.name);
-    let after = json!({"name": own.name, "title": own.title, "group": own.group, "severity": own.severity});
+    let after = json!({"name": own.name, "title": own.title, "group": own.group, "severity": own.severity,
+                       "recovers": recovers});
     let record =
         Record { account: Some(key), command: "add_event_type", says: &says, before: Value::Null, after, sealed: None };
     let change = session.record(actor, record).await?;
     Ok(Done { says, change: Some(change), ..Done::default() })
+}
+
+/// The type whose trouble an own type ends, as it is stored.
+fn recovered<'a>(
+    catalogue: &'a Catalogue,
+    key: &AccountKey,
+    own: &OwnType<'_>,
+    name: &str,
+) -> Result<&'a str, CommandError> {
+    if own.severity != Severity::Recovery {
+        let problem = format!("{} is no recovery; make its severity recovery, or let it recover nothing", own.name);
+        return Err(CommandError::Invalid(problem));
+    }
+    let other = catalogue.get(name).ok_or_else(|| unknown_type(catalogue, key, name))?;
+    if other.severity != Severity::Failure {
+        return Err(CommandError::Invalid(format!("`{}` is no failure, so nothing can recover it", other.name)));
+    }
+    Ok(&other.name)
 }
 
 pub(crate) async fn remove_event_type(
@@ -133,7 +157,7 @@ pub(crate) async fn remove_event_type(
         .await?;
     let says = format!("{key} no longer has the event type {name}");
     let before = json!({"name": event_type.name, "title": event_type.title, "group": event_type.group,
-                        "severity": event_type.severity});
+                        "severity": event_type.severity, "recovers": event_type.recovers});
     let record = Record {
         account: Some(key),
         command: "remove_event_type",

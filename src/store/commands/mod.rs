@@ -46,8 +46,8 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
         Command::EditAccount { key, profile } => accounts::edit(session, actor, key, profile).await,
         Command::RemoveAccount { key } => accounts::remove(session, actor, key).await,
         Command::CopySetup { from, to } => accounts::copy_setup(session, actor, from, to).await,
-        Command::AddEventType { account, name, title, group, severity } => {
-            let own = matrix::OwnType { name, title, group, severity: *severity };
+        Command::AddEventType { account, name, title, group, severity, recovers } => {
+            let own = matrix::OwnType { name, title, group, severity: *severity, recovers: recovers.as_deref() };
             matrix::add_event_type(session, actor, account, &own).await
         }
         Command::RemoveEventType { account, name } => matrix::remove_event_type(session, actor, account, name).await,

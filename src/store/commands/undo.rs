@@ -152,6 +152,7 @@ fn add_event_type(change: &Change, account: AccountKey) -> Result<Command, Comma
         title: text(before, "title", change)?,
         group: text(before, "group", change)?,
         severity: Severity::parse(&text(before, "severity", change)?).map_err(|_| damaged(change))?,
+        recovers: before.get("recovers").and_then(Value::as_str).map(str::to_owned),
     })
 }
 

@@ -55,6 +55,8 @@ pub fn message() -> Message {
         received_at: Timestamp::from_millis(784_111_777_000),
         sent_at: Timestamp::from_millis(784_111_777_000),
         test: false,
+        tester: None,
+        down_since: None,
     }
 }
 

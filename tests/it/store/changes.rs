@@ -96,6 +96,7 @@ async fn an_accounts_own_event_types_come_and_go() {
         title: "Disk full".to_owned(),
         group: "servers".to_owned(),
         severity: Severity::Failure,
+        recovers: None,
     };
     test.run(add("disk.full")).await.unwrap();
     assert!(matches!(test.run(add("disk.full")).await, Err(CommandError::Refused(_))));

@@ -2,6 +2,8 @@
 
 mod accept;
 
+mod trouble;
+
 mod access;
 
 mod chain;
