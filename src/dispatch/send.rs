@@ -12,6 +12,7 @@ use crate::domain::delivery::{Exchange, Next, Reason, SendError, after_try};
 use crate::domain::id::DeliveryId;
 use crate::domain::retry::Patience;
 use crate::domain::time::{SharedClock, Timestamp};
+use crate::store::failpoint;
 use crate::store::queue::{Claimed, Finished, Health};
 
 /// A send that has ended.
@@ -46,6 +47,7 @@ pub async fn send(
     let started_at = clock.now();
     claimed.message.sent_at = started_at;
     let began = Instant::now();
+    failpoint::pass("send.before");
     let exchange = match settings {
         Ok(settings) => {
             let sending = AssertUnwindSafe(senders.send(&settings, &claimed.message)).catch_unwind();
@@ -57,6 +59,7 @@ pub async fn send(
         }
         Err(problem) => broken(&format!("the destination's settings cannot be used: {problem}"), Patience::Short),
     };
+    failpoint::pass("send.after");
     Sent { claimed, started_at, duration: began.elapsed(), exchange }
 }
 

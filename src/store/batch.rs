@@ -44,6 +44,18 @@ impl Batch {
             && self.chores.is_empty()
     }
 
+    /// The failpoints before and after the commit of what this holds.
+    pub(crate) fn failpoints(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let kinds = [
+            (self.accepts.is_empty(), ("accept.before", "accept.after")),
+            (self.commands.is_empty(), ("command.before", "command.after")),
+            (self.reclaims.is_empty(), ("reclaim.before", "reclaim.after")),
+            (self.claims.is_empty(), ("claim.before", "claim.after")),
+            (self.finishes.is_empty(), ("result.before", "result.after")),
+        ];
+        kinds.into_iter().filter(|(absent, _)| !absent).map(|(_, points)| points)
+    }
+
     pub(crate) fn touches_lanes(&self) -> bool {
         !self.commands.is_empty() || !self.reclaims.is_empty()
     }

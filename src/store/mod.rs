@@ -37,6 +37,8 @@ pub mod queue;
 
 pub mod writer;
 
+pub mod failpoint;
+
 mod batch;
 
 mod accept;

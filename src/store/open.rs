@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 
 use crate::domain::time::SharedClock;
 use crate::store::error::OpenError;
+use crate::store::failpoint;
 use crate::store::seal::Sealer;
 use crate::store::writer::{WAITING_MAX, WORK_MAX, Writer};
 use crate::store::{Inner, Options, Revision, Store, watcher};
@@ -113,7 +114,7 @@ fn connect_options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
+        .synchronous(failpoint::synchronous())
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("journal_size_limit", "67108864")
@@ -163,7 +164,9 @@ async fn migrate(path: &Path, is_new: bool) -> Result<(), OpenError> {
     if tables > 0 {
         check_file(&mut connection, path).await?;
     }
+    failpoint::pass("schema.before");
     let run = MIGRATOR.run(&mut connection).await;
+    failpoint::pass("schema.after");
     run.map_err(|error| path_error(path, &format!("its schema cannot be brought up to date: {error}")))?;
     // Switched here, under the lock: it fails at once while another process has the file open, whatever the time-out says.
     sqlx::query("PRAGMA journal_mode = WAL").fetch_one(&mut connection).await?;

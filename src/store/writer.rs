@@ -27,6 +27,7 @@ use crate::store::access::Chore;
 use crate::store::batch::{Answers, Batch};
 use crate::store::commands;
 use crate::store::error::{AcceptError, CommandError, StoreError};
+use crate::store::failpoint;
 use crate::store::matrix::AccountSetup;
 use crate::store::queue::{Claimed, Deliverer, Finished, NewWork};
 use crate::store::seal::Sealer;
@@ -283,7 +284,9 @@ impl Writer {
         for (deliveries, lease_ends, _) in &batch.claims {
             answers.claimed.push(self.session.claim(deliveries, *lease_ends).await?);
         }
+        batch.failpoints().for_each(|(before, _)| failpoint::pass(before));
         sqlx::query("COMMIT").execute(&mut self.session.connection).await?;
+        batch.failpoints().for_each(|(_, after)| failpoint::pass(after));
         Ok(answers)
     }
 
