@@ -200,6 +200,12 @@ pub const fn is_fetched(settings: &Settings) -> bool {
     matches!(settings, Settings::Browser(settings) if browser::is_fetched(settings))
 }
 
+/// Whether nothing may overtake what was accepted before it, also when that waits to be tried again.
+#[must_use]
+pub const fn is_ordered(settings: &Settings) -> bool {
+    matches!(settings, Settings::Webhook(settings) if webhook::is_ordered(settings))
+}
+
 /// Why the senders could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {

@@ -48,8 +48,8 @@ pub const FIELDS: &[Field] = &[
     },
     Field {
         name: "ordered",
-        title: "One at a time",
-        help: "send the next one only when this one has been answered; slower",
+        title: "In order",
+        help: "one at a time; one that waits to be tried again holds those after it",
         kind: FieldKind::Flag,
         required: false,
         default: "false",
@@ -121,6 +121,12 @@ pub fn host_of(url: &str) -> String {
 #[must_use]
 pub fn lane(settings: &Settings) -> LaneRules {
     LaneRules { concurrency: if settings.ordered { 1 } else { CONCURRENCY }, rate: None, gate: None }
+}
+
+/// Whether nothing may overtake what came before it.
+#[must_use]
+pub const fn is_ordered(settings: &Settings) -> bool {
+    settings.ordered
 }
 
 /// Sends one message.

@@ -48,7 +48,7 @@ impl Engine {
                     }
                 }
                 for (delivery, id) in asked.into_iter().filter(|(delivery, _)| !got.contains(delivery)) {
-                    self.lanes.touch(id).claimed.remove(&delivery);
+                    self.lanes.touch(id).ended(delivery);
                 }
             }
             Err(error) => {
@@ -104,7 +104,7 @@ impl Engine {
         }
         for result in results {
             let lane = self.lanes.touch(result.destination);
-            lane.claimed.remove(&result.delivery);
+            lane.ended(result.delivery);
             if let Next::Retry { at, .. } = result.next {
                 lane.push(Waiting { delivery: result.delivery, due_at: at });
             }
@@ -131,7 +131,7 @@ impl Engine {
         let setup = setup.unwrap_or_else(|| Setup { state: DestinationState::Disabled, ..unusable("it was removed") });
         let lane = self.lanes.touch(id);
         lane.set_up(setup, now);
-        if !lane.may_send() {
+        if !lane.may_send() || (lane.strict && lane.claimed.len() > 1) {
             // What was claimed and not begun goes back; the writer ends it if the destination is no more.
             for claimed in std::mem::take(&mut lane.ready) {
                 self.results.push(release(&claimed, now));
@@ -144,13 +144,14 @@ impl Engine {
         let held = self.senders.waits_for(channel).is_some();
         match channels::parse(channel, &lane.fields) {
             Ok(settings) => {
-                let is_fetched = channels::is_fetched(&settings);
+                let (is_fetched, strict) = (channels::is_fetched(&settings), channels::is_ordered(&settings));
                 Setup {
                     rules: channels::lane(&settings),
                     settings: Ok(Arc::new(settings)),
                     state: lane.destination.state,
                     failing_since: lane.destination.failing_since,
                     held: held || is_fetched,
+                    strict,
                 }
             }
             Err(errors) => {
@@ -217,5 +218,6 @@ fn unusable(problem: &str) -> Setup {
         state: DestinationState::Enabled,
         failing_since: None,
         held: false,
+        strict: false,
     }
 }

@@ -73,7 +73,7 @@ pub struct Engine {
     pub(crate) lanes_seen: u64,
     pub(crate) last_change: i64,
     pub(crate) lanes: Lanes,
-    heads: Vec<DestinationId>,
+    heads: Vec<(DestinationId, bool)>,
     claims: Vec<(DeliveryId, DestinationId)>,
     pub(crate) results: Vec<Finished>,
     pub(crate) blocked: Vec<DestinationId>,
@@ -213,7 +213,7 @@ impl Engine {
                 let store = self.store.clone();
                 self.jobs.push(Box::pin(async move { Done::Setup(id, store.lane(id).await) }));
             }
-            Want::Head => self.heads.push(id),
+            Want::Head(strict) => self.heads.push((id, strict)),
             Want::Claim(deliveries) => {
                 self.claims.extend(deliveries.into_iter().map(|delivery| (delivery, id)));
                 self.lanes.activate(id);
@@ -265,11 +265,11 @@ impl Engine {
 
     fn read_heads(&mut self) {
         if !self.heads.is_empty() && self.asked.insert(Kind::Heads) {
-            let ids: Vec<_> = self.heads.drain(..self.heads.len().min(HEADS_MAX)).collect();
+            let lanes: Vec<_> = self.heads.drain(..self.heads.len().min(HEADS_MAX)).collect();
             let store = self.store.clone();
             self.jobs.push(Box::pin(async move {
-                let heads = store.lane_heads(&ids).await;
-                Done::Heads(ids, heads)
+                let heads = store.lane_heads(&lanes).await;
+                Done::Heads(lanes.into_iter().map(|(id, _)| id).collect(), heads)
             }));
         }
     }

@@ -1,4 +1,10 @@
 //! The beginning of a lane: the first deliveries that wait, in the order in which they are due, as far as they are known.
+//!
+//! In a strict lane nothing overtakes: the head is read anew after each send, and holds only the earliest accepted delivery,
+//! whenever that is due, and the tests. So one that waits for its retry holds all that were accepted after it, until it is
+//! delivered, fails for good, or is cancelled. A replay takes the place that its number gives it, before whatever came in
+//! later. Tests neither hold nor are held: somebody sits and waits for their answer, often to see whether what holds the
+//! lane is over.
 
 use std::collections::BTreeSet;
 

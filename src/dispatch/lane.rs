@@ -36,6 +36,8 @@ pub struct Setup {
     pub failing_since: Option<Timestamp>,
     /// Whether the channel cannot be served at all by this process.
     pub held: bool,
+    /// Whether nothing may overtake what was accepted before it.
+    pub strict: bool,
 }
 
 /// What a lane wants next.
@@ -43,8 +45,8 @@ pub struct Setup {
 pub enum Want {
     /// Its set-up must be read.
     Setup,
-    /// Its head must be read.
-    Head,
+    /// Its head must be read; `true`: as that of a strict lane.
+    Head(bool),
     /// These are due and may be sent: claim them.
     Claim(Vec<DeliveryId>),
     /// Nothing before that time.
@@ -57,6 +59,8 @@ pub enum Want {
 #[derive(Debug, Default)]
 pub struct Lane {
     setup: Option<Setup>,
+    /// As the last set-up said, which is what the head was read for.
+    pub strict: bool,
     /// Somebody may have changed the set-up since its read was asked for, which that read may or may not see.
     setup_missed: bool,
     bucket: Option<Bucket>,
@@ -97,6 +101,10 @@ impl Lane {
         if self.rate != setup.rules.rate {
             self.rate = setup.rules.rate;
             self.bucket = setup.rules.rate.map(|rate| Bucket::new(rate, now));
+        }
+        // What is known by one order says nothing of the other.
+        if std::mem::replace(&mut self.strict, setup.strict) != setup.strict {
+            self.head = Head::default();
         }
         self.setup = Some(setup);
     }
@@ -139,7 +147,9 @@ impl Lane {
 
     /// A delivery that is pending since just now.
     pub fn push(&mut self, waiting: Waiting) {
-        if !self.claimed.contains(&waiting.delivery) {
+        if self.strict {
+            self.head.is_stale();
+        } else if !self.claimed.contains(&waiting.delivery) {
             self.head.push(waiting);
         }
     }
@@ -159,6 +169,13 @@ impl Lane {
     pub fn clock_went_back(&mut self, by: Duration) {
         self.hold_until = self.hold_until.minus(by);
         self.head.is_stale();
+    }
+
+    /// A claim is at an end: what follows is written.
+    pub fn ended(&mut self, delivery: DeliveryId) {
+        if self.claimed.remove(&delivery) && self.strict {
+            self.head.is_stale();
+        }
     }
 
     /// Takes back a claim that was asked for and did not come about.
@@ -221,7 +238,7 @@ impl Lane {
             if free > 0 && self.head.must_be_read() {
                 self.reading = true;
                 self.head.asked();
-                return Want::Head;
+                return Want::Head(self.strict);
             }
             return self.head.next().filter(|_| free > 0).map_or(Want::Nothing, Want::At);
         }
@@ -244,10 +261,9 @@ mod tests {
         let mut lane = Lane::default();
         assert_eq!(lane.want(NOW, NOW), Want::Setup);
         let rules = LaneRules { concurrency, rate, gate: None };
-        let settings = Err("never sent in this test".to_owned());
-        let state = DestinationState::Enabled;
-        lane.set_up(Setup { settings, rules, state, failing_since: None, held: false }, NOW);
-        assert_eq!(lane.want(NOW, NOW), Want::Head);
+        let (settings, state) = (Err("never sent in this test".to_owned()), DestinationState::Enabled);
+        lane.set_up(Setup { settings, rules, state, failing_since: None, held: false, strict: false }, NOW);
+        assert_eq!(lane.want(NOW, NOW), Want::Head(false));
         let head = (1..=waiting).map(|id| Waiting { delivery: DeliveryId::new(id), due_at: NOW });
         lane.set_head(head.take(HEAD_MAX));
         lane
@@ -283,7 +299,7 @@ mod tests {
             assert_eq!(claims(&lane.want(NOW, NOW)), 16);
             lane.claimed.clear();
         }
-        assert_eq!(lane.want(NOW, NOW), Want::Head, "as many as fit were read, so there may be more");
+        assert_eq!(lane.want(NOW, NOW), Want::Head(false), "as many as fit were read, so there may be more");
     }
 
     #[test]
@@ -328,10 +344,10 @@ mod tests {
         let later = NOW.plus(Duration::from_mins(5));
         lane.push(Waiting { delivery: DeliveryId::new(1), due_at: later });
         lane.head_is_stale();
-        assert_eq!(lane.want(NOW, NOW), Want::Head, "another process may have put something before it");
+        assert_eq!(lane.want(NOW, NOW), Want::Head(false), "another process may have put something before it");
         lane.push(Waiting { delivery: DeliveryId::new(2), due_at: NOW });
         lane.set_head([Waiting { delivery: DeliveryId::new(1), due_at: later }].into_iter());
-        assert_eq!(lane.want(NOW, NOW), Want::Head, "the read may have been too early to see number 2");
+        assert_eq!(lane.want(NOW, NOW), Want::Head(false), "the read may have been too early to see number 2");
         lane.set_head([1, 2].map(|id| Waiting { delivery: DeliveryId::new(id), due_at: NOW }).into_iter());
         assert_eq!(lane.want(NOW, NOW), Want::Claim(vec![DeliveryId::new(1)]));
     }
@@ -340,7 +356,7 @@ mod tests {
     fn a_long_future_is_read_once() {
         let mut lane = lane(1, None, 0);
         lane.head_is_stale();
-        assert_eq!(lane.want(NOW, NOW), Want::Head);
+        assert_eq!(lane.want(NOW, NOW), Want::Head(false));
         let later = NOW.plus(Duration::from_mins(5));
         lane.set_head((1..=256).map(|id| Waiting { delivery: DeliveryId::new(id), due_at: later }));
         assert_eq!(lane.want(NOW, NOW), Want::At(later));
@@ -377,8 +393,7 @@ mod tests {
     fn a_paused_or_held_lane_wants_nothing() {
         for (state, held) in [(DestinationState::Paused, false), (DestinationState::Enabled, true)] {
             let mut lane = lane(1, None, 3);
-            let setup = Setup { state, held, ..lane.setup().cloned().unwrap() };
-            lane.set_up(setup, NOW);
+            lane.set_up(Setup { state, held, ..lane.setup().cloned().unwrap() }, NOW);
             assert_eq!(lane.want(NOW, NOW), Want::Nothing);
         }
     }

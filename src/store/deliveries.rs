@@ -217,7 +217,13 @@ macro_rules! delivery_columns {
              WHEN destination.state = 'paused' THEN destination.state_reason
              WHEN destination.channel = 'browser' AND json_type(destination.fields, '$.endpoint') IS NULL
              THEN 'its page is not open in the browser; it is shown when it is'
-             ELSE (SELECT holds ->> destination.channel FROM deliverer WHERE id = 1) END),
+             ELSE coalesce((SELECT holds ->> destination.channel FROM deliverer WHERE id = 1), (
+                SELECT 'an earlier one, dlv_' || earlier.id || ', goes first' FROM delivery AS earlier INDEXED BY delivery_order
+                JOIN event AS its ON its.id = earlier.event_id
+                WHERE earlier.state = 'pending' AND earlier.destination_id = delivery.destination_id
+                  AND destination.fields ->> 'ordered' = 1 AND event.is_test = 0 AND its.is_test = 0
+                  AND earlier.id < delivery.id
+                ORDER BY earlier.id LIMIT 1)) END),
          delivery.duration_ms, delivery.created_at, delivery.updated_at,
          CASE delivery.state WHEN 'pending' THEN delivery.due_at END, event.is_test"
     };

@@ -154,13 +154,20 @@ impl Store {
         Ok(Lanes { due, last_change })
     }
 
-    /// The first pending deliveries of each lane, at most [`HEAD_MAX`] a lane, in the order in which they are due. What
+    /// The first pending deliveries of each lane, at most [`HEAD_MAX`] a lane, in the order in which they are due; of a
+    /// strict lane (`true`) only the earliest accepted one, and before it the tests that are due, which wait for nobody. What
     /// was never tried, or not since its replay, is due at once, also when the clock has been set back since.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn lane_heads(&self, lanes: &[DestinationId]) -> Result<Vec<(DestinationId, Waiting)>, StoreError> {
-        let ids = serde_json::Value::from(lanes.iter().map(|id| id.number()).collect::<Vec<_>>()).to_string();
+    pub async fn lane_heads(
+        &self,
+        lanes: &[(DestinationId, bool)],
+    ) -> Result<Vec<(DestinationId, Waiting)>, StoreError> {
+        let ids = |wanted: bool| {
+            let of_kind = lanes.iter().filter(|(_, strict)| *strict == wanted).map(|(id, _)| id.number());
+            serde_json::Value::from(of_kind.collect::<Vec<_>>()).to_string()
+        };
         let rows = sqlx::query(
             "SELECT delivery.destination_id, delivery.id,
                     CASE WHEN delivery.due_at = delivery.due_since THEN min(delivery.due_at, ?3) ELSE delivery.due_at END
@@ -168,11 +175,27 @@ impl Store {
              CROSS JOIN delivery ON delivery.id IN (
                 SELECT id FROM delivery WHERE state = 'pending' AND destination_id = lane.value
                 ORDER BY due_at, id LIMIT ?2)
-             ORDER BY delivery.due_at, delivery.id",
+             UNION ALL
+             SELECT delivery.destination_id, delivery.id,
+                    CASE WHEN delivery.due_at = delivery.due_since THEN min(delivery.due_at, ?3) ELSE delivery.due_at END
+             FROM json_each(?4) AS lane
+             CROSS JOIN delivery ON delivery.id = (
+                SELECT delivery.id FROM delivery INDEXED BY delivery_order
+                CROSS JOIN event ON event.id = delivery.event_id
+                WHERE delivery.state = 'pending' AND delivery.destination_id = lane.value AND event.is_test = 0
+                ORDER BY delivery.id LIMIT 1)
+             UNION ALL
+             SELECT delivery.destination_id, delivery.id, CASE WHEN delivery.due_at <= ?3 THEN 0 ELSE delivery.due_at END
+             FROM json_each(?4) AS lane
+             CROSS JOIN event ON event.is_test = 1
+             CROSS JOIN delivery ON delivery.event_id = event.id
+             WHERE delivery.state = 'pending' AND delivery.destination_id = lane.value
+             ORDER BY 3, 2",
         )
-        .bind(ids)
+        .bind(ids(false))
         .bind(u32::try_from(HEAD_MAX).unwrap_or(u32::MAX))
         .bind(self.clock().now().millis())
+        .bind(ids(true))
         .fetch_all(self.readers())
         .await?;
         rows.iter()

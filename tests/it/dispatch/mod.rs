@@ -8,6 +8,8 @@ mod orders;
 
 mod outcomes;
 
+mod strict;
+
 use std::time::Duration;
 
 use bellboard::channels::{self, Senders};

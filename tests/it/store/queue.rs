@@ -64,7 +64,7 @@ async fn a_delivery_is_claimed_once_and_sent_as_it_came() {
     let delivery = test.emit("job.fail", r#"{"n":1}"#).await.deliveries[0].0;
     let lanes = test.store.lanes().await.unwrap().due;
     assert_eq!(lanes.len(), 1);
-    let heads = test.store.lane_heads(&[lanes[0].0]).await.unwrap();
+    let heads = test.store.lane_heads(&[(lanes[0].0, false)]).await.unwrap();
     assert_eq!((heads.len(), heads[0].1.delivery), (1, delivery));
     let claimed = claim(&test, delivery).await;
     assert_eq!((claimed.message.attempt, claimed.tries), (1, 1));
