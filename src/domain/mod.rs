@@ -41,3 +41,5 @@ pub mod delivery;
 pub mod retry;
 
 pub mod command;
+
+pub mod role;

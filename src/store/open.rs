@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 
+use crate::domain::role::Role;
 use crate::domain::time::SharedClock;
 use crate::store::error::OpenError;
 use crate::store::failpoint;
@@ -82,6 +83,7 @@ impl Store {
                 revision,
                 work,
             }),
+            role: Role::Administer,
         })
     }
 
@@ -105,7 +107,7 @@ impl Store {
             .await?;
         let inner =
             Inner { path, clock, readers, sealer, requests: Some(requests), revision, work: Mutex::new(Some(work)) };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), role: Role::Administer })
     }
 }
 

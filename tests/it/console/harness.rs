@@ -165,6 +165,7 @@ async fn app(test: &TestStore) -> (App, mpsc::UnboundedReceiver<JobDone>) {
             color: false,
             zone: TimeZone::UTC,
             enrolment_url: Some("https://bells.acme.test/browser/#".to_owned()),
+            restricted: false,
         },
         clock: test.clock.clone(),
         read_only: test.store.is_read_only(),
