@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use crate::cli::confirm::{DECLINED, confirm};
 use crate::cli::failure::Failure;
 use crate::cli::query::DeliveryQuery;
+use crate::cli::replays::{Again, Missed, Replays};
 use crate::cli::session::Session;
 use crate::cli::show::{self, DoneObject, counted};
 use crate::domain::command::{Command, Done};
@@ -25,8 +26,16 @@ pub enum Deliveries {
         /// Which, as `dlv_17`
         delivery: DeliveryId,
     },
-    /// Send again: one delivery, or all that match; those that have not ended are passed over
-    Replay(Bulk),
+    /// Send again: one delivery, or all that match: those that failed, unless --state says otherwise
+    Replay(Again),
+    /// Send what was never tried and would go somewhere now: its channel was off, had no destination, was disabled or muted
+    SendMissed(Missed),
+    /// Bulk replays: how far they are, and how to end one
+    Replays {
+        /// What to do with them; lists them when nothing is said.
+        #[command(subcommand)]
+        command: Option<Replays>,
+    },
     /// Do not try further: one delivery, or all that match; those that have ended are passed over
     Cancel(Bulk),
 }
@@ -75,10 +84,10 @@ impl Deliveries {
         match self {
             Self::List(which) => list(session, &store, which).await,
             Self::Show { delivery } => show_one(session, &store, delivery).await,
-            Self::Replay(which) => {
-                which.run(session, &store, "Send again", |id| Command::Replay { deliveries: id }).await
-            }
-            Self::Cancel(which) => which.run(session, &store, "Cancel", |id| Command::Cancel { deliveries: id }).await,
+            Self::Replay(which) => which.run(session, &store).await,
+            Self::SendMissed(which) => which.run(session, &store).await,
+            Self::Replays { command } => command.unwrap_or(Replays::List).run(session, &store).await,
+            Self::Cancel(which) => which.run(session, &store).await,
         }
     }
 }
@@ -163,18 +172,12 @@ fn nothing(session: &Session, says: &str) -> Result<(), Failure> {
 }
 
 impl Bulk {
-    async fn run(
-        self,
-        session: &Session,
-        store: &Store,
-        verb: &str,
-        command: fn(Vec<DeliveryId>) -> Command,
-    ) -> Result<(), Failure> {
+    async fn run(self, session: &Session, store: &Store) -> Result<(), Failure> {
         if let Some(id) = self.delivery {
             if !self.query.is_empty() {
                 return Err(Failure::usage("name one delivery, or say which with the options, not both"));
             }
-            let done = session.change(store, command(vec![id])).await?;
+            let done = session.change(store, Command::Cancel { deliveries: vec![id] }).await?;
             return Ok(session.out.either(&DoneObject::from(&done), &done.says)?);
         }
         if self.query.is_empty() {
@@ -186,13 +189,13 @@ impl Bulk {
         if ids.is_empty() {
             return nothing(session, "no delivery matches, so nothing was changed");
         }
-        let question = format!("{verb} {}?", counted(ids.len(), "delivery", "deliveries"));
+        let question = format!("Cancel {}?", counted(ids.len(), "delivery", "deliveries"));
         if !confirm(session.out, &question, self.yes)? {
             return nothing(session, DECLINED);
         }
         let mut all = Done::default();
         for page in ids.chunks(PAGE) {
-            let done = session.change(store, command(page.to_vec())).await?;
+            let done = session.change(store, Command::Cancel { deliveries: page.to_vec() }).await?;
             all.deliveries.extend(done.deliveries);
             all.change = done.change.or(all.change);
             all.says = done.says;

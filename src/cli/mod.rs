@@ -55,6 +55,8 @@ pub mod matrix;
 
 pub mod deliveries;
 
+pub mod replays;
+
 pub mod events;
 
 pub mod tokens;

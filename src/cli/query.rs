@@ -18,6 +18,8 @@ pub enum Moment {
     At(Timestamp),
     /// So long before now.
     Ago(Duration),
+    /// The last midnight, in this machine's zone.
+    Today,
 }
 
 impl Moment {
@@ -26,10 +28,13 @@ impl Moment {
     /// # Errors
     /// When the text is none of them.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "today" {
+            return Ok(Self::Today);
+        }
         if let Ok(ago) = parse_duration(text) {
             return Ok(Self::Ago(ago));
         }
-        Timestamp::parse(text).map(Self::At).map_err(|problem| format!("{problem}, or 2h for two hours ago"))
+        Timestamp::parse(text).map(Self::At).map_err(|problem| format!("{problem}, 2h for two hours ago, or today"))
     }
 
     /// The point in time, seen from `now`.
@@ -38,6 +43,7 @@ impl Moment {
         match self {
             Self::At(at) => at,
             Self::Ago(ago) => now.minus(ago),
+            Self::Today => now.start_of_day(&jiff::tz::TimeZone::system()),
         }
     }
 }
@@ -64,7 +70,7 @@ pub struct DeliveryQuery {
     /// Only in this state: pending, sending, delivered, failed or cancelled
     #[arg(long, value_parser = DeliveryState::parse)]
     pub state: Option<DeliveryState>,
-    /// Only since then: 2h (ago), 2026-05-04, or 2026-05-04T10:00:00Z
+    /// Only since then: 2h (ago), today, 2026-05-04, or 2026-05-04T10:00:00Z
     #[arg(long, value_name = "WHEN", value_parser = Moment::parse)]
     pub since: Option<Moment>,
     /// Only until then, written likewise
@@ -117,9 +123,11 @@ mod tests {
         check("2h", 2_800_000);
         check("1970-01-02", 86_400_000);
         check("1970-01-01T00:00:05Z", 5_000);
+        assert_eq!(Moment::parse("today"), Ok(Moment::Today));
         assert_eq!(
             Moment::parse("yesterday"),
-            Err("`yesterday` is no time; write 2026-05-04 or 2026-05-04T10:00:00Z, or 2h for two hours ago".to_owned())
+            Err("`yesterday` is no time; write 2026-05-04 or 2026-05-04T10:00:00Z, 2h for two hours ago, or today"
+                .to_owned())
         );
     }
 }

@@ -25,6 +25,8 @@ pub mod send;
 
 pub mod engine;
 
+pub mod upkeep;
+
 mod answers;
 
 use std::time::Duration;
@@ -128,9 +130,11 @@ pub fn start(store: Store, senders: Senders, options: Options) -> Handle {
     let task = tokio::spawn(async move {
         let mut paused = false;
         let Some(lock) = take_lock(&store, &mut word_receiver, &mut paused, &status_sender).await else { return };
+        let upkeep = tokio::spawn(upkeep::run(store.clone(), status_sender.subscribe()));
         let mut engine = Engine::new(store, senders, options, status_sender);
         engine.paused = paused;
         engine.run(word_receiver).await;
+        upkeep.abort();
         drop(lock);
     });
     Handle { words, status, task }

@@ -10,8 +10,9 @@ use crate::domain::account::{AccountKey, Profile};
 use crate::domain::catalogue::Severity;
 use crate::domain::channel::Channel;
 use crate::domain::destination::{DestinationState, FieldValues};
-use crate::domain::id::{ChangeId, DeliveryId, DestinationId, TokenId};
+use crate::domain::id::{ChangeId, DeliveryId, DestinationId, ReplayId, TokenId};
 use crate::domain::matrix::CellSetting;
+use crate::domain::replay::ReplayItem;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 
@@ -144,6 +145,20 @@ pub enum Command {
         /// Which; those that have not ended are passed over.
         deliveries: Vec<DeliveryId>,
     },
+    /// Many at once, exactly these, at a pace that leaves room for others; the process that delivers does it.
+    StartReplay {
+        /// Whose, when it is of one account.
+        account: Option<AccountKey>,
+        /// What they are, for people.
+        what: String,
+        /// Which; those that cannot be sent when their turn comes are passed over.
+        items: Vec<ReplayItem>,
+    },
+    /// A replay sends nothing more; what it has sent stays sent.
+    CancelReplay {
+        /// Which.
+        id: ReplayId,
+    },
     /// These deliveries are not to be tried any more.
     Cancel {
         /// Which; those that have ended or are being sent are passed over.
@@ -218,6 +233,8 @@ pub struct Done {
     pub destination: Option<DestinationId>,
     /// The deliveries that were made or moved.
     pub deliveries: Vec<DeliveryId>,
+    /// The bulk replay that was started.
+    pub replay: Option<ReplayId>,
     /// Text that was made and is shown this once.
     pub secret: Option<Secret>,
 }

@@ -86,6 +86,11 @@ numbered_id!(
     TokenId, "token", "tok_"
 );
 
+numbered_id!(
+    /// A bulk replay: `rpl_` and a number.
+    ReplayId, "replay", "rpl_"
+);
+
 /// An event's public id: `evt_` and a UUIDv7 (RFC 9562 section 5.7) in its 32 hex digits. It is also the `webhook-id` that
 /// receivers know the event by, the same for every attempt and replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -40,6 +40,8 @@ pub mod delivery;
 
 pub mod retry;
 
+pub mod replay;
+
 pub mod command;
 
 pub mod role;

@@ -56,6 +56,12 @@ impl Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or_default().to_zoned_datetime(zone.clone())
     }
 
+    /// The midnight in a time zone that was last before this.
+    #[must_use]
+    pub fn start_of_day(self, zone: &jiff::tz::TimeZone) -> Self {
+        self.in_zone(zone).start_of_day().map_or(self, |midnight| Self(midnight.timestamp().as_millisecond()))
+    }
+
     /// Reads RFC 3339, or a plain date meaning its midnight in UTC.
     ///
     /// # Errors
@@ -208,6 +214,8 @@ mod tests {
         assert_eq!(Timestamp::parse("2023-11-14T22:13:20.007Z").map(Timestamp::millis), Ok(1_700_000_000_007));
         assert_eq!(Timestamp::parse("1970-01-02").map(Timestamp::millis), Ok(86_400_000));
         assert!(Timestamp::parse("yesterday").is_err());
+        let utc = jiff::tz::TimeZone::UTC;
+        assert_eq!(Timestamp::from_millis(86_400_001).start_of_day(&utc).millis(), 86_400_000);
         assert_eq!(Timestamp::from_millis(i64::MAX).plus(Duration::from_secs(1)).millis(), i64::MAX);
     }
 }

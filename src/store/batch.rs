@@ -7,6 +7,7 @@ use crate::domain::time::Timestamp;
 use crate::store::access::Chore;
 use crate::store::error::{AcceptError, CommandError, StoreError};
 use crate::store::queue::{Claimed, Deliverer, Finished};
+use crate::store::upkeep::Upkeep;
 use crate::store::writer::{Incoming, Reply, Request};
 
 /// One transaction's requests, by kind.
@@ -18,6 +19,7 @@ pub(crate) struct Batch {
     pub(crate) commands: Vec<(Actor, Command, Reply<Done, CommandError>)>,
     pub(crate) reclaims: Vec<(Deliverer, Reply<u64>)>,
     pub(crate) chores: Vec<(Chore, Reply<()>)>,
+    pub(crate) upkeep: Vec<(Upkeep, Reply<u64>)>,
     pub(crate) look: bool,
 }
 
@@ -30,6 +32,7 @@ impl Batch {
             Request::Run { actor, command, reply } => self.commands.push((actor, command, reply)),
             Request::Reclaim { deliverer, reply } => self.reclaims.push((deliverer, reply)),
             Request::Chore { chore, reply } => self.chores.push((chore, reply)),
+            Request::Upkeep { task, reply } => self.upkeep.push((task, reply)),
             Request::Look => self.look = true,
             Request::Close { .. } => {}
         }
@@ -42,6 +45,7 @@ impl Batch {
             && self.commands.is_empty()
             && self.reclaims.is_empty()
             && self.chores.is_empty()
+            && self.upkeep.is_empty()
     }
 
     /// The failpoints before and after the commit of what this holds.
@@ -79,6 +83,9 @@ impl Batch {
         for (_, reply) in self.chores {
             let _ = reply.send(Err(error.again()));
         }
+        for (_, reply) in self.upkeep {
+            let _ = reply.send(Err(error.again()));
+        }
     }
 }
 
@@ -89,6 +96,7 @@ pub(crate) struct Answers {
     pub(crate) claimed: Vec<Vec<Claimed>>,
     pub(crate) done: Vec<Result<Done, CommandError>>,
     pub(crate) reclaimed: Vec<u64>,
+    pub(crate) kept_up: Vec<Result<u64, StoreError>>,
 }
 
 impl Answers {
@@ -110,6 +118,9 @@ impl Answers {
         }
         for (_, reply) in batch.chores {
             let _ = reply.send(Ok(()));
+        }
+        for ((_, reply), moved) in batch.upkeep.into_iter().zip(self.kept_up) {
+            let _ = reply.send(moved);
         }
     }
 }

@@ -58,6 +58,24 @@ impl Default for DeliveryFilter {
     }
 }
 
+impl DeliveryFilter {
+    /// What narrows it besides the state, for people, as `of acme over email since 2026-05-04T10:00:00.000Z`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let part = |word: &str, value: Option<String>| value.map(|value| format!("{word} {value}"));
+        let parts = [
+            part("of", self.account.as_ref().map(ToString::to_string)),
+            part("of", self.event.map(|event| event.to_string())),
+            part("over", self.channel.map(|channel| channel.to_string())),
+            part("to", self.destination.map(|destination| destination.to_string())),
+            part("for", self.event_type.clone()),
+            part("since", self.since.map(|since| since.to_string())),
+            part("until", self.until.map(|until| until.to_string())),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// A delivery as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeliveryRow {

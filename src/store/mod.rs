@@ -38,6 +38,9 @@ pub mod queue;
 pub mod writer;
 
 pub mod failpoint;
+pub mod upkeep;
+
+pub mod replays;
 
 mod batch;
 

@@ -31,6 +31,7 @@ use crate::store::failpoint;
 use crate::store::matrix::AccountSetup;
 use crate::store::queue::{Claimed, Deliverer, Finished, NewWork};
 use crate::store::seal::Sealer;
+use crate::store::upkeep::Upkeep;
 
 /// Requests that may wait before callers do.
 pub const WAITING_MAX: usize = 1024;
@@ -105,6 +106,13 @@ pub enum Request {
         /// Answered when it is durable.
         reply: Reply<()>,
     },
+    /// A small step of something that goes on beside the deliveries. When it cannot be done, nothing else suffers.
+    Upkeep {
+        /// What.
+        task: Upkeep,
+        /// How many rows it moved.
+        reply: Reply<u64>,
+    },
     /// Another process may have committed.
     Look,
     /// Write what waits, then end.
@@ -121,6 +129,7 @@ impl Request {
             Self::Claim { deliveries, .. } => deliveries.len(),
             Self::Finish { results, .. } => results.len(),
             Self::Run { .. } | Self::Reclaim { .. } => 64,
+            Self::Upkeep { .. } => 256,
             Self::Chore { .. } => 1,
             Self::Look | Self::Close { .. } => 0,
         }
@@ -274,6 +283,9 @@ impl Writer {
         }
         for (chore, _) in &batch.chores {
             self.session.chore(chore).await?;
+        }
+        for (task, _) in &batch.upkeep {
+            answers.kept_up.push(self.session.upkeep_in_savepoint(task).await?);
         }
         if !batch.accepts.is_empty() {
             answers.accepted = self.session.accept(&batch.accepts).await?;

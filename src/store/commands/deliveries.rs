@@ -18,6 +18,7 @@ use crate::store::destinations::read_one;
 use crate::store::error::{CommandError, StoreError};
 use crate::store::events::account_key;
 use crate::store::matrix::read_catalogue;
+use crate::store::queue::{NewWork, Waiting};
 use crate::store::writer::Session;
 
 /// The type of a test when none is named: every receiver is made for it.
@@ -61,20 +62,7 @@ pub(crate) async fn replay(
     actor: &Actor,
     deliveries: &[DeliveryId],
 ) -> Result<Done, CommandError> {
-    let now = session.now.millis();
-    let rows = sqlx::query(
-        "UPDATE delivery SET state = 'pending', attempts_base = attempts, due_at = ?2, due_since = ?2, updated_at = ?2,
-                reason = NULL, status = NULL, duration_ms = NULL
-         WHERE id IN (SELECT value FROM json_each(?1)) AND state IN ('delivered', 'failed', 'cancelled')
-           AND EXISTS (SELECT 1 FROM destination WHERE destination.id = delivery.destination_id
-                       AND destination.removed_at IS NULL AND destination.state <> 'disabled')
-         RETURNING id",
-    )
-    .bind(ids(deliveries))
-    .bind(now)
-    .fetch_all(&mut session.connection)
-    .await?;
-    let moved = moved(&rows)?;
+    let moved: Vec<_> = resend(session, deliveries).await?.into_iter().map(|(_, waiting)| waiting.delivery).collect();
     if moved.is_empty() {
         return Err(nothing_moved(
             deliveries,
@@ -87,6 +75,31 @@ pub(crate) async fn replay(
         (all, left) => format!("{} deliveries are sent again; {left} were passed over", all.len()),
     };
     finish(session, actor, "replay", says, moved).await
+}
+
+/// Makes deliveries that have ended pending again, as far as there is somewhere to send them; returns which, in order.
+pub(crate) async fn resend(session: &mut Session, deliveries: &[DeliveryId]) -> Result<Vec<NewWork>, StoreError> {
+    let rows = sqlx::query(
+        "UPDATE delivery SET state = 'pending', attempts_base = attempts, due_at = ?2, due_since = ?2, updated_at = ?2,
+                reason = NULL, status = NULL, duration_ms = NULL
+         WHERE id IN (SELECT value FROM json_each(?1)) AND state IN ('delivered', 'failed', 'cancelled')
+           AND EXISTS (SELECT 1 FROM destination WHERE destination.id = delivery.destination_id
+                       AND destination.removed_at IS NULL AND destination.state <> 'disabled')
+         RETURNING destination_id, id",
+    )
+    .bind(ids(deliveries))
+    .bind(session.now.millis())
+    .fetch_all(&mut session.connection)
+    .await?;
+    let mut moved = rows
+        .iter()
+        .map(|row| {
+            let waiting = Waiting { delivery: DeliveryId::new(row.try_get(1)?), due_at: session.now };
+            Ok((DestinationId::new(row.try_get(0)?), waiting))
+        })
+        .collect::<Result<Vec<NewWork>, StoreError>>()?;
+    moved.sort_unstable_by_key(|(_, waiting)| waiting.delivery);
+    Ok(moved)
 }
 
 pub(crate) async fn cancel(

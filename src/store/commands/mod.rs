@@ -12,6 +12,8 @@ pub(crate) mod destinations;
 
 pub(crate) mod deliveries;
 
+pub(crate) mod replays;
+
 pub(crate) mod access;
 
 pub(crate) mod notification;
@@ -62,6 +64,10 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
             deliveries::test(session, actor, *id, event_type.as_deref()).await
         }
         Command::Replay { deliveries } => deliveries::replay(session, actor, deliveries).await,
+        Command::StartReplay { account, what, items } => {
+            replays::start(session, actor, account.as_ref(), what, items).await
+        }
+        Command::CancelReplay { id } => replays::cancel(session, actor, *id).await,
         Command::Cancel { deliveries } => deliveries::cancel(session, actor, deliveries).await,
         Command::CreateToken { name, scope, account } => {
             access::create_token(session, actor, name, *scope, account.as_ref()).await

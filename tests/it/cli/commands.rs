@@ -163,9 +163,39 @@ fn deliveries_are_listed_cancelled_and_replayed() {
     assert_eq!(cli.run("deliveries cancel dlv_1 --json").json()["deliveries"], json!(["dlv_1"]));
     let cancelled = cli.run("deliveries cancel --account acme --yes --json").json();
     assert_eq!(count(&cancelled["deliveries"]), 2, "one had ended: {cancelled}");
+    let nothing = cli.run("deliveries replay --account acme --since today --yes").ok();
+    assert!(nothing.contains("nothing is sent") && nothing.contains("send-missed"), "only what failed: {nothing}");
+    let counted = cli.run("deliveries replay --state cancelled --dry-run --json").json();
+    assert_eq!((&counted["count"], count(&counted["sample"])), (&json!(3), 3));
+    let asked = cli.run("deliveries replay --state cancelled");
+    assert!(asked.code == 2 && asked.err.contains("Send again 3 deliveries?"), "{asked:?}");
     let replayed = cli.run("deliveries replay --state cancelled --yes --json").json();
-    assert_eq!(count(&replayed["deliveries"]), 3);
+    assert_eq!((count(&replayed["deliveries"]), &replayed["replay"]["state"]), (3, &json!("done")));
+    cli.run("deliveries replay --state pending --yes").refused(2, &["on its way already"]);
+    cli.run("deliveries replays cancel rpl_1").refused(4, &["has ended already"]);
+    cli.run("deliveries replays cancel rpl_9").refused(3, &["rpl_9"]);
+    has(
+        &cli.run("deliveries replays --json").json()[0],
+        &["id", "what", "state", "total", "sent", "passed", "started_by"],
+    );
+    assert!(cli.run("deliveries replays").ok().contains("3 of 3 on their way"));
     cli.run("deliveries replay dlv_1 --account acme").refused(2, &["not both"]);
+}
+
+#[test]
+fn what_was_never_tried_is_sent_apart_from_what_failed() {
+    let cli = Cli::acme();
+    cli.run("matrix set acme server.stopped email off").ok();
+    cli.run("emit acme server.stopped").ok();
+    assert!(cli.run("deliveries send-missed --account acme --yes").ok().contains("nothing was missed"));
+    cli.run("matrix set acme server.stopped email on").ok();
+    let counted = cli.run("deliveries send-missed --account acme --since 1h --dry-run").ok();
+    assert!(counted.contains("send 1 delivery") && counted.contains("turned off by jane"), "{counted}");
+    let sent = cli.run("deliveries send-missed --account acme --since 1h --yes").ok();
+    assert!(sent.contains("rpl_1 is done: 1 of 1 on their way"), "{sent}");
+    assert!(cli.run("why dlv_1").ok().contains("waits"));
+    cli.run("deliveries send-missed").refused(2, &["say which"]);
+    cli.run("deliveries send-missed --account acme --since 1h --until 2h").refused(2, &["--since is not before"]);
 }
 
 #[test]

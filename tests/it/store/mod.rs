@@ -14,6 +14,8 @@ mod open;
 
 mod queue;
 
+mod replays;
+
 mod others;
 
 mod breaking;

@@ -1,0 +1,46 @@
+//! What goes on beside the deliveries, in small steps of one short transaction each: bulk replays.
+//!
+//! The process that delivers asks for a step when it has time for one. A step that fails takes back its own rows only, and keeps
+//! nothing else of its transaction from being written.
+
+use tokio::sync::oneshot;
+
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::writer::{Request, Session};
+
+/// A step.
+#[derive(Clone, Debug)]
+pub enum Upkeep {
+    /// Sends a little more of each bulk replay that runs.
+    Replays,
+}
+
+impl Store {
+    /// Makes one step; returns how many rows it moved.
+    ///
+    /// # Errors
+    /// When the store cannot be written; nothing has changed then.
+    pub async fn keep_up(&self, task: Upkeep) -> Result<u64, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Upkeep { task, reply }).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl Session {
+    /// Makes a step so that its failure takes back its own rows only. The outer error is one that ends the transaction.
+    pub(crate) async fn upkeep_in_savepoint(&mut self, task: &Upkeep) -> Result<Result<u64, StoreError>, StoreError> {
+        sqlx::query("SAVEPOINT upkeep").execute(&mut self.connection).await?;
+        let told = self.work.len();
+        let moved = match task {
+            Upkeep::Replays => self.step_replays().await,
+        };
+        if moved.is_err() {
+            self.work.truncate(told);
+            sqlx::query("ROLLBACK TO upkeep").execute(&mut self.connection).await?;
+        }
+        sqlx::query("RELEASE upkeep").execute(&mut self.connection).await?;
+        Ok(moved)
+    }
+}
