@@ -120,7 +120,7 @@ async fn what_was_never_tried_goes_where_it_would_go_now() {
     assert!(test.store.plan_missed(&mine).await.unwrap().items.is_empty(), "it would go nowhere now either");
     let webhook = test.webhook().await;
     test.set("job.fail", Channel::Webhook, CellSetting::On).await;
-    test.clock.advance(Duration::from_secs(60));
+    test.clock.advance(Duration::from_mins(1));
     let paused = Command::SetDestinationState { id: webhook, state: DestinationState::Paused };
     test.run(paused.clone()).await.unwrap();
     let held = test.emit("job.fail", "{}").await.deliveries[0].0;
