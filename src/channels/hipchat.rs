@@ -17,6 +17,7 @@ use crate::channels::form::FieldError;
 use crate::channels::http::{
     BODY_KEPT_MAX, BODY_READ_MAX, Call, Client, USER_AGENT, answered, header, header_map, judge_status, retry_after,
 };
+use crate::channels::limit::{Limit, reset};
 use crate::channels::{LaneRules, Rate};
 use crate::domain::catalogue::Severity;
 use crate::domain::delivery::{Answer, Exchange, Reason, SendError, SentBody, SentRequest};
@@ -80,9 +81,6 @@ const MESSAGE_MAX: usize = 10_000;
 /// The vendor's limit for one token.
 const RATE: Rate = Rate { count: 100, per: Duration::from_mins(5) };
 
-/// Longest that a reset time is believed.
-const RESET_MAX: Duration = Duration::from_mins(10);
-
 /// A room, ready to send to.
 #[derive(Debug)]
 pub struct Settings {
@@ -93,6 +91,7 @@ pub struct Settings {
     from: String,
     notify: bool,
     secrets: Vec<Secret>,
+    limit: Limit,
 }
 
 /// A room as the server lists it.
@@ -128,6 +127,7 @@ pub fn parse(values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
         from: from.to_owned(),
         notify: text("notify") == "true",
         secrets: as_written(token),
+        limit: Limit::by(RATE, &[text("base_url").trim_end_matches('/'), token]),
     })
 }
 
@@ -139,8 +139,9 @@ pub fn address(values: &FieldValues) -> String {
 
 /// How fast it may be sent to.
 #[must_use]
-pub fn lane(_settings: &Settings) -> LaneRules {
-    LaneRules { concurrency: 1, rate: Some(RATE), gate: None }
+pub fn lane(settings: &Settings) -> LaneRules {
+    let limit = settings.limit.clone();
+    LaneRules { concurrency: 1, gate: Some(limit.key.clone()), rate: Some(limit) }
 }
 
 /// Sends one message.
@@ -290,11 +291,6 @@ fn judge_listing(answer: &Answer) -> Result<(), SendError> {
         }),
         _ => Err(SendError::Reject { reason: answered(answer) }),
     }
-}
-
-fn reset(answer: &Answer, now: Timestamp) -> Option<Duration> {
-    let seconds: i64 = header(answer, "x-ratelimit-reset")?.trim().parse().ok()?;
-    Some(Timestamp::from_millis(seconds.saturating_mul(1000)).since(now).clamp(Duration::from_secs(1), RESET_MAX))
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub mod net;
 
 pub mod http;
 
+pub mod limit;
+
 pub mod webhook;
 
 pub mod slack;
@@ -47,13 +49,15 @@ use crate::channels::apns::{Apns, ApnsOptions};
 use crate::channels::email::EmailOptions;
 use crate::channels::field::Field;
 use crate::channels::form::FieldError;
+use crate::channels::limit::{Allowance, Limit};
 use crate::channels::net::Gate;
 use crate::channels::web_push::Identity;
 use crate::domain::channel::Channel;
-use crate::domain::delivery::{Exchange, Reason};
+use crate::domain::delivery::{Answer, Exchange, Reason};
 use crate::domain::destination::FieldValues;
 use crate::domain::message::Message;
 use crate::domain::secret::Secret;
+use crate::domain::time::Timestamp;
 
 /// What a person may set.
 #[derive(Clone, Debug)]
@@ -92,7 +96,7 @@ impl Default for Options {
 }
 
 /// How many sends in what time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rate {
     /// How many.
     pub count: u32,
@@ -106,8 +110,8 @@ pub struct LaneRules {
     /// Sends under way at once; with 1 they leave in order.
     pub concurrency: u32,
     /// A limit of the service.
-    pub rate: Option<Rate>,
-    /// The host whose refusals for being too fast stop all destinations on it.
+    pub rate: Option<Limit>,
+    /// What destinations share, a host or a token, whose refusals for being too fast stop all of them.
     pub gate: Option<String>,
 }
 
@@ -191,6 +195,17 @@ pub fn lane(settings: &Settings) -> LaneRules {
         Settings::Hipchat(settings) => hipchat::lane(settings),
         Settings::Slack(settings) => slack::lane(settings),
         Settings::Webhook(settings) => webhook::lane(settings),
+    }
+}
+
+/// What the service says with this answer is left of its limit, so that it is obeyed before it is hit.
+#[must_use]
+pub fn allowance(settings: &Settings, answer: &Answer, now: Timestamp) -> Option<Allowance> {
+    match settings {
+        Settings::Hipchat(_) => limit::allowance(answer, now),
+        Settings::Browser(_) | Settings::Email(_) | Settings::Ios(_) | Settings::Slack(_) | Settings::Webhook(_) => {
+            None
+        }
     }
 }
 

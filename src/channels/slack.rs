@@ -12,6 +12,7 @@ use url::Url;
 use crate::channels::field::{Field, FieldKind};
 use crate::channels::form::FieldError;
 use crate::channels::http::{BODY_KEPT_MAX, Call, Client, USER_AGENT, answered, header_map, judge_status, retry_after};
+use crate::channels::limit::Limit;
 use crate::channels::webhook::host_of;
 use crate::channels::{LaneRules, Rate};
 use crate::domain::catalogue::Severity;
@@ -51,6 +52,9 @@ const TEXT_MAX: usize = 3000;
 
 /// Longest of Slack's words for an error, with room for new ones.
 const WORD_BYTES_MAX: usize = 64;
+
+/// Slack's limit for each webhook (docs.slack.dev, "Rate limits").
+const RATE: Rate = Rate { count: 1, per: std::time::Duration::from_secs(1) };
 
 /// How long to leave Slack alone after a 429 that does not say.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
@@ -98,7 +102,7 @@ pub fn address(values: &FieldValues) -> String {
 /// How fast it may be sent to.
 #[must_use]
 pub fn lane(settings: &Settings) -> LaneRules {
-    let rate = Rate { count: 1, per: std::time::Duration::from_secs(1) };
+    let rate = Limit::by(RATE, &[settings.url.as_str()]);
     LaneRules { concurrency: 1, rate: Some(rate), gate: Some(settings.host.clone()) }
 }
 

@@ -74,6 +74,9 @@ impl Engine {
         lane.sent(sent.duration);
         let failing_since = lane.setup().and_then(|setup| setup.failing_since);
         let gate = lane.setup().and_then(|setup| setup.rules.gate.clone());
+        let settings = lane.setup().and_then(|setup| setup.settings.as_ref().ok());
+        let answered = settings.zip(sent.exchange.answer.as_ref());
+        let word = answered.and_then(|(settings, answer)| channels::allowance(settings, answer, now));
         let finished = sent.finish(&self.options, failing_since, now);
         tracing::debug!(%delivery, destination = %id, next = ?finished.next, "a send ended");
         match &finished.health {
@@ -88,6 +91,9 @@ impl Engine {
             if let Some(gate) = gate {
                 self.lanes.hold_gate(gate, at, now);
             }
+        }
+        if let Some(word) = word {
+            self.lanes.tell(id, word);
         }
         self.results.push(finished);
         for id in self.blocked.drain(..) {
@@ -130,7 +136,7 @@ impl Engine {
         // A destination that is no more wants nothing; its lane stays until the last send to it has ended.
         let setup = setup.unwrap_or_else(|| Setup { state: DestinationState::Disabled, ..unusable("it was removed") });
         let lane = self.lanes.touch(id);
-        lane.set_up(setup, now);
+        lane.set_up(setup);
         if !lane.may_send() || (lane.strict && lane.claimed.len() > 1) {
             // What was claimed and not begun goes back; the writer ends it if the destination is no more.
             for claimed in std::mem::take(&mut lane.ready) {

@@ -6,7 +6,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channels::{LaneRules, Rate, Settings};
+use crate::channels::{LaneRules, Settings};
 use crate::dispatch::head::Head;
 use crate::dispatch::limit::Bucket;
 use crate::domain::destination::DestinationState;
@@ -63,9 +63,6 @@ pub struct Lane {
     pub strict: bool,
     /// Somebody may have changed the set-up since its read was asked for, which that read may or may not see.
     setup_missed: bool,
-    bucket: Option<Bucket>,
-    /// What the bucket was made for. It outlives a set-up that is read again, or each change would fill the bucket.
-    rate: Option<Rate>,
     head: Head,
     reading: bool,
     /// Claims asked for or in force: being claimed, claimed, being sent, being written.
@@ -93,14 +90,10 @@ impl Lane {
     }
 
     /// Takes a set-up that was read, unless it may be out of date already: then it is wanted again.
-    pub fn set_up(&mut self, setup: Setup, now: Timestamp) {
+    pub fn set_up(&mut self, setup: Setup) {
         self.reading = false;
         if std::mem::take(&mut self.setup_missed) {
             return;
-        }
-        if self.rate != setup.rules.rate {
-            self.rate = setup.rules.rate;
-            self.bucket = setup.rules.rate.map(|rate| Bucket::new(rate, now));
         }
         // What is known by one order says nothing of the other.
         if std::mem::replace(&mut self.strict, setup.strict) != setup.strict {
@@ -208,8 +201,8 @@ impl Lane {
     }
 
     /// Says what the lane wants, and notes a claim or read that it asks for. `gate` is the time before which the host that it
-    /// shares with others must be left alone.
-    pub fn want(&mut self, now: Timestamp, gate: Timestamp) -> Want {
+    /// shares with others must be left alone, `bucket` what is left of its service's limit.
+    pub fn want(&mut self, now: Timestamp, gate: Timestamp, mut bucket: Option<&mut Bucket>) -> Want {
         if self.reading {
             return Want::Nothing;
         }
@@ -226,7 +219,7 @@ impl Lane {
             return Want::At(held);
         }
         let mut free = self.claims_max(setup.rules.concurrency.max(1)).saturating_sub(self.claimed.len());
-        if let Some(bucket) = &mut self.bucket {
+        if let Some(bucket) = &mut bucket {
             let available = bucket.available(now);
             if available == 0 && free > 0 {
                 return Want::At(bucket.next(now));
@@ -243,7 +236,7 @@ impl Lane {
             return self.head.next().filter(|_| free > 0).map_or(Want::Nothing, Want::At);
         }
         self.claimed.extend(&due);
-        if let Some(bucket) = &mut self.bucket {
+        if let Some(bucket) = bucket {
             bucket.take(due.len(), now);
         }
         Want::Claim(due)
@@ -253,17 +246,18 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channels::Rate;
     use crate::store::queue::HEAD_MAX;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
-    fn lane(concurrency: u32, rate: Option<Rate>, waiting: i64) -> Lane {
+    fn lane(concurrency: u32, waiting: i64) -> Lane {
         let mut lane = Lane::default();
-        assert_eq!(lane.want(NOW, NOW), Want::Setup);
-        let rules = LaneRules { concurrency, rate, gate: None };
+        assert_eq!(lane.want(NOW, NOW, None), Want::Setup);
+        let rules = LaneRules { concurrency, rate: None, gate: None };
         let (settings, state) = (Err("never sent in this test".to_owned()), DestinationState::Enabled);
-        lane.set_up(Setup { settings, rules, state, failing_since: None, held: false, strict: false }, NOW);
-        assert_eq!(lane.want(NOW, NOW), Want::Head(false));
+        lane.set_up(Setup { settings, rules, state, failing_since: None, held: false, strict: false });
+        assert_eq!(lane.want(NOW, NOW, None), Want::Head(false));
         let head = (1..=waiting).map(|id| Waiting { delivery: DeliveryId::new(id), due_at: NOW });
         lane.set_head(head.take(HEAD_MAX));
         lane
@@ -277,12 +271,12 @@ mod tests {
     #[test]
     fn it_claims_what_is_likely_to_be_sent_soon() {
         let check = |concurrency: u32, took: Option<Duration>, expected: usize| {
-            let mut lane = lane(concurrency, None, 256);
+            let mut lane = lane(concurrency, 256);
             if let Some(took) = took {
                 lane.sent(took);
             }
-            assert_eq!(claims(&lane.want(NOW, NOW)), expected, "{concurrency} at once, {took:?} each");
-            assert_eq!(lane.want(NOW, NOW), Want::Nothing, "all slots are taken");
+            assert_eq!(claims(&lane.want(NOW, NOW, None)), expected, "{concurrency} at once, {took:?} each");
+            assert_eq!(lane.want(NOW, NOW, None), Want::Nothing, "all slots are taken");
         };
         check(1, Some(Duration::from_millis(1)), 1);
         check(8, None, 16);
@@ -294,107 +288,97 @@ mod tests {
 
     #[test]
     fn a_head_that_ran_out_is_read_again() {
-        let mut lane = lane(8, None, i64::try_from(HEAD_MAX).unwrap());
+        let mut lane = lane(8, i64::try_from(HEAD_MAX).unwrap());
         for _ in 0..HEAD_MAX / 16 {
-            assert_eq!(claims(&lane.want(NOW, NOW)), 16);
+            assert_eq!(claims(&lane.want(NOW, NOW, None)), 16);
             lane.claimed.clear();
         }
-        assert_eq!(lane.want(NOW, NOW), Want::Head(false), "as many as fit were read, so there may be more");
+        assert_eq!(lane.want(NOW, NOW, None), Want::Head(false), "as many as fit were read, so there may be more");
     }
 
     #[test]
     fn it_waits_for_times_rates_holds_and_gates() {
         let second = Duration::from_secs(1);
-        let mut lane = lane(1, Some(Rate { count: 1, per: second }), 3);
-        assert_eq!(lane.want(NOW, NOW.plus(second)), Want::At(NOW.plus(second)), "the gate");
-        assert_eq!(claims(&lane.want(NOW, NOW)), 1);
+        let mut lane = lane(1, 3);
+        let mut bucket = Bucket::new(Rate { count: 1, per: second }, NOW);
+        assert_eq!(lane.want(NOW, NOW.plus(second), Some(&mut bucket)), Want::At(NOW.plus(second)), "the gate");
+        assert_eq!(claims(&lane.want(NOW, NOW, Some(&mut bucket))), 1);
         lane.claimed.clear();
-        assert_eq!(lane.want(NOW, NOW), Want::At(NOW.plus(second)), "the rate");
+        assert_eq!(lane.want(NOW, NOW, Some(&mut bucket)), Want::At(NOW.plus(second)), "the rate");
         lane.hold(NOW.plus(7 * second));
-        assert_eq!(lane.want(NOW.plus(second), NOW), Want::At(NOW.plus(7 * second)), "the hold");
-        assert_eq!(claims(&lane.want(NOW.plus(7 * second), NOW)), 1);
+        let held = lane.want(NOW.plus(second), NOW, Some(&mut bucket));
+        assert_eq!(held, Want::At(NOW.plus(7 * second)), "the hold");
+        assert_eq!(claims(&lane.want(NOW.plus(7 * second), NOW, Some(&mut bucket))), 1);
     }
 
     #[test]
     fn what_comes_in_keeps_its_place() {
-        let mut lane = lane(1, None, 0);
-        assert_eq!(lane.want(NOW, NOW), Want::Nothing);
+        let mut lane = lane(1, 0);
+        assert_eq!(lane.want(NOW, NOW, None), Want::Nothing);
         assert!(lane.is_idle());
         let later = NOW.plus(Duration::from_secs(5));
         lane.push(Waiting { delivery: DeliveryId::new(1), due_at: later });
-        assert_eq!(lane.want(NOW, NOW), Want::At(later));
+        assert_eq!(lane.want(NOW, NOW, None), Want::At(later));
         lane.push(Waiting { delivery: DeliveryId::new(2), due_at: NOW });
-        assert_eq!(lane.want(NOW, NOW), Want::Claim(vec![DeliveryId::new(2)]));
+        assert_eq!(lane.want(NOW, NOW, None), Want::Claim(vec![DeliveryId::new(2)]));
         for id in 3..600 {
             lane.push(Waiting { delivery: DeliveryId::new(id), due_at: NOW });
         }
         lane.claimed.clear();
         let mut claimed = 0;
-        while let Want::Claim(claims) = lane.want(NOW, NOW) {
+        while let Want::Claim(claims) = lane.want(NOW, NOW, None) {
             claimed += claims.len();
             lane.claimed.clear();
         }
         assert_eq!(claimed, HEAD_MAX, "the rest is read when these are through");
-        assert_eq!(lane.want(NOW, NOW), Want::Nothing, "a read is under way");
+        assert_eq!(lane.want(NOW, NOW, None), Want::Nothing, "a read is under way");
     }
 
     #[test]
     fn nothing_that_came_during_a_read_is_forgotten() {
-        let mut lane = lane(1, None, 0);
+        let mut lane = lane(1, 0);
         let later = NOW.plus(Duration::from_mins(5));
         lane.push(Waiting { delivery: DeliveryId::new(1), due_at: later });
         lane.head_is_stale();
-        assert_eq!(lane.want(NOW, NOW), Want::Head(false), "another process may have put something before it");
+        assert_eq!(lane.want(NOW, NOW, None), Want::Head(false), "another process may have put something before it");
         lane.push(Waiting { delivery: DeliveryId::new(2), due_at: NOW });
         lane.set_head([Waiting { delivery: DeliveryId::new(1), due_at: later }].into_iter());
-        assert_eq!(lane.want(NOW, NOW), Want::Head(false), "the read may have been too early to see number 2");
+        assert_eq!(lane.want(NOW, NOW, None), Want::Head(false), "the read may have been too early to see number 2");
         lane.set_head([1, 2].map(|id| Waiting { delivery: DeliveryId::new(id), due_at: NOW }).into_iter());
-        assert_eq!(lane.want(NOW, NOW), Want::Claim(vec![DeliveryId::new(1)]));
+        assert_eq!(lane.want(NOW, NOW, None), Want::Claim(vec![DeliveryId::new(1)]));
     }
 
     #[test]
     fn a_long_future_is_read_once() {
-        let mut lane = lane(1, None, 0);
+        let mut lane = lane(1, 0);
         lane.head_is_stale();
-        assert_eq!(lane.want(NOW, NOW), Want::Head(false));
+        assert_eq!(lane.want(NOW, NOW, None), Want::Head(false));
         let later = NOW.plus(Duration::from_mins(5));
         lane.set_head((1..=256).map(|id| Waiting { delivery: DeliveryId::new(id), due_at: later }));
-        assert_eq!(lane.want(NOW, NOW), Want::At(later));
+        assert_eq!(lane.want(NOW, NOW, None), Want::At(later));
         lane.push(Waiting { delivery: DeliveryId::new(257), due_at: NOW });
-        assert_eq!(lane.want(NOW, NOW), Want::Claim(vec![DeliveryId::new(257)]));
+        assert_eq!(lane.want(NOW, NOW, None), Want::Claim(vec![DeliveryId::new(257)]));
     }
 
     #[test]
     fn a_set_up_that_was_changed_during_its_read_is_read_again() {
-        let mut lane = lane(1, None, 3);
+        let mut lane = lane(1, 3);
         let old = lane.setup().cloned().unwrap();
         lane.forget_setup();
-        assert_eq!(lane.want(NOW, NOW), Want::Setup);
+        assert_eq!(lane.want(NOW, NOW, None), Want::Setup);
         lane.forget_setup();
-        lane.set_up(Setup { state: DestinationState::Paused, ..old.clone() }, NOW);
-        assert_eq!(lane.want(NOW, NOW), Want::Setup, "the read may have been too early to see the change");
-        lane.set_up(old, NOW);
-        assert_eq!(claims(&lane.want(NOW, NOW)), 1);
-    }
-
-    #[test]
-    fn a_set_up_that_is_read_again_fills_no_bucket() {
-        let mut lane = lane(1, Some(Rate { count: 1, per: Duration::from_secs(1) }), 3);
-        assert_eq!(claims(&lane.want(NOW, NOW)), 1);
-        lane.claimed.clear();
-        let same = lane.setup().cloned().unwrap();
-        lane.forget_setup();
-        assert_eq!(lane.want(NOW, NOW), Want::Setup);
-        lane.set_up(same, NOW);
-        assert_eq!(lane.want(NOW, NOW), Want::At(NOW.plus(Duration::from_secs(1))), "the rate is still the rate");
+        lane.set_up(Setup { state: DestinationState::Paused, ..old.clone() });
+        assert_eq!(lane.want(NOW, NOW, None), Want::Setup, "the read may have been too early to see the change");
+        lane.set_up(old);
+        assert_eq!(claims(&lane.want(NOW, NOW, None)), 1);
     }
 
     #[test]
     fn a_paused_or_held_lane_wants_nothing() {
         for (state, held) in [(DestinationState::Paused, false), (DestinationState::Enabled, true)] {
-            let mut lane = lane(1, None, 3);
-            lane.set_up(Setup { state, held, ..lane.setup().cloned().unwrap() }, NOW);
-            assert_eq!(lane.want(NOW, NOW), Want::Nothing);
+            let mut lane = lane(1, 3);
+            lane.set_up(Setup { state, held, ..lane.setup().cloned().unwrap() });
+            assert_eq!(lane.want(NOW, NOW, None), Want::Nothing);
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use crate::channels::limit::{Allowance, Limit};
 use crate::dispatch::lane::{Lane, Want};
+use crate::dispatch::limit::Bucket;
 use crate::domain::id::DestinationId;
 use crate::domain::time::Timestamp;
 
@@ -21,6 +23,8 @@ pub struct Lanes {
     /// The timer of each lane that has one.
     earliest: HashMap<DestinationId, Timestamp>,
     gates: HashMap<String, Timestamp>,
+    /// What is left of services' limits. They outlive a set-up that is read again, or each change would fill them.
+    buckets: HashMap<Limit, Bucket>,
 }
 
 impl Lanes {
@@ -79,7 +83,15 @@ impl Lanes {
         let many = self.by_id.len() > IDLE_MAX;
         let Some(lane) = self.by_id.get_mut(&id) else { return Want::Nothing };
         let gate = lane.setup().and_then(|setup| setup.rules.gate.as_ref()).and_then(|gate| self.gates.get(gate));
-        let want = lane.want(now, gate.copied().unwrap_or_default());
+        let limit = lane.setup().and_then(|setup| setup.rules.rate.as_ref());
+        if let Some(limit) = limit.filter(|limit| !self.buckets.contains_key(limit)) {
+            if self.buckets.len() >= IDLE_MAX {
+                self.buckets.retain(|_, bucket| !bucket.is_full(now));
+            }
+            self.buckets.insert(limit.clone(), Bucket::new(limit.rate, now));
+        }
+        let bucket = limit.and_then(|limit| self.buckets.get_mut(limit));
+        let want = lane.want(now, gate.copied().unwrap_or_default(), bucket);
         match want {
             Want::At(at) => self.set_timer(id, at),
             Want::Nothing if many && lane.is_idle() => {
@@ -97,12 +109,28 @@ impl Lanes {
         *held = until.max(*held);
     }
 
+    /// Takes a service's word, with the answer to a send of this lane, for what is left of its limit.
+    pub fn tell(&mut self, id: DestinationId, word: Allowance) {
+        let limit_of = |lane: &Lane| lane.setup().and_then(|setup| setup.rules.rate.clone());
+        let Some(limit) = self.by_id.get(&id).and_then(limit_of) else { return };
+        let sharing = self.by_id.values().filter(|lane| limit_of(lane).as_ref() == Some(&limit));
+        let under_way: usize = sharing.map(|lane| lane.claimed.len()).sum();
+        // The send that was answered is among them.
+        let others = u32::try_from(under_way.saturating_sub(1)).unwrap_or(u32::MAX);
+        if let Some(bucket) = self.buckets.get_mut(&limit) {
+            bucket.tell(word, others);
+        }
+    }
+
     /// The clock was set back by this much: no lane waits longer for that.
     pub fn clock_went_back(&mut self, by: Duration) {
         self.timers.clear();
         self.earliest.clear();
         for until in self.gates.values_mut() {
             *until = until.minus(by);
+        }
+        for bucket in self.buckets.values_mut() {
+            bucket.clock_went_back(by);
         }
         for lane in self.by_id.values_mut() {
             lane.clock_went_back(by);
@@ -145,6 +173,11 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channels::{LaneRules, Rate};
+    use crate::dispatch::lane::Setup;
+    use crate::domain::destination::DestinationState;
+    use crate::domain::id::DeliveryId;
+    use crate::store::queue::Waiting;
 
     #[test]
     fn a_lane_has_one_timer_however_often_it_is_looked_at() {
@@ -163,6 +196,55 @@ mod tests {
         assert_eq!(lanes.active(), 0);
         lanes.wake(later(9));
         assert_eq!((lanes.active(), lanes.timers.len(), lanes.earliest.len()), (1, 0, 0));
+    }
+
+    /// A lane to a service with a limit, in which so many wait.
+    fn limited(lanes: &mut Lanes, id: DestinationId, limit: &Limit, waiting: i64) {
+        let head = (1..=waiting).map(|delivery| Waiting { delivery: DeliveryId::new(delivery), due_at: NOW });
+        set_up(lanes, id, limit);
+        assert_eq!(lanes.want(id, NOW), Want::Head(false));
+        lanes.touch(id).set_head(head);
+    }
+
+    fn set_up(lanes: &mut Lanes, id: DestinationId, limit: &Limit) {
+        let rules = LaneRules { concurrency: 1, rate: Some(limit.clone()), gate: None };
+        let settings = Err("never sent in this test".to_owned());
+        let state = DestinationState::Enabled;
+        lanes.touch(id);
+        assert_eq!(lanes.want(id, NOW), Want::Setup);
+        lanes.touch(id).set_up(Setup { settings, rules, state, failing_since: None, held: false, strict: false });
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    #[test]
+    fn lanes_with_the_same_limit_use_it_up_together_whatever_is_read_again() {
+        let limit = Limit::by(Rate { count: 1, per: Duration::from_secs(1) }, &["https://chat.test", "token"]);
+        let (one, two) = (DestinationId::new(1), DestinationId::new(2));
+        let mut lanes = Lanes::default();
+        limited(&mut lanes, one, &limit, 2);
+        limited(&mut lanes, two, &limit, 2);
+        assert!(matches!(lanes.want(one, NOW), Want::Claim(_)));
+        let next = NOW.plus(Duration::from_secs(1));
+        assert_eq!(lanes.want(two, NOW), Want::At(next));
+        lanes.touch(one).forget_setup();
+        set_up(&mut lanes, one, &limit);
+        lanes.touch(one).claimed.clear();
+        assert_eq!(lanes.want(one, NOW), Want::At(next), "the rate is still the rate");
+    }
+
+    #[test]
+    fn a_services_word_counts_what_is_under_way_beside_it() {
+        let limit = Limit::by(Rate { count: 100, per: Duration::from_mins(5) }, &["https://chat.test", "token"]);
+        let (one, two) = (DestinationId::new(1), DestinationId::new(2));
+        let mut lanes = Lanes::default();
+        limited(&mut lanes, one, &limit, 9);
+        limited(&mut lanes, two, &limit, 9);
+        assert!(matches!(lanes.want(one, NOW), Want::Claim(_)) && matches!(lanes.want(two, NOW), Want::Claim(_)));
+        let until = NOW.plus(Duration::from_secs(60));
+        lanes.tell(one, Allowance { left: 1, until });
+        lanes.touch(one).claimed.clear();
+        assert_eq!(lanes.want(one, NOW), Want::At(until), "the one that is left is under way in the other lane");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::channels::Rate;
+use crate::channels::limit::Allowance;
 use crate::domain::time::Timestamp;
 
 /// Sends that may be made now, and when there will be more.
@@ -15,6 +16,7 @@ pub struct Bucket {
     per_milli: f64,
     tokens: f64,
     filled_at: Timestamp,
+    told: Option<Allowance>,
 }
 
 impl Bucket {
@@ -25,7 +27,7 @@ impl Bucket {
         let capacity = (count / 2.0).floor().max(1.0);
         let refill = (count - capacity).max(1.0);
         let per_milli = refill / rate.per.max(Duration::from_millis(1)).as_secs_f64() / 1000.0;
-        Self { capacity, per_milli, tokens: capacity, filled_at: now }
+        Self { capacity, per_milli, tokens: capacity, filled_at: now, told: None }
     }
 
     /// How many sends may be made now.
@@ -33,28 +35,58 @@ impl Bucket {
     pub fn available(&mut self, now: Timestamp) -> usize {
         // A clock that was set back must not keep it empty until that time comes again.
         self.filled_at = self.filled_at.min(now);
-        let millis = now.since(self.filled_at).as_secs_f64() * 1000.0;
-        let tokens = (self.tokens + millis * self.per_milli).min(self.capacity);
         // A whole number within the capacity of a u32.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to capacity, rounded down")]
-        let whole = (tokens + 1e-9) as usize;
-        whole
+        let whole = (self.tokens_at(now) + 1e-9) as usize;
+        whole.min(self.left(now))
     }
 
     /// Takes tokens for sends that are made now.
     pub fn take(&mut self, count: usize, now: Timestamp) {
-        let millis = now.since(self.filled_at).as_secs_f64() * 1000.0;
-        let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        self.tokens = ((self.tokens + millis * self.per_milli).min(self.capacity) - count).max(0.0);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.tokens = (self.tokens_at(now) - f64::from(count)).max(0.0);
         self.filled_at = now;
+        if let Some(told) = &mut self.told {
+            told.left = told.left.saturating_sub(count);
+        }
+    }
+
+    /// Takes the service's word for what is left, while `in_flight` other sends are under way that it may not have counted
+    /// yet. Of two words about the same time the lower one counts: answers may overtake each other.
+    pub fn tell(&mut self, word: Allowance, in_flight: u32) {
+        let left = word.left.saturating_sub(in_flight);
+        let before = self.told.filter(|told| told.until == word.until).map_or(left, |told| told.left);
+        self.told = Some(Allowance { left: left.min(before), until: word.until });
+    }
+
+    /// The clock was set back by this much: no word holds longer for that.
+    pub fn clock_went_back(&mut self, by: Duration) {
+        if let Some(told) = &mut self.told {
+            told.until = told.until.minus(by);
+        }
+    }
+
+    /// Whether it is as good as new.
+    #[must_use]
+    pub fn is_full(&self, now: Timestamp) -> bool {
+        self.tokens_at(now) >= self.capacity && self.left(now) == usize::MAX
+    }
+
+    fn tokens_at(&self, now: Timestamp) -> f64 {
+        let millis = now.since(self.filled_at).as_secs_f64() * 1000.0;
+        (self.tokens + millis * self.per_milli).min(self.capacity)
+    }
+
+    fn left(&self, now: Timestamp) -> usize {
+        self.told.filter(|told| told.until > now).map_or(usize::MAX, |told| told.left as usize)
     }
 
     /// When the next send may be made, if none may be made now.
     #[must_use]
     pub fn next(&self, now: Timestamp) -> Timestamp {
-        let millis = now.since(self.filled_at).as_secs_f64() * 1000.0;
-        let missing = (1.0 - (self.tokens + millis * self.per_milli)).max(0.0);
-        now.plus(Duration::from_secs_f64((missing / self.per_milli).ceil() / 1000.0))
+        let missing = (1.0 - self.tokens_at(now)).max(0.0);
+        let refilled = now.plus(Duration::from_secs_f64((missing / self.per_milli).ceil() / 1000.0));
+        self.told.filter(|told| told.left == 0).map_or(refilled, |told| refilled.max(told.until))
     }
 }
 
@@ -70,6 +102,23 @@ mod tests {
         let before = now.minus(Duration::from_hours(24));
         let _ = bucket.available(before);
         assert_eq!(bucket.available(before.plus(Duration::from_secs(1))), 1);
+    }
+
+    #[test]
+    fn the_services_word_is_obeyed_until_it_counts_anew() {
+        let now = Timestamp::from_millis(1_000_000);
+        let until = now.plus(Duration::from_secs(90));
+        let mut bucket = Bucket::new(Rate { count: 100, per: Duration::from_mins(5) }, now);
+        let word = |left| Allowance { left, until };
+        bucket.tell(word(3), 1);
+        assert_eq!(bucket.available(now), 2, "one is under way already");
+        bucket.tell(word(9), 0);
+        assert_eq!(bucket.available(now), 2, "an answer that was overtaken");
+        bucket.take(2, now);
+        assert_eq!((bucket.available(now), bucket.next(now)), (0, until));
+        assert_eq!(bucket.available(until), 50);
+        bucket.clock_went_back(Duration::from_secs(60));
+        assert_eq!(bucket.available(now.plus(Duration::from_secs(30))), 50);
     }
 
     #[test]
