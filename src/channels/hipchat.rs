@@ -8,14 +8,13 @@
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use serde::Deserialize;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::channels::field::{Field, FieldKind};
 use crate::channels::form::FieldError;
 use crate::channels::http::{
-    BODY_KEPT_MAX, BODY_READ_MAX, Call, Client, USER_AGENT, answered, header, header_map, judge_status, retry_after,
+    BODY_KEPT_MAX, Call, Client, USER_AGENT, answered, header, header_map, judge_status, retry_after,
 };
 use crate::channels::limit::{Limit, reset};
 use crate::channels::{LaneRules, Rate};
@@ -94,15 +93,6 @@ pub struct Settings {
     limit: Limit,
 }
 
-/// A room as the server lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// What goes into the field.
-    pub id: String,
-    /// What people call it.
-    pub name: String,
-}
-
 /// Makes the fields ready to send with.
 ///
 /// # Errors
@@ -176,58 +166,17 @@ pub async fn send(client: &Client, settings: &Settings, message: &Message) -> Ex
     client.exchange(call, |answer| judge(answer, message.sent_at)).await
 }
 
-/// The rooms that the token may speak in, in the server's order.
-///
-/// # Errors
-/// Why the server did not tell.
-pub async fn rooms(client: &Client, base_url: &str, token: &Secret) -> Result<Vec<Room>, Reason> {
-    #[derive(Deserialize)]
-    struct Listed {
-        rooms: Vec<ListedRoom>,
-    }
-    #[derive(Deserialize)]
-    struct ListedRoom {
-        room_id: serde_json::Value,
-        name: String,
-    }
-    let (url, shown_url) = endpoint(base_url, "rooms/list", token.expose()).map_err(Reason::new)?;
-    let shown = SentRequest {
-        method: "GET".to_owned(),
-        url: shown_url,
-        headers: Vec::new(),
-        body: SentBody::Text(String::new()),
-    };
-    let call = Call {
-        method: reqwest::Method::GET,
-        url,
-        headers: HeaderMap::new(),
-        body: Vec::new(),
-        kept_max: BODY_READ_MAX,
-        shown,
-        secrets: as_written(token.expose()),
-    };
-    let exchange = client.exchange(call, judge_listing).await;
-    exchange.result.map_err(|error| error.reason().clone())?;
-    let body = exchange.answer.map(|answer| answer.body).unwrap_or_default();
-    let listed: Listed =
-        serde_json::from_str(&body).map_err(|_| Reason::new("the server's list of rooms could not be read"))?;
-    Ok(listed
-        .rooms
-        .into_iter()
-        .map(|room| Room {
-            id: room.room_id.as_str().map_or_else(|| room.room_id.to_string(), str::to_owned),
-            name: safe_line(&room.name).into_owned(),
-        })
-        .collect())
-}
-
 /// The token as it is, and as it is written in a URL.
-fn as_written(token: &str) -> Vec<Secret> {
+pub(crate) fn as_written(token: &str) -> Vec<Secret> {
     let encoded: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
     vec![Secret::new(token), Secret::new(encoded)]
 }
 
-fn endpoint(base_url: &str, method: &str, token: &str) -> Result<(Url, String), String> {
+/// The URL of a method of the API, and the same as it is shown.
+///
+/// # Errors
+/// When the base is no URL.
+pub(crate) fn endpoint(base_url: &str, method: &str, token: &str) -> Result<(Url, String), String> {
     let base = format!("{}/v1/{method}", base_url.trim_end_matches('/'));
     let mut url = Url::parse(&base).map_err(|error| error.to_string())?;
     url.query_pairs_mut().append_pair("format", "json").append_pair("auth_token", token);
@@ -279,17 +228,6 @@ fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
         404 => Err(SendError::Reject { reason: said("there is no such room for this token") }),
         400 => Err(SendError::Reject { reason: said("HipChat does not take this message") }),
         _ => judge_status(answer, now),
-    }
-}
-
-fn judge_listing(answer: &Answer) -> Result<(), SendError> {
-    match answer.status {
-        200..=299 => Ok(()),
-        401 => Err(SendError::Reject { reason: Reason::new("the server does not know this token") }),
-        403 => Err(SendError::Reject {
-            reason: Reason::new("this token may not list rooms (it takes one of type admin); type the room's id"),
-        }),
-        _ => Err(SendError::Reject { reason: answered(answer) }),
     }
 }
 

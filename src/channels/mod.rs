@@ -22,7 +22,11 @@ pub mod webhook;
 
 pub mod slack;
 
+pub mod slack_answers;
+
 pub mod hipchat;
+
+pub mod hipchat_rooms;
 
 pub mod email;
 
@@ -299,7 +303,7 @@ impl Senders {
     ///
     /// # Errors
     /// Why the server did not tell.
-    pub async fn rooms(&self, base_url: &str, token: &Secret) -> Result<Vec<hipchat::Room>, Reason> {
-        hipchat::rooms(&self.http, base_url, token).await
+    pub async fn rooms(&self, base_url: &str, token: &Secret) -> Result<Vec<hipchat_rooms::Room>, Reason> {
+        hipchat_rooms::rooms(&self.http, base_url, token).await
     }
 }

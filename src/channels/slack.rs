@@ -11,18 +11,17 @@ use url::Url;
 
 use crate::channels::field::{Field, FieldKind};
 use crate::channels::form::FieldError;
-use crate::channels::http::{BODY_KEPT_MAX, Call, Client, USER_AGENT, answered, header_map, judge_status, retry_after};
+use crate::channels::http::{BODY_KEPT_MAX, Call, Client, USER_AGENT, header_map};
 use crate::channels::limit::Limit;
+use crate::channels::slack_answers::judge;
 use crate::channels::webhook::host_of;
 use crate::channels::{LaneRules, Rate};
 use crate::domain::catalogue::Severity;
-use crate::domain::delivery::{Answer, Exchange, Reason, SendError, SentBody, SentRequest};
+use crate::domain::delivery::{Exchange, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::message::Message;
-use crate::domain::retry::Patience;
 use crate::domain::secret::{MASK, Secret};
 use crate::domain::text::{safe_line, shorten};
-use crate::domain::time::Timestamp;
 
 /// The form.
 pub const FIELDS: &[Field] = &[
@@ -50,14 +49,8 @@ const FIELD_MAX: usize = 2000;
 const FIELDS_MAX: usize = 10;
 const TEXT_MAX: usize = 3000;
 
-/// Longest of Slack's words for an error, with room for new ones.
-const WORD_BYTES_MAX: usize = 64;
-
 /// Slack's limit for each webhook (docs.slack.dev, "Rate limits").
 const RATE: Rate = Rate { count: 1, per: std::time::Duration::from_secs(1) };
-
-/// How long to leave Slack alone after a 429 that does not say.
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// A webhook, ready to send to.
 #[derive(Debug)]
@@ -180,35 +173,6 @@ fn cut_escaped(text: &str, characters_max: usize) -> String {
     cut
 }
 
-/// What Slack's answers mean (docs.slack.dev, "Sending messages using incoming webhooks", errors).
-fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
-    let word = answer.body.trim();
-    // Slack answers with one of its words; whatever else stands there (a proxy's page) is no part of a reason.
-    let is_word = word.len() <= WORD_BYTES_MAX && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let shown = if is_word && !word.is_empty() { format!(" ({word})") } else { String::new() };
-    let said = |meaning: &str| Reason::new(format!("{}{shown}; {meaning}", answered(answer)));
-    match (answer.status, word) {
-        (429, _) => Err(SendError::Retry {
-            reason: Reason::new("Slack asks for a slower pace (429)"),
-            after: Some(retry_after(answer, now).unwrap_or(PAUSE)),
-            patience: Patience::NotCounted,
-        }),
-        (404 | 403 | 400, "no_service" | "no_active_hooks" | "no_team" | "team_disabled" | "invalid_token") => {
-            Err(SendError::Gone { reason: said("the webhook is no more, make a new one in Slack") })
-        }
-        (404, "channel_not_found") | (410, _) => {
-            Err(SendError::Gone { reason: said("the channel is no more, make a webhook for another one") })
-        }
-        (403, "action_prohibited" | "posting_to_general_channel_denied") => {
-            Err(SendError::Reject { reason: said("an administrator of the workspace must allow it") })
-        }
-        (400, "invalid_payload" | "no_text" | "too_many_attachments" | "user_not_found") => {
-            Err(SendError::Reject { reason: said("Slack does not take this message") })
-        }
-        _ => judge_status(answer, now),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,31 +182,5 @@ mod tests {
         assert_eq!(escape("<!channel> & <http://x|y>"), "&lt;!channel&gt; &amp; &lt;http://x|y&gt;");
         assert_eq!(cut_escaped("ab&amp;cd", 6), "ab…");
         assert_eq!(cut_escaped("ab&amp;cd", 9), "ab&amp;cd");
-    }
-
-    #[test]
-    fn answers_mean_what_slack_says() {
-        let check = |status: u16, body: &str, expected: &str| {
-            let answer = Answer { status, headers: Vec::new(), body: body.to_owned() };
-            let result = judge(&answer, Timestamp::from_millis(0));
-            let found = match &result {
-                Ok(()) => "ok",
-                Err(SendError::Retry { patience: Patience::NotCounted, .. }) => "wait",
-                Err(SendError::Retry { patience: Patience::Full, .. }) => "retry",
-                Err(SendError::Retry { .. }) => "short",
-                Err(SendError::Reject { .. }) => "reject",
-                Err(SendError::Gone { .. }) => "gone",
-            };
-            assert_eq!(found, expected, "{status} {body}: {result:?}");
-        };
-        check(200, "ok", "ok");
-        check(400, "invalid_payload", "reject");
-        check(403, "action_prohibited", "reject");
-        check(404, "no_service", "gone");
-        check(404, "channel_not_found", "gone");
-        check(410, "channel_is_archived", "gone");
-        check(404, "<html>", "short");
-        check(429, "", "wait");
-        check(500, "rollup_error", "retry");
     }
 }

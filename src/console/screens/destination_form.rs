@@ -338,7 +338,7 @@ impl Screen for DestinationScreen {
                 Message::good(format!("{} rooms: enter lists them to choose from, or type an id", rooms.len()))
             }
             Rooms::Known(_) => Message::plain("empty the field to choose from the list again"),
-            Rooms::Failed(why) => Message::warn(format!("{why}; type the room's id by hand")),
+            Rooms::Failed(why) => Message::warn(why.clone()),
             Rooms::Unknown if kept => Message::plain("type the token again to list its rooms, or a room's id by hand"),
             Rooms::Unknown => Message::plain("with the token above, the rooms are listed here; or type an id"),
         })

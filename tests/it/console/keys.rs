@@ -188,6 +188,25 @@ async fn the_rooms_of_a_token_are_listed_to_choose_from() {
 
 #[tokio::test]
 async fn where_rooms_cannot_be_listed_an_id_is_typed() {
+    let receiver = Receiver::answering(&[401, 202]).await;
+    let mut console = Console::on_acme().await;
+    console.keys("right enter a tab tab ^U").await;
+    console.typed(receiver.url.trim_end_matches("/in")).await;
+    console.keys("up up").await;
+    console.typed("a1b2c3d4").await;
+    console.keys("tab").await;
+    let job = console.jobs.recv().await.unwrap();
+    console.app.job(&job).await;
+    let says = "the token is good for messages, but lists no rooms; type the room's id";
+    assert!(console.picture().contains(says), "{}", console.picture());
+    console.typed("ops").await;
+    console.keys("enter").await;
+    let made = console.test.store.destinations(&acme(), Some(Channel::Hipchat)).await.unwrap();
+    assert_eq!(made.len(), 1, "{}", console.picture());
+}
+
+#[tokio::test]
+async fn a_token_that_the_server_does_not_know_is_called_that() {
     let receiver = Receiver::answering(&[401]).await;
     let mut console = Console::on_acme().await;
     console.keys("right enter a tab tab ^U").await;
@@ -197,11 +216,8 @@ async fn where_rooms_cannot_be_listed_an_id_is_typed() {
     console.keys("tab").await;
     let job = console.jobs.recv().await.unwrap();
     console.app.job(&job).await;
-    assert!(console.picture().contains("type the room's id by hand"), "{}", console.picture());
-    console.typed("ops").await;
-    console.keys("enter").await;
-    let made = console.test.store.destinations(&acme(), Some(Channel::Hipchat)).await.unwrap();
-    assert_eq!(made.len(), 1, "{}", console.picture());
+    assert!(console.picture().contains("the server does not know this token"), "{}", console.picture());
+    assert_eq!(receiver.received().len(), 2, "it was asked for the list, and whether the token is one");
 }
 
 #[tokio::test]
