@@ -95,12 +95,13 @@ pub fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
     let json: Option<Value> = serde_json::from_str(&answer.body).ok();
     // Rocket.Chat answers 200 to some that it does not take.
     let refused_in_200 = json.as_ref().is_some_and(|json| json["success"] == false);
-    // 501 is Mattermost's for a switch that is off; whatever else is a fault of the service's own passes.
-    if !(refused_in_200 || (400..500).contains(&answer.status) || answer.status == 501) {
-        return judge_status(answer, now);
+    if (200..300).contains(&answer.status) && !refused_in_200 {
+        return Ok(());
     }
     let word = word(&answer.body, json.as_ref());
-    let known = WORDS.iter().find(|(known, ..)| Some(*known) == word.as_deref());
+    // What is a fault of the service's own passes, whatever it says; 501 is Mattermost's for a switch that is off.
+    let is_final = answer.status < 500 || answer.status == 501;
+    let known = WORDS.iter().find(|(known, ..)| is_final && Some(*known) == word.as_deref());
     let shown = word.as_deref().filter(|word| known.is_some() || is_slacks(word));
     let shown = shown.map(|word| format!(" ({word})")).unwrap_or_default();
     let said = |advice: &str| Reason::new(format!("{}{shown}; {advice}", answered(answer)));

@@ -92,9 +92,7 @@ impl Engine {
                 self.lanes.hold_gate(gate, at, now);
             }
         }
-        if let Some(word) = word {
-            self.lanes.tell(id, word);
-        }
+        self.lanes.sent(id, word, now);
         self.results.push(finished);
         for id in self.blocked.drain(..) {
             self.lanes.activate(id);

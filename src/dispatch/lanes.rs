@@ -109,17 +109,18 @@ impl Lanes {
         *held = until.max(*held);
     }
 
-    /// Takes a service's word, with the answer to a send of this lane, for what is left of its limit.
-    pub fn tell(&mut self, id: DestinationId, word: Allowance) {
+    /// A send of this lane has ended, and with it may have come its service's word for what is left of its limit.
+    pub fn sent(&mut self, id: DestinationId, word: Option<Allowance>, now: Timestamp) {
         let limit_of = |lane: &Lane| lane.setup().and_then(|setup| setup.rules.rate.clone());
         let Some(limit) = self.by_id.get(&id).and_then(limit_of) else { return };
+        let Some(bucket) = self.buckets.get_mut(&limit) else { return };
+        bucket.sent(now);
+        let Some(word) = word else { return };
         let sharing = self.by_id.values().filter(|lane| limit_of(lane).as_ref() == Some(&limit));
         let under_way: usize = sharing.map(|lane| lane.claimed.len()).sum();
         // The send that was answered is among them.
         let others = u32::try_from(under_way.saturating_sub(1)).unwrap_or(u32::MAX);
-        if let Some(bucket) = self.buckets.get_mut(&limit) {
-            bucket.tell(word, others);
-        }
+        bucket.tell(word, others);
     }
 
     /// The clock was set back by this much: no lane waits longer for that.
@@ -242,7 +243,7 @@ mod tests {
         limited(&mut lanes, two, &limit, 9);
         assert!(matches!(lanes.want(one, NOW), Want::Claim(_)) && matches!(lanes.want(two, NOW), Want::Claim(_)));
         let until = NOW.plus(Duration::from_secs(60));
-        lanes.tell(one, Allowance { left: 1, until });
+        lanes.sent(one, Some(Allowance { left: 1, until }), NOW);
         lanes.touch(one).claimed.clear();
         assert_eq!(lanes.want(one, NOW), Want::At(until), "the one that is left is under way in the other lane");
     }

@@ -51,6 +51,15 @@ impl Bucket {
         }
     }
 
+    /// A send has ended. Where one is allowed at a time, the next follows that long after its end: how long it was on its way is
+    /// not known, and the service counts when it arrives.
+    pub fn sent(&mut self, now: Timestamp) {
+        if self.capacity <= 1.0 {
+            self.tokens = 0.0;
+            self.filled_at = now;
+        }
+    }
+
     /// Takes the service's word for what is left, while `in_flight` other sends are under way that it may not have counted
     /// yet. Of two words about the same time the lower one counts: answers may overtake each other.
     pub fn tell(&mut self, word: Allowance, in_flight: u32) {
@@ -102,6 +111,16 @@ mod tests {
         let before = now.minus(Duration::from_hours(24));
         let _ = bucket.available(before);
         assert_eq!(bucket.available(before.plus(Duration::from_secs(1))), 1);
+    }
+
+    #[test]
+    fn one_a_second_is_counted_from_the_end_of_the_one_before() {
+        let now = Timestamp::from_millis(1_000_000);
+        let mut bucket = Bucket::new(Rate { count: 1, per: Duration::from_secs(1) }, now);
+        bucket.take(1, now);
+        bucket.sent(now.plus(Duration::from_millis(700)));
+        assert_eq!(bucket.available(now.plus(Duration::from_millis(1699))), 0);
+        assert_eq!(bucket.available(now.plus(Duration::from_millis(1700))), 1);
     }
 
     #[test]
