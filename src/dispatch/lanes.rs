@@ -242,7 +242,7 @@ mod tests {
         limited(&mut lanes, one, &limit, 9);
         limited(&mut lanes, two, &limit, 9);
         assert!(matches!(lanes.want(one, NOW), Want::Claim(_)) && matches!(lanes.want(two, NOW), Want::Claim(_)));
-        let until = NOW.plus(Duration::from_secs(60));
+        let until = NOW.plus(Duration::from_mins(1));
         lanes.sent(one, Some(Allowance { left: 1, until }), NOW);
         lanes.touch(one).claimed.clear();
         assert_eq!(lanes.want(one, NOW), Want::At(until), "the one that is left is under way in the other lane");

@@ -61,11 +61,16 @@ impl Bucket {
     }
 
     /// Takes the service's word for what is left, while `in_flight` other sends are under way that it may not have counted
-    /// yet. Of two words about the same time the lower one counts: answers may overtake each other.
+    /// yet. Answers may overtake each other: of two words about the same time the lower one counts, and one about a time before
+    /// counts no more.
     pub fn tell(&mut self, word: Allowance, in_flight: u32) {
         let left = word.left.saturating_sub(in_flight);
-        let before = self.told.filter(|told| told.until == word.until).map_or(left, |told| told.left);
-        self.told = Some(Allowance { left: left.min(before), until: word.until });
+        let left = match self.told {
+            Some(told) if told.until > word.until => return,
+            Some(told) if told.until == word.until => left.min(told.left),
+            _ => left,
+        };
+        self.told = Some(Allowance { left, until: word.until });
     }
 
     /// The clock was set back by this much: no word holds longer for that.
@@ -133,10 +138,12 @@ mod tests {
         assert_eq!(bucket.available(now), 2, "one is under way already");
         bucket.tell(word(9), 0);
         assert_eq!(bucket.available(now), 2, "an answer that was overtaken");
+        bucket.tell(Allowance { left: 40, until: until.minus(Duration::from_secs(9)) }, 0);
+        assert_eq!(bucket.available(now), 2, "a word about the time before");
         bucket.take(2, now);
         assert_eq!((bucket.available(now), bucket.next(now)), (0, until));
         assert_eq!(bucket.available(until), 50);
-        bucket.clock_went_back(Duration::from_secs(60));
+        bucket.clock_went_back(Duration::from_mins(1));
         assert_eq!(bucket.available(now.plus(Duration::from_secs(30))), 50);
     }
 
