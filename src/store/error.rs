@@ -1,7 +1,6 @@
 //! What can go wrong with the store, in terms of what a person or a caller can do about it.
 
 use crate::channels::form::FieldError;
-use crate::domain::role::Role;
 use crate::store::seal::SealError;
 
 /// Exit code for wrong input.
@@ -20,11 +19,14 @@ pub enum StoreError {
     #[error("{0}")]
     NotFound(String),
     /// The store was opened for reading.
-    #[error("this is read-only; to change anything, start without --read-only, with a role that may")]
+    #[error("this is read-only; start without --read-only to change anything")]
     ReadOnly,
     /// No room is left for the database.
-    #[error("the disk is full, so nothing was stored; make room, and bellboard goes on by itself")]
+    #[error("the disk is full, so nothing was stored; make room, and it goes on by itself")]
     Full,
+    /// The file or its folder cannot be written.
+    #[error("nothing was stored: the database or its folder is read-only; make it writable")]
+    NotWritable,
     /// Another process holds the database for longer than anybody waits.
     #[error("the database is busy; another program holds it locked, try again when it has ended")]
     Busy,
@@ -57,9 +59,11 @@ impl StoreError {
     pub(crate) fn again(&self) -> Self {
         match self {
             Self::Full => Self::Full,
+            Self::NotWritable => Self::NotWritable,
             Self::Busy => Self::Busy,
             Self::Damaged(problem) => Self::Damaged(problem.clone()),
             Self::Closed => Self::Closed,
+            Self::Io(problem) => Self::Io(problem.clone()),
             other => Self::Io(other.to_string()),
         }
     }
@@ -74,7 +78,7 @@ impl From<sqlx::Error> for StoreError {
         let code = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0) & 0xff;
         match code {
             5 | 6 => Self::Busy,
-            8 => Self::Io("the file or its folder is read-only; make both writable for you".to_owned()),
+            8 => Self::NotWritable,
             11 | 26 => Self::Damaged(database.message().to_owned()),
             13 => Self::Full,
             _ => Self::Io(database.message().to_owned()),
@@ -146,14 +150,6 @@ pub enum CommandError {
     /// It must not be done.
     #[error("{0}")]
     Refused(String),
-    /// It takes a higher role.
-    #[error("this takes the role {needed}, and yours is {own}; ask somebody who has it ([roles] in the config)")]
-    Role {
-        /// The lowest that may.
-        needed: Role,
-        /// Of who asked.
-        own: Role,
-    },
     /// There is nothing by that name.
     #[error("{0}")]
     NotFound(String),
@@ -169,7 +165,7 @@ impl CommandError {
         match self {
             Self::Store(error) => error.exit_code(),
             Self::Invalid(_) | Self::Fields(_) => EXIT_USAGE,
-            Self::Refused(_) | Self::Role { .. } => EXIT_REFUSED,
+            Self::Refused(_) => EXIT_REFUSED,
             Self::NotFound(_) => EXIT_NOT_FOUND,
         }
     }
