@@ -29,7 +29,6 @@ use crate::config::settings::{SETTINGS, Setting};
 use crate::config::value::Value;
 use crate::console::theme::ThemeName;
 use crate::domain::retry::RetryPolicy;
-use crate::domain::role::Roles;
 
 /// The commented file that is handed out: every option with its default.
 pub const EXAMPLE: &str = include_str!("../../assets/config.toml");
@@ -47,8 +46,6 @@ pub struct Config {
     pub http: Http,
     /// `[apns]`
     pub apns: Apns,
-    /// `[roles]`
-    pub roles: Roles,
     /// `[console]`
     pub console: Console,
     /// Where each option that is not at its default was set, by its full name.
@@ -163,7 +160,6 @@ impl Default for Config {
                 public_url: None,
             },
             apns: Apns::default(),
-            roles: Roles::default(),
             console: Console::default(),
             origins: BTreeMap::new(),
         }

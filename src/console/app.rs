@@ -119,10 +119,6 @@ impl App {
         let action = keymap::action(place, event);
         match action {
             Some(Action::Quit) => return Turn::Quit,
-            Some(Action::Suspend) if self.services.options.restricted => {
-                self.message = Some(Message::plain("there is no shell to go back to; q leads out"));
-                return Turn::On;
-            }
             Some(Action::Suspend) => return Turn::Suspend,
             Some(Action::Redraw) => return Turn::Redraw,
             _ => {}

@@ -49,19 +49,11 @@ pub struct Options {
     pub zone: TimeZone,
     /// What the link of an enrolment code begins with; nothing while the HTTP side is off.
     pub enrolment_url: Option<String>,
-    /// Whether only the terminal and the database are within reach: no file, no other program, no shell.
-    pub restricted: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            theme: ThemeName::Terminal,
-            color: true,
-            zone: TimeZone::system(),
-            enrolment_url: None,
-            restricted: false,
-        }
+        Self { theme: ThemeName::Terminal, color: true, zone: TimeZone::system(), enrolment_url: None }
     }
 }
 

@@ -106,11 +106,12 @@ impl Engine {
             self.results.extend(results);
             return;
         }
+        let now = self.clock.now();
         for result in results {
             let lane = self.lanes.touch(result.destination);
             lane.ended(result.delivery);
-            if let Next::Retry { at, .. } = result.next {
-                lane.push(Waiting { delivery: result.delivery, due_at: at });
+            if let Some(due_at) = result.due_at(now) {
+                lane.push(Waiting { delivery: result.delivery, due_at });
             }
             if matches!(result.health, Some(Health::Disable { .. })) {
                 lane.forget_setup();

@@ -74,6 +74,7 @@ pub fn release(claimed: &Claimed, now: Timestamp) -> Finished {
         duration: Duration::ZERO,
         exchange: Exchange { request: None, answer: None, result: Ok(()) },
         next: Next::Retry { at: now, counted: false },
+        decided_at: now,
         health: None,
     }
 }
@@ -102,6 +103,7 @@ impl Sent {
             duration: self.duration,
             exchange: self.exchange,
             next,
+            decided_at: now,
             health,
         }
     }

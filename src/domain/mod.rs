@@ -38,10 +38,10 @@ pub mod message;
 
 pub mod delivery;
 
+pub mod lifecycle;
+
 pub mod retry;
 
 pub mod replay;
 
 pub mod command;
-
-pub mod role;

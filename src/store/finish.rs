@@ -7,13 +7,12 @@ use crate::domain::command::Actor;
 use crate::domain::delivery::Next;
 use crate::domain::destination::DestinationState;
 use crate::domain::id::DestinationId;
+use crate::domain::lifecycle::INTERRUPTED_FREE_MAX;
+use crate::domain::time::Timestamp;
 use crate::store::commands;
 use crate::store::error::{CommandError, StoreError};
 use crate::store::queue::{Deliverer, Finished, Health};
 use crate::store::writer::Session;
-
-/// Interrupted tries of a delivery that do not count as tries.
-const INTERRUPTED_FREE_MAX: u32 = 3;
 
 /// Who acts when nobody did.
 const PROGRAM: &str = "bellboard";
@@ -37,7 +36,7 @@ impl Session {
         &mut self,
         results: impl Iterator<Item = &Finished>,
     ) -> Result<std::collections::HashSet<i64>, StoreError> {
-        let rows: Vec<Value> = results.map(|result| state_row(result, self.now.millis())).collect();
+        let rows: Vec<Value> = results.map(|result| state_row(result, self.now)).collect();
         let moved = sqlx::query(
             "UPDATE delivery SET state = result.value ->> 2, due_at = result.value ->> 3,
                     attempts = attempts - (result.value ->> 4), status = result.value ->> 5, reason = result.value ->> 6,
@@ -177,12 +176,13 @@ impl Session {
     }
 }
 
-fn state_row(result: &Finished, now: i64) -> Value {
-    let (state, due_at, uncounted) = match &result.next {
-        Next::Delivered => ("delivered", None, 0),
-        Next::Retry { at, counted } => ("pending", Some(at.millis()), u8::from(!counted)),
-        Next::Failed { .. } => ("failed", None, 0),
+fn state_row(result: &Finished, now: Timestamp) -> Value {
+    let (state, uncounted) = match &result.next {
+        Next::Delivered => ("delivered", 0),
+        Next::Retry { counted, .. } => ("pending", u8::from(!counted)),
+        Next::Failed { .. } => ("failed", 0),
     };
+    let due_at = result.due_at(now).map(Timestamp::millis);
     let reason = match &result.next {
         Next::Delivered => None,
         Next::Failed { reason, .. } => Some(reason.as_str()),
@@ -197,7 +197,7 @@ fn state_row(result: &Finished, now: i64) -> Value {
         result.exchange.status(),
         reason,
         millis(result),
-        now
+        now.millis()
     ])
 }
 

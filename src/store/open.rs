@@ -12,7 +12,6 @@ use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 
-use crate::domain::role::Role;
 use crate::domain::time::SharedClock;
 use crate::store::error::OpenError;
 use crate::store::failpoint;
@@ -83,7 +82,6 @@ impl Store {
                 revision,
                 work,
             }),
-            role: Role::Administer,
         })
     }
 
@@ -107,7 +105,7 @@ impl Store {
             .await?;
         let inner =
             Inner { path, clock, readers, sealer, requests: Some(requests), revision, work: Mutex::new(Some(work)) };
-        Ok(Self { inner: Arc::new(inner), role: Role::Administer })
+        Ok(Self { inner: Arc::new(inner) })
     }
 }
 

@@ -79,8 +79,20 @@ pub struct Finished {
     pub exchange: Exchange,
     /// What follows.
     pub next: Next,
+    /// When that was decided.
+    pub decided_at: Timestamp,
     /// What the destination is now held to be; nothing when that has not changed.
     pub health: Option<Health>,
+}
+
+impl Finished {
+    /// When the next try is due, if there is one, by a clock that says `now`. Where that has been set back since it was decided,
+    /// the wait counts from now.
+    #[must_use]
+    pub fn due_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let Next::Retry { at, .. } = self.next else { return None };
+        Some(at.minus(self.decided_at.since(now)))
+    }
 }
 
 /// A change of how a destination is doing.
@@ -156,7 +168,7 @@ impl Store {
 
     /// The first pending deliveries of each lane, at most [`HEAD_MAX`] a lane, in the order in which they are due; of a
     /// strict lane (`true`) only the earliest accepted one, and before it the tests that are due, which wait for nobody. What
-    /// was never tried, or not since its replay, is due at once, also when the clock has been set back since.
+    /// was to wait a while from a time that is still to come, since the clock has been set back, waits that while from now.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -170,14 +182,14 @@ impl Store {
         };
         let rows = sqlx::query(
             "SELECT delivery.destination_id, delivery.id,
-                    CASE WHEN delivery.due_at = delivery.due_since THEN min(delivery.due_at, ?3) ELSE delivery.due_at END
+                    min(delivery.due_at, ?3 + delivery.due_at - delivery.updated_at)
              FROM json_each(?1) AS lane
              CROSS JOIN delivery ON delivery.id IN (
                 SELECT id FROM delivery WHERE state = 'pending' AND destination_id = lane.value
                 ORDER BY due_at, id LIMIT ?2)
              UNION ALL
              SELECT delivery.destination_id, delivery.id,
-                    CASE WHEN delivery.due_at = delivery.due_since THEN min(delivery.due_at, ?3) ELSE delivery.due_at END
+                    min(delivery.due_at, ?3 + delivery.due_at - delivery.updated_at)
              FROM json_each(?4) AS lane
              CROSS JOIN delivery ON delivery.id = (
                 SELECT delivery.id FROM delivery INDEXED BY delivery_order
@@ -185,7 +197,8 @@ impl Store {
                 WHERE delivery.state = 'pending' AND delivery.destination_id = lane.value AND event.is_test = 0
                 ORDER BY delivery.id LIMIT 1)
              UNION ALL
-             SELECT delivery.destination_id, delivery.id, CASE WHEN delivery.due_at <= ?3 THEN 0 ELSE delivery.due_at END
+             SELECT delivery.destination_id, delivery.id, CASE WHEN delivery.due_at <= ?3 THEN 0
+                    ELSE min(delivery.due_at, ?3 + delivery.due_at - delivery.updated_at) END
              FROM json_each(?4) AS lane
              CROSS JOIN event ON event.is_test = 1
              CROSS JOIN delivery ON delivery.event_id = event.id

@@ -12,8 +12,6 @@ mod destinations;
 
 mod ingest;
 
-mod roles;
-
 mod scripts;
 
 use std::io::Write;

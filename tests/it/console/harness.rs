@@ -125,6 +125,7 @@ impl Console {
                 result,
             },
             next,
+            decided_at: now,
             health: if is_ok { None } else { Some(Health::Failing { reason }) },
         };
         store.finish(vec![finished]).await.unwrap();
@@ -165,7 +166,6 @@ async fn app(test: &TestStore) -> (App, mpsc::UnboundedReceiver<JobDone>) {
             color: false,
             zone: TimeZone::UTC,
             enrolment_url: Some("https://bells.acme.test/browser/#".to_owned()),
-            restricted: false,
         },
         clock: test.clock.clone(),
         read_only: test.store.is_read_only(),

@@ -28,6 +28,18 @@ async fn a_clock_set_back_delays_no_first_try() {
 }
 
 #[tokio::test]
+async fn a_clock_set_back_makes_no_retry_wait_longer() {
+    let receiver = Receiver::answering(&[500, 200]).await;
+    let mut rig = Rig::new(&receiver).await;
+    let delivery = rig.deliver().await;
+    rig.test.clock.set(rig.test.clock.now().minus(Duration::from_hours(24)));
+    rig.after(1).await;
+    assert_eq!(rig.state(delivery).await, DeliveryState::Pending);
+    rig.after(6).await;
+    assert_eq!(rig.state(delivery).await, DeliveryState::Delivered);
+}
+
+#[tokio::test]
 async fn who_was_paused_while_standing_by_delivers_nothing_when_it_takes_over() {
     let test = TestStore::acme().await;
     let first = dispatch::start(test.store.clone(), senders(), Options::default());

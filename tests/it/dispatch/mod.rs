@@ -4,6 +4,8 @@ mod breaking;
 
 mod handover;
 
+mod lifecycle;
+
 mod orders;
 
 mod outcomes;

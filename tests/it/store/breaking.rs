@@ -29,6 +29,7 @@ fn delivered(test: &TestStore, claimed: &Claimed) -> Finished {
         duration: Duration::from_millis(12),
         exchange: Exchange { request: None, answer: None, result: Ok(()) },
         next: Next::Delivered,
+        decided_at: test.clock_now(),
         health: None,
     }
 }

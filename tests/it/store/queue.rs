@@ -54,6 +54,7 @@ fn finished(test: &TestStore, claimed: &Claimed, next: Next) -> Finished {
             result,
         },
         next,
+        decided_at: test.store.clock().now(),
         health: None,
     }
 }
@@ -99,6 +100,19 @@ async fn results_lead_to_their_states_and_leave_attempts() {
     assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(test.store.attempts_after(lines[1].cursor, Some(&acme()), 10).await.unwrap(), []);
     assert_eq!(test.store.last_attempt().await.unwrap(), lines[1].cursor);
+}
+
+#[tokio::test]
+async fn a_wait_decided_before_the_clock_was_set_back_counts_from_then() {
+    let test = webhook_store().await;
+    let delivery = test.emit("job.fail", "{}").await.deliveries[0].0;
+    let claimed = claim(&test, delivery).await;
+    let wait = Duration::from_secs(5);
+    let result = finished(&test, &claimed, Next::Retry { at: test.clock_now().plus(wait), counted: true });
+    test.clock.set(test.clock_now().minus(Duration::from_hours(24)));
+    test.store.finish(vec![result]).await.unwrap();
+    let row = test.store.delivery(delivery).await.unwrap().delivery;
+    assert_eq!(row.next_attempt_at, Some(test.clock_now().plus(wait)));
 }
 
 #[tokio::test]
