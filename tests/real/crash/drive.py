@@ -40,31 +40,31 @@ NAMES = Counter()
 class HttpFeed(threading.Thread):
     """Hands events in by HTTP, one by one and in batches, until the server is gone or it is told to stop."""
 
-    def __init__(self, world, seed, pause=0.01):
+    def __init__(self, world, seed, pause=0.01, http=None):
         super().__init__(daemon=True)
+        self.http = http or world.http
         self.world, self.chance, self.pause = world, random.Random(seed), pause
         self.stop = threading.Event()
         self.statuses = {}
 
     def run(self):
-        host, port = self.world.http.removeprefix("http://").split(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=60)
-        again = self.world.ledger.take_unsure()
+        host, port = self.http.removeprefix("http://").split(":")
         while not self.stop.is_set():
+            connection = http.client.HTTPConnection(host, int(port), timeout=60)
             try:
                 connection.connect()
-                break
             except OSError:
                 time.sleep(0.005)
-        while not self.stop.is_set():
-            events = again or [NAMES.event(self.chance) for _ in range(self.chance.choice((1, 1, 1, 5, 20)))]
-            if not self.hand_in(connection, events, is_again=bool(again)):
-                return
-            again = self.world.ledger.take_unsure()
-            self.stop.wait(self.chance.random() * self.pause)
-        connection.close()
-        for event in again:
-            self.world.ledger.doubt(event)
+                continue
+            while not self.stop.is_set() and self.hand_in_some(connection):
+                self.stop.wait(self.chance.random() * self.pause)
+            connection.close()
+
+    def hand_in_some(self, connection):
+        """What was not answered before, or else something new. Tells whether the server answered."""
+        again = self.world.ledger.take_unsure()
+        events = again or [NAMES.event(self.chance) for _ in range(self.chance.choice((1, 1, 1, 5, 20)))]
+        return self.hand_in(connection, events, is_again=bool(again))
 
     def hand_in(self, connection, events, is_again):
         ledger = self.world.ledger
@@ -92,7 +92,7 @@ class HttpFeed(threading.Thread):
             for event in events:
                 ledger.acknowledge(event, "http")
             return True
-        assert answer.status in (429, 503), f"{answer.status}: {said}"
+        assert answer.status in (408, 429, 503), f"{answer.status}: {said}"
         self.refusal = said
         for event in events:
             ledger.doubt(event)

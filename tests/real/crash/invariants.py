@@ -59,9 +59,11 @@ class Check:
         ).fetchall()
         self.claims = collections.defaultdict(list)
         self.interrupted = collections.Counter()
-        for row in database.execute("SELECT delivery_id, started_at, outcome FROM attempt"):
+        for row in database.execute("SELECT delivery_id, started_at, outcome, status FROM attempt"):
             self.claims[row["delivery_id"]].append(row["started_at"])
-            self.interrupted[row["delivery_id"]] += row["outcome"] == "interrupted"
+            # Under way when the process ended, or when its time was up: the receiver may have taken it.
+            unknown = row["outcome"] == "interrupted" or (row["outcome"] == "failed" and row["status"] is None)
+            self.interrupted[row["delivery_id"]] += unknown
         for row in self.deliveries:
             if row["state"] == "sending":
                 self.claims[row["id"]].append(row["updated_at"])
@@ -116,7 +118,7 @@ class Check:
         assert row["state"] != "delivered" or good, f"3: dlv_{row['id']} is delivered, and never arrived"
         claims = sorted(self.claims[row["id"]])
         for number, receipt in enumerate(sorted(receipt.at for receipt in receipts), 1):
-            before = sum(claim <= receipt + SLACK_MS for claim in claims)
+            before = sum(claim <= receipt + SLACK_MS or self.world.clock_moves for claim in claims)
             assert before >= number, f"3: receipt {number} of dlv_{row['id']} at {receipt} has no claim: {claims}"
 
     def seconds_were_under_way(self, row, receipts, replays):
@@ -134,7 +136,7 @@ class Check:
         if row["state"] in ENDS:
             self.world.ended[key] = now
             late = [r.at for r in receipts if r.at > row["updated_at"] + SLACK_MS]
-            assert not late, f"5: dlv_{key} ended at {row['updated_at']}, and was received at {late}"
+            assert not late or self.world.clock_moves, f"5: dlv_{key} ended at {row['updated_at']}, and was received at {late}"
 
     def file_is_clean(self):
         found = [tuple(row) for row in self.database.execute("PRAGMA integrity_check")]

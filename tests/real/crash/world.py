@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import rig
@@ -66,16 +67,21 @@ class World(rig.Store):
         self.receiver = receiver
         for name in os.listdir(template.folder):
             shutil.copy(os.path.join(template.folder, name), self.folder)
-        self.ledger = Ledger(os.path.join(self.folder, "ledger.ndjson"))
-        self.log = os.path.join(self.folder, "stderr.txt")
+        # Elsewhere, since the store's folder is what breaks.
+        self.notes = tempfile.mkdtemp(prefix="bellboard-crash-notes-")
+        self.ledger = Ledger(os.path.join(self.notes, "ledger.ndjson"))
+        self.log = os.path.join(self.notes, "stderr.txt")
         self.ended = {}  # delivery's number -> its row when it was first seen at an end, since its last replay
         self.names = {}  # delivery's number -> its event's id and its path
+        self.clock_moves = False  # whether the program's clock is set, so that its times say nothing
         self.waiting = 0  # deliveries that had not ended when it was last looked at
         self.receipts_from = len(receiver.receipts)
 
     @property
     def receipts(self):
-        return self.receiver.receipts[self.receipts_from :]
+        """What arrived of this store's events; other stores may be at work at the same time."""
+        handed = self.ledger.handed
+        return [receipt for receipt in self.receiver.receipts[self.receipts_from :] if receipt.n in handed]
 
     def start(self, *arguments, input=None, output=subprocess.DEVNULL, **environment):
         """Starts the program; what it says on stderr goes to the log."""
@@ -104,3 +110,8 @@ class World(rig.Store):
 
     def tail(self):
         return pathlib.Path(self.log).read_text(errors="replace")[-3000:]
+
+    def close(self):
+        super().close()
+        self.ledger.file.close()
+        shutil.rmtree(self.notes, ignore_errors=True)

@@ -1,0 +1,228 @@
+"""A store that cannot be written refuses with a clear error, keeps what it had, and goes on by itself when it can: the n-th
+write or sync fails, for every n; the disk is full, or read-only; the process is stopped; the clock is set."""
+
+import concurrent.futures
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import unittest
+
+import rig
+from crash import faults
+from crash.drive import HttpFeed, settle, unfinished
+from crash.ledger import Handed
+from crash.receiver import Receiver
+from crash.world import World, make_template
+from terminal import Tmux
+
+SEED = int(os.environ.get("BELLBOARD_CRASH_SEED", random.randrange(1 << 32)))
+
+# Scenarios at once: most of their time is waiting.
+AT_ONCE = 6
+
+# What is said on stderr when the store cannot be written, each with what to do or that nothing was stored.
+REFUSALS = ("nothing was stored", "make room", "writable", "cannot be opened", "cannot be brought up to date")
+
+
+class Faulty(unittest.TestCase):
+    def setUp(self):
+        folder, self.library = faults.build()
+        self.addCleanup(folder.cleanup)
+        self.receiver = Receiver(lambda path, n, count: (503 if count == 1 and n.endswith("3") else 200, 0))
+        self.addCleanup(self.receiver.close)
+        self.template = make_template(self.receiver)
+        self.addCleanup(self.template.close)
+        self.lock = threading.Lock()
+
+    def world(self):
+        world = World(self.template, self.receiver)
+        self.addCleanup(world.close)
+        world.faults = faults.Faults(self.library, world.folder)
+        self.addCleanup(world.faults.close)
+        world.environment |= world.faults.environment
+        return world
+
+    def emit(self, world, n):
+        """One `emit`, again and again until it is taken; every refusal must be a clear one."""
+        event = Handed("acme", "server.stopped", n, f"key-{n}")
+        world.ledger.hand_in(event)
+        refusals = []
+        for _ in range(100):
+            code, _, err = world.run("emit", "acme", "server.stopped", "--data", json.dumps(event.data), "--id", event.key)
+            if code == 0:
+                world.ledger.acknowledge(event, "emit")
+                return refusals
+            self.assert_clear(code, err)
+            refusals.append(err)
+            time.sleep(0.02)
+        raise AssertionError(f"never taken: {refusals[-1]}")
+
+    def assert_clear(self, code, err):
+        self.assertEqual(code, 6, err)
+        self.assertTrue(any(words in err for words in REFUSALS), err)
+        self.assertEqual(len(err.strip().splitlines()), 1, err)
+
+    def scenario(self, kinds, error, n):
+        """The n-th call of these kinds fails, once. Returns whether there was an n-th."""
+        world = self.world()
+        try:
+            world.faults.fail(kinds, error, after=n - 1, count=1)
+            serve = world.start("serve")
+            feed = HttpFeed(world, n, pause=0.02)
+            feed.start()
+            for number in range(4):
+                self.emit(world, f"{kinds}.{error}.{n}.{number}")
+            if serve.poll() is not None:
+                # It could not start at all: it said so, and its service manager starts it again.
+                self.assert_clear(serve.returncode, world.tail().strip().splitlines()[-1])
+            rig.wait_until(lambda: feed.statuses.get(202, 0) >= 4 or serve.poll() is not None)
+            feed.stop.set()
+            feed.join(60)
+            hit = world.faults["failed"] > 0
+            if serve.poll() is None:
+                rig.wait_until(lambda: unfinished(world) == 0, 60)
+                world.kill(serve)
+            settle(world)
+            return hit
+        except AssertionError as failure:
+            raise AssertionError(f"call {n} of kinds {kinds} with {errno.errorcode[error]}: {failure}\n{world.tail()}") from failure
+        finally:
+            world.close()
+
+    def every_n(self, kinds, errors, most):
+        """Fails every call in turn until there are no more in the scenario."""
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            numbers = range(1, most + 1)
+            hits = list(pool.map(lambda n: self.scenario(kinds, errors[n % len(errors)], n), numbers))
+        self.assertTrue(all(hits), f"the scenario has fewer calls: {hits.index(False)}" if False in hits else "")
+        print(f"{len(hits)} scenarios")
+
+    def test_any_write_may_fail(self):
+        self.every_n(faults.WRITE, (errno.EIO, errno.ENOSPC), 48)
+
+    def test_any_sync_may_fail(self):
+        self.every_n(faults.SYNC, (errno.EIO, errno.ENOSPC), 24)
+
+    def goes_on(self, world, break_, heal, sentence):
+        """Delivers, refuses while it is broken, and goes on by itself. Returns the process."""
+        serve = world.start("serve")
+        feed = HttpFeed(world, SEED, pause=0.02)
+        feed.start()
+        rig.wait_until(lambda: feed.statuses.get(202, 0) >= 5)
+        break_()
+        rig.wait_until(lambda: feed.statuses.get(503, 0) >= 3)
+        self.assertEqual(json.loads(feed.refusal)["status"], 503)
+        self.assertIn("nothing was changed", feed.refusal)
+        for arguments, text in (
+            (("emit", "acme", "server.stopped"), None),
+            (("ingest", "-"), b'{"account": "acme", "event_type": "server.stopped", "data": {"n": "never"}}\n'),
+            (("matrix", "set", "quiet", "job.fail", "webhook", "default"), None),
+        ):
+            code, out, err = world.run(*arguments, input=text)
+            self.assert_clear(code, err)
+            self.assertIn(sentence, err)
+        with Tmux(rig.BINARY, world.environment) as tmux:
+            screen = self.try_in_console(tmux)
+            self.assertIn(sentence, " ".join(screen.split()))
+        taken = feed.statuses[202]
+        heal()
+        rig.wait_until(lambda: feed.statuses[202] >= taken + 5)
+        feed.stop.set()
+        feed.join(60)
+        self.assertIsNone(serve.poll(), "the same process went on")
+        rig.wait_until(lambda: unfinished(world) == 0, 60)
+        world.kill(serve)
+        return settle(world)
+
+    def try_in_console(self, tmux):
+        """A cell of the matrix is toggled, or the console does not even start: what the screen says."""
+        rig.wait_until(lambda: "acme" in tmux.screen() or "ended with" in tmux.screen())
+        if "ended with" not in tmux.screen():
+            tmux.keys("Enter")
+            tmux.wait_for("provisioned ok")
+            tmux.keys("Space")
+            rig.wait_until(lambda: "stored" in tmux.screen() or "writable" in tmux.screen() or "ended with" in tmux.screen())
+        return tmux.screen()
+
+    def test_a_full_disk_is_refused_and_survived(self):
+        world = self.world()
+        if os.getuid() == 0 and mount(world.folder):
+            self.addCleanup(subprocess.run, ["umount", "-l", world.folder], check=False)
+            for name in os.listdir(self.template.folder):
+                shutil.copy(os.path.join(self.template.folder, name), world.folder)
+            filler = os.path.join(world.folder, "filler.txt")
+            print("a file system of 4 MB")
+
+            def fill():
+                with open(filler, "ab", buffering=0) as file:
+                    for size in (65536, 4096, 1):
+                        try:
+                            while True:
+                                file.write(bytes(size))
+                        except OSError:
+                            pass
+
+            found = self.goes_on(world, fill, lambda: os.remove(filler), "the disk is full")
+        else:
+            print("writes that would grow a file fail")
+            found = self.goes_on(world, world.faults.fill_disk, world.faults.heal, "the disk is full")
+        print(found)
+
+    def test_a_file_system_that_turns_read_only_is_refused_and_survived(self):
+        world = self.world()
+        print(self.goes_on(world, world.faults.make_read_only, world.faults.heal, "is read-only; make"))
+
+    def test_a_process_that_is_stopped_for_longer_than_any_lease_goes_on(self):
+        world = self.world()
+        serve = world.start("serve")
+        feed = HttpFeed(world, SEED, pause=0.02)
+        feed.start()
+        rig.wait_until(lambda: feed.statuses.get(202, 0) >= 5)
+        feed.stop.set()
+        feed.join(60)
+        # Not within a transaction: that would hold up every other process as well.
+        rig.wait_until(lambda: unfinished(world) == 0, 60)
+        time.sleep(0.1)
+        serve.send_signal(signal.SIGSTOP)
+        for number in range(5):
+            self.emit(world, f"stopped.{number}")
+        # Both clocks go on while a process is stopped: by a day here, where a lease lasts minutes.
+        world.clock_moves = True
+        world.faults["wall_ms"] = world.faults["steady_ms"] = 86_400_000
+        serve.send_signal(signal.SIGCONT)
+        feed = HttpFeed(world, SEED, pause=0.02)
+        feed.start()
+        rig.wait_until(lambda: feed.statuses.get(202, 0) >= 5)
+        feed.stop.set()
+        feed.join(60)
+        rig.wait_until(lambda: unfinished(world) == 0, 60)
+        world.kill(serve)
+        print(settle(world))
+
+    def test_a_clock_that_is_set_forward_and_back_holds_nothing_up(self):
+        world = self.world()
+        world.clock_moves = True
+        serve = world.start("serve")
+        feed = HttpFeed(world, SEED, pause=0.02)
+        feed.start()
+        for hours in (0, 24, -24, 1, -1, 0):
+            world.faults["wall_ms"] = hours * 3_600_000
+            taken = feed.statuses.get(202, 0)
+            rig.wait_until(lambda taken=taken: feed.statuses.get(202, 0) >= taken + 4)
+        feed.stop.set()
+        feed.join(60)
+        rig.wait_until(lambda: unfinished(world) == 0, 60)
+        world.kill(serve)
+        print(settle(world))
+
+
+def mount(folder):
+    """A small file system at that folder, where this machine allows it."""
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "bellboard-test", folder], capture_output=True)
+    return done.returncode == 0
