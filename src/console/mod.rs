@@ -19,6 +19,8 @@ pub mod widgets;
 
 pub mod words;
 
+pub mod query;
+
 pub mod events;
 
 pub mod terminal;

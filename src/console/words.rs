@@ -37,6 +37,12 @@ pub fn millis(millis: u32) -> String {
     if millis < 10_000 { format!("{millis} ms") } else { format!("{}.{} s", millis / 1000, millis % 1000 / 100) }
 }
 
+/// A count that stops at `most`: `17`, `1000+`.
+#[must_use]
+pub fn capped(count: u32, most: u32) -> String {
+    if count >= most { format!("{most}+") } else { count.to_string() }
+}
+
 /// Where a delivery stands, in at most nine columns.
 #[must_use]
 pub fn delivery_state(delivery: &DeliveryRow) -> String {

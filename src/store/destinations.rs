@@ -118,7 +118,8 @@ pub(crate) async fn read_targets(
         .collect())
 }
 
-fn destination(row: &SqliteRow) -> Result<Destination, StoreError> {
+/// Reads the twelve columns of a destination.
+pub(crate) fn destination(row: &SqliteRow) -> Result<Destination, StoreError> {
     let fields: String = row.try_get(4)?;
     let only: String = row.try_get(6)?;
     let state: String = row.try_get(7)?;

@@ -1,6 +1,7 @@
 //! What happens at present: the newest events with their deliveries, and attempts as they end.
 
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use crate::domain::account::AccountKey;
 use crate::domain::time::Timestamp;
@@ -40,6 +41,22 @@ pub struct AttemptLine {
     pub status: Option<u16>,
     /// What went wrong.
     pub reason: Option<String>,
+}
+
+impl AttemptLine {
+    /// Reads id, number, start, duration, outcome, status and reason of an attempt, then the columns of its delivery.
+    pub(crate) fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            cursor: row.try_get(0)?,
+            delivery: delivery_row(row, 7)?,
+            number: row.try_get(1)?,
+            started_at: Timestamp::from_millis(row.try_get(2)?),
+            duration_ms: row.try_get(3)?,
+            outcome: row.try_get(4)?,
+            status: row.try_get(5)?,
+            reason: row.try_get(6)?,
+        })
+    }
 }
 
 impl Store {
@@ -112,20 +129,7 @@ impl Store {
         .bind(limit)
         .fetch_all(self.readers())
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(AttemptLine {
-                    cursor: row.try_get(0)?,
-                    delivery: delivery_row(row, 7)?,
-                    number: row.try_get(1)?,
-                    started_at: Timestamp::from_millis(row.try_get(2)?),
-                    duration_ms: row.try_get(3)?,
-                    outcome: row.try_get(4)?,
-                    status: row.try_get(5)?,
-                    reason: row.try_get(6)?,
-                })
-            })
-            .collect()
+        rows.iter().map(AttemptLine::read).collect()
     }
 
     /// The cursor of the newest attempt; 0 when there is none.

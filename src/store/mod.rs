@@ -21,13 +21,19 @@ pub mod destinations;
 
 pub mod events;
 
+pub mod search;
+
 pub mod deliveries;
 
 pub mod live;
 
+pub mod failing;
+
 pub mod audit;
 
 pub mod chain;
+
+pub mod history;
 
 pub mod access;
 

@@ -6,6 +6,8 @@
 
 pub mod table;
 
+pub mod lists;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::console::keymap::table::TABLE;
@@ -17,8 +19,14 @@ pub enum Place {
     Everywhere,
     /// The list of accounts.
     Accounts,
-    /// The filter above that list.
+    /// The line in which one types what to find.
     Filter,
+    /// The destinations of all accounts that fail or are disabled.
+    Dead,
+    /// The failed tries of all accounts.
+    Failures,
+    /// The history of an account, a cell or a destination.
+    History,
     /// The matrix of an account.
     Matrix,
     /// The live pane beneath it.
@@ -41,7 +49,7 @@ pub enum Place {
 
 impl Place {
     /// All of them, in the help's order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Accounts,
         Self::Filter,
         Self::Matrix,
@@ -51,6 +59,9 @@ impl Place {
         Self::Choice,
         Self::Delivery,
         Self::Event,
+        Self::Dead,
+        Self::Failures,
+        Self::History,
         Self::Question,
         Self::Help,
         Self::Everywhere,
@@ -62,7 +73,10 @@ impl Place {
         match self {
             Self::Everywhere => "Everywhere",
             Self::Accounts => "Accounts",
-            Self::Filter => "Accounts, while filtering",
+            Self::Filter => "While typing what to find",
+            Self::Dead => "Destinations in trouble",
+            Self::Failures => "Failures, live",
+            Self::History => "A history",
             Self::Matrix => "Account: the matrix",
             Self::Live => "Account: the live pane",
             Self::Destinations => "Destinations of a channel",
@@ -110,6 +124,14 @@ pub enum Action {
     Fill,
     Filter,
     Trouble,
+    Dead,
+    Failures,
+    History,
+    Matrix,
+    Hold,
+    Older,
+    Newer,
+    SetUpChannel,
     Pause,
     Disable,
     Remove,

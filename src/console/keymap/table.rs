@@ -2,13 +2,30 @@
 
 use crossterm::event::KeyCode;
 
+use crate::console::keymap::lists::{DEAD, FAILURES, HISTORY};
 use crate::console::keymap::{Action as A, Binding, Key, Place as P};
 
 /// The table.
-pub const TABLE: &[&[Binding]] =
-    &[ACCOUNTS, FILTER, MATRIX, LIVE, DESTINATIONS, FORM, CHOICE, DELIVERY, EVENT, QUESTION, HELP, EVERYWHERE];
+pub const TABLE: &[&[Binding]] = &[
+    ACCOUNTS,
+    FILTER,
+    MATRIX,
+    LIVE,
+    DESTINATIONS,
+    FORM,
+    CHOICE,
+    DELIVERY,
+    EVENT,
+    DEAD,
+    FAILURES,
+    HISTORY,
+    QUESTION,
+    HELP,
+    EVERYWHERE,
+];
 
-const fn bind(
+/// One line.
+pub(crate) const fn bind(
     place: P,
     keys: &'static [Key],
     shown: &'static str,
@@ -19,18 +36,19 @@ const fn bind(
     Binding { place, keys, shown, action, name, help }
 }
 
-const UP: &[Key] = &[Key::Code(KeyCode::Up), Key::Char('k')];
-const DOWN: &[Key] = &[Key::Code(KeyCode::Down), Key::Char('j')];
+pub(crate) const UP: &[Key] = &[Key::Code(KeyCode::Up), Key::Char('k')];
+pub(crate) const DOWN: &[Key] = &[Key::Code(KeyCode::Down), Key::Char('j')];
 const LEFT: &[Key] = &[Key::Code(KeyCode::Left), Key::Char('h')];
 const RIGHT: &[Key] = &[Key::Code(KeyCode::Right), Key::Char('l')];
-const PAGE_UP: &[Key] = &[Key::Code(KeyCode::PageUp), Key::Ctrl('u')];
-const PAGE_DOWN: &[Key] = &[Key::Code(KeyCode::PageDown), Key::Ctrl('d')];
-const FIRST: &[Key] = &[Key::Code(KeyCode::Home), Key::Char('g')];
-const LAST: &[Key] = &[Key::Code(KeyCode::End), Key::Char('G')];
-const ENTER: &[Key] = &[Key::Code(KeyCode::Enter)];
-const SPACE: &[Key] = &[Key::Char(' ')];
+pub(crate) const PAGE_UP: &[Key] = &[Key::Code(KeyCode::PageUp), Key::Ctrl('u')];
+pub(crate) const PAGE_DOWN: &[Key] = &[Key::Code(KeyCode::PageDown), Key::Ctrl('d')];
+pub(crate) const FIRST: &[Key] = &[Key::Code(KeyCode::Home), Key::Char('g')];
+pub(crate) const LAST: &[Key] = &[Key::Code(KeyCode::End), Key::Char('G')];
+pub(crate) const ENTER: &[Key] = &[Key::Code(KeyCode::Enter)];
+pub(crate) const SPACE: &[Key] = &[Key::Char(' ')];
+pub(crate) const FIND: &[Key] = &[Key::Char('/')];
 const TAB: &[Key] = &[Key::Code(KeyCode::Tab)];
-const BACK: &[Key] = &[Key::Char('q'), Key::Code(KeyCode::Esc)];
+pub(crate) const BACK: &[Key] = &[Key::Char('q'), Key::Code(KeyCode::Esc)];
 
 const ACCOUNTS: &[Binding] = &[
     bind(P::Accounts, ENTER, "enter", A::Open, "open", "open the account under the cursor"),
@@ -45,6 +63,16 @@ const ACCOUNTS: &[Binding] = &[
         "trouble",
         "show only accounts with failing or disabled destinations, or all again",
     ),
+    bind(P::Accounts, &[Key::Char('f')], "f", A::Failures, "failures", "watch what fails, live, in all accounts"),
+    bind(
+        P::Accounts,
+        &[Key::Char('D')],
+        "D",
+        A::Dead,
+        "dead",
+        "the destinations of all accounts that fail or are disabled, the worst first",
+    ),
+    bind(P::Accounts, &[Key::Char('H')], "H", A::History, "", "who changed what in this account; take a change back"),
     bind(
         P::Accounts,
         &[Key::Char('d')],
@@ -64,11 +92,11 @@ const ACCOUNTS: &[Binding] = &[
 ];
 
 const FILTER: &[Binding] = &[
-    bind(P::Filter, ENTER, "enter", A::Open, "open", "open the account under the cursor"),
-    bind(P::Filter, &[Key::Code(KeyCode::Up)], "up", A::Up, "", "move up in what was found"),
-    bind(P::Filter, &[Key::Code(KeyCode::Down)], "down", A::Down, "", "move down in what was found"),
-    bind(P::Filter, TAB, "tab", A::SwitchPane, "to the list", "keep the filter and go to the list"),
-    bind(P::Filter, &[Key::Code(KeyCode::Esc), Key::Ctrl('l')], "esc, ^L", A::Back, "all again", "drop the filter"),
+    bind(P::Filter, ENTER, "enter", A::Open, "open", "open what is under the cursor; in the matrix, stay on that cell"),
+    bind(P::Filter, &[Key::Code(KeyCode::Up)], "up", A::Up, "", "up in what was found"),
+    bind(P::Filter, &[Key::Code(KeyCode::Down)], "down", A::Down, "", "down in what was found"),
+    bind(P::Filter, TAB, "tab", A::SwitchPane, "to the list", "keep what was typed and go to the list"),
+    bind(P::Filter, &[Key::Code(KeyCode::Esc), Key::Ctrl('l')], "esc, ^L", A::Back, "all again", "drop what was typed"),
 ];
 
 const MATRIX: &[Binding] = &[
@@ -93,6 +121,31 @@ const MATRIX: &[Binding] = &[
         "turn the row on or off as one, for channels that have a destination",
     ),
     bind(P::Matrix, &[Key::Char('c')], "c", A::ToggleColumn, "column", "turn the column on or off as one"),
+    bind(
+        P::Matrix,
+        &[Key::Char('/')],
+        "/",
+        A::Filter,
+        "find",
+        "find a cell: type parts of an event type and of a channel, as stop slack",
+    ),
+    bind(P::Matrix, &[Key::Char('w')], "w", A::Why, "why", "what became of the newest event of this type"),
+    bind(
+        P::Matrix,
+        &[Key::Char('H')],
+        "H",
+        A::History,
+        "",
+        "who changed this cell, and take it back; in a head, the account",
+    ),
+    bind(
+        P::Matrix,
+        &[Key::Char('s')],
+        "s",
+        A::SetUpChannel,
+        "",
+        "set up a channel: its letter follows; where it has no destination yet, its form opens",
+    ),
     bind(P::Matrix, &[Key::Char('e')], "e", A::Edit, "edit", "change the account's name, address, zone or status"),
     bind(P::Matrix, &[Key::Char('z')], "z", A::Zoom, "", "the live pane over the whole screen, or the matrix back"),
     bind(P::Matrix, UP, "up, k", A::Up, "", "move up; above the first row are the heads of the columns"),
@@ -116,6 +169,7 @@ const LIVE: &[Binding] = &[
         "send again",
         "send this delivery once more, under the same webhook-id",
     ),
+    bind(P::Live, SPACE, "space", A::Hold, "pause", "stand still, or follow again"),
     bind(P::Live, &[Key::Char('z')], "z", A::Zoom, "zoom", "the live pane over the whole screen, or the matrix back"),
     bind(P::Live, FIRST, "home, g", A::First, "follow", "to the newest, and follow"),
     bind(P::Live, TAB, "tab", A::SwitchPane, "matrix", "back to the matrix"),
@@ -164,6 +218,7 @@ const DESTINATIONS: &[Binding] = &[
         "",
         "make a link or code by which a browser or app enrols itself",
     ),
+    bind(P::Destinations, &[Key::Char('H')], "H", A::History, "", "who changed this destination, and take it back"),
     bind(P::Destinations, &[Key::Char('u')], "u", A::Undo, "", "take your last change of this account back"),
     bind(P::Destinations, &[Key::Char('v')], "v", A::Open, "", "open the last test"),
     bind(P::Destinations, UP, "up, k", A::Up, "", "move up"),
@@ -258,6 +313,8 @@ const EVENT: &[Binding] = &[
         "open the channel's delivery; where none was made, set the channel up",
     ),
     bind(P::Event, &[Key::Char('r')], "r", A::Replay, "send again", "send the channel's deliveries once more"),
+    bind(P::Event, &[Key::Char('n')], "n", A::Older, "older", "the event of this type before this one"),
+    bind(P::Event, &[Key::Char('p')], "p", A::Newer, "newer", "the event of this type after this one"),
     bind(P::Event, UP, "up, k", A::Up, "", "move up"),
     bind(P::Event, DOWN, "down, j", A::Down, "", "move down"),
     bind(P::Event, PAGE_UP, "page up, ^U", A::PageUp, "", "scroll the event's data up"),

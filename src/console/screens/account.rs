@@ -5,22 +5,28 @@ use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
+use crate::console::screens::account_find::find;
 use crate::console::screens::account_form::AccountForm;
 use crate::console::screens::account_words as words;
 use crate::console::screens::delivery::DeliveryScreen;
+use crate::console::screens::destination_form::DestinationScreen;
 use crate::console::screens::destinations::Destinations;
 use crate::console::screens::event::EventScreen;
+use crate::console::screens::history::History;
 use crate::console::screens::test_watch::TestWatch;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
+use crate::console::widgets::finder::Finder;
 use crate::console::widgets::live::{LiveContext, LivePane};
 use crate::console::widgets::matrix::{self, MatrixCursor};
 use crate::console::widgets::paint::{below, put};
+use crate::console::widgets::text_box::Edit;
 use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
 use crate::domain::command::{CellChange, Command, Done};
 use crate::domain::matrix::CellSetting;
 use crate::store::Store;
+use crate::store::history::Subject;
 use crate::store::matrix::MatrixView;
 
 /// Lines of the live pane, its head included, that the matrix leaves it at least.
@@ -35,6 +41,9 @@ pub struct AccountScreen {
     live: LivePane,
     in_live: bool,
     zoomed: bool,
+    finder: Finder,
+    /// Where the cursor was before something was looked for.
+    before: Option<MatrixCursor>,
     test: TestWatch,
     /// What a change of many cells is told as when it is done.
     says: Option<String>,
@@ -52,6 +61,8 @@ impl AccountScreen {
             live: LivePane::default(),
             in_live: false,
             zoomed: false,
+            finder: Finder::default(),
+            before: None,
             test: TestWatch::default(),
             says: None,
         }
@@ -123,6 +134,46 @@ impl AccountScreen {
         }
     }
 
+    fn why(&self, view: &MatrixView) -> Outcome {
+        match self.cursor.event_type(view) {
+            Some(kind) => {
+                let (services, key) = (self.services.clone(), self.key.clone());
+                Outcome::Open(Box::new(EventScreen::newest(services, key, kind.name.clone())))
+            }
+            None => Outcome::Say(Message::plain("go to a row: why shows the newest event of its type")),
+        }
+    }
+
+    fn history(&self, view: &MatrixView) -> Outcome {
+        let account = self.key.clone();
+        let (subject, name) = match self.cursor.event_type(view) {
+            Some(kind) => {
+                let channel = self.cursor.channel();
+                let name = format!("{} for {}", channel.title(), kind.short);
+                (Subject::Cell { account, event_type: kind.name.clone(), channel }, name)
+            }
+            None => (Subject::Account(account), view.account.profile.name.clone()),
+        };
+        Outcome::Open(Box::new(History::new(self.services.clone(), subject, name)))
+    }
+
+    /// Asks which channel to set up; where it has no destination yet, its form opens at once.
+    fn choose_channel(&self, view: &MatrixView) -> Outcome {
+        let answer = |channel: Channel| {
+            let (services, key) = (self.services.clone(), self.key.clone());
+            let list = Outcome::Open(Box::new(Destinations::new(services.clone(), key.clone(), channel)));
+            let is_set_up = view.destinations.iter().any(|other| other.channel == channel);
+            let outcome = if is_set_up || channel == Channel::Browser {
+                list
+            } else {
+                list.then(Outcome::Open(Box::new(DestinationScreen::add(services, key, channel))))
+            };
+            let letter = channel.name().chars().next().unwrap_or(' ');
+            Answer { key: letter, label: channel.title().to_owned(), outcome }
+        };
+        Outcome::Ask(Question::new("Set up which channel?".to_owned(), Channel::ALL.map(answer).into()))
+    }
+
     fn on_matrix(&mut self, action: Action) -> Outcome {
         let Some(view) = self.view.take() else {
             return if action == Action::Back { Outcome::Close } else { Outcome::Ignored };
@@ -135,6 +186,20 @@ impl AccountScreen {
             Action::Right => self.cursor.step(&view, 0, 1),
             Action::First => self.cursor.step(&view, isize::MIN, 0),
             Action::Last => self.cursor.step(&view, isize::MAX, 0),
+            Action::Filter | Action::Open | Action::SwitchPane if self.finder.is_active() => self.finder.keep(),
+            Action::Filter => {
+                self.before = Some(self.cursor.clone());
+                self.finder = Finder::default();
+                self.finder.open();
+            }
+            Action::Back if self.finder.is_active() => {
+                self.finder.keep();
+                self.cursor = self.before.take().unwrap_or_else(|| self.cursor.clone());
+                self.cursor.set(&view);
+            }
+            Action::Why => outcome = self.why(&view),
+            Action::History => outcome = self.history(&view),
+            Action::SetUpChannel => outcome = self.choose_channel(&view),
             Action::Toggle => outcome = self.toggle(&view),
             Action::ToggleRow => outcome = self.toggle_row(&view),
             Action::ToggleColumn => outcome = self.toggle_column(&view),
@@ -158,12 +223,7 @@ impl AccountScreen {
 
     fn on_live(&mut self, action: Action) -> Outcome {
         match action {
-            Action::Up => self.live.step(-1),
-            Action::Down => self.live.step(1),
-            Action::PageUp => self.live.page(-1),
-            Action::PageDown => self.live.page(1),
-            Action::First => self.live.follow(),
-            Action::Last => self.live.last(),
+            _ if self.live.cursor().on_action(action) => {}
             Action::SwitchPane => (self.zoomed, self.in_live) = (false, false),
             Action::Zoom => (self.zoomed, self.in_live) = (!self.zoomed, true),
             Action::Back if self.zoomed => self.zoomed = false,
@@ -196,7 +256,11 @@ impl Screen for AccountScreen {
     }
 
     fn place(&self) -> Place {
-        if self.in_live { Place::Live } else { Place::Matrix }
+        match (self.finder.is_active(), self.in_live) {
+            (true, _) => Place::Filter,
+            (false, true) => Place::Live,
+            (false, false) => Place::Matrix,
+        }
     }
 
     fn account(&self) -> Option<&AccountKey> {
@@ -226,6 +290,16 @@ impl Screen for AccountScreen {
         if self.in_live { self.on_live(action) } else { self.on_matrix(action) }
     }
 
+    fn on_edit(&mut self, edit: &Edit) -> Outcome {
+        if self.finder.edit(edit)
+            && let Some(view) = &self.view
+        {
+            let (row, channel) = find(view, self.finder.text());
+            self.cursor.go(view, row, channel);
+        }
+        Outcome::Handled
+    }
+
     fn on_done(&mut self, done: &Done) -> Outcome {
         let says = self.says.take();
         if self.test.begin(done) {
@@ -244,6 +318,16 @@ impl Screen for AccountScreen {
             return Some(message);
         }
         let view = self.view.as_ref()?;
+        if self.finder.is_active() {
+            let (row, channel) = find(view, self.finder.text());
+            let found = self.finder.is_empty() || row.is_some() || channel.is_some();
+            let text = format!("find: {}_", self.finder.text());
+            return Some(if found {
+                Message::plain(text)
+            } else {
+                Message::warn(format!("{text}  nothing is like that"))
+            });
+        }
         if self.in_live {
             return self.live.row().map(words::live_row);
         }

@@ -8,15 +8,20 @@ use crate::console::keymap::{Action, Place};
 use crate::console::screen::{JobDone, Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account::AccountScreen;
 use crate::console::screens::account_form::AccountForm;
+use crate::console::screens::dead::Dead;
+use crate::console::screens::failures::Failures;
+use crate::console::screens::history::History;
 use crate::console::theme::Theme;
+use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
 use crate::console::widgets::paint::{below, line, put, shade, wrap};
-use crate::console::widgets::text_box::{Edit, TextBox};
+use crate::console::widgets::text_box::Edit;
 use crate::console::words::moment;
 use crate::domain::account::{AccountKey, AccountStatus};
 use crate::domain::text::{pad, safe_line};
 use crate::store::Store;
 use crate::store::accounts::{AccountFilter, AccountRow, WAITING_COUNT_MAX};
+use crate::store::history::Subject;
 
 /// Accounts that are listed at most; the filter finds the others.
 const ROWS_MAX: u32 = 500;
@@ -27,8 +32,7 @@ pub struct Accounts {
     /// Nothing until they were read.
     rows: Option<Vec<AccountRow>>,
     cursor: ListCursor<AccountKey>,
-    filter: TextBox,
-    filtering: bool,
+    finder: Finder,
     trouble_only: bool,
     filling: bool,
 }
@@ -41,8 +45,7 @@ impl Accounts {
             services,
             rows: None,
             cursor: ListCursor::default(),
-            filter: TextBox::default(),
-            filtering: false,
+            finder: Finder::default(),
             trouble_only: false,
             filling: false,
         }
@@ -57,7 +60,7 @@ impl Accounts {
     }
 
     fn is_empty_store(&self) -> bool {
-        self.found_none() && self.filter.text().is_empty() && !self.trouble_only
+        self.found_none() && self.finder.is_empty() && !self.trouble_only
     }
 
     fn fill(&mut self) -> Outcome {
@@ -71,13 +74,13 @@ impl Accounts {
     }
 
     fn back(&mut self) -> Outcome {
-        if !self.filtering && self.filter.text().is_empty() && !self.trouble_only {
-            return Outcome::Close;
+        if self.finder.drop_all() {
+            return Outcome::Reload;
         }
-        self.trouble_only = self.trouble_only && self.filtering;
-        self.filtering = false;
-        self.filter = TextBox::default();
-        Outcome::Reload
+        if std::mem::take(&mut self.trouble_only) {
+            return Outcome::Reload;
+        }
+        Outcome::Close
     }
 
     fn draw_empty(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
@@ -110,15 +113,12 @@ impl Accounts {
     }
 
     fn draw_filter(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
-        let what = match (self.trouble_only, self.filtering || !self.filter.text().is_empty()) {
-            (true, true) => "in trouble, find:",
-            (true, false) => "only those with a failing or disabled destination; ! shows all",
-            (false, true) => "find:",
-            (false, false) => return put_dim_hint(buffer, area, theme),
+        let (head, hint) = if self.trouble_only {
+            ("in trouble, find:", "only those with a failing or disabled destination; ! shows all")
+        } else {
+            ("find:", "/ finds an account by a part of its name or key")
         };
-        let x = put(buffer, area, 1, 0, what, theme.head) + 1;
-        let room = Rect::new(area.x + x.min(area.width), area.y, area.width.saturating_sub(x + 1), area.height.min(1));
-        self.filter.draw(buffer, room, theme.text, self.filtering.then_some(theme.cursor), usize::MAX);
+        self.finder.draw(buffer, area, theme, head, hint);
     }
 
     fn draw_titles(buffer: &mut Buffer, area: Rect, theme: &Theme, layout: &Columns) {
@@ -157,10 +157,6 @@ impl Accounts {
     }
 }
 
-fn put_dim_hint(buffer: &mut Buffer, area: Rect, theme: &Theme) {
-    put(buffer, area, 1, 0, "/ finds an account by a part of its name or key", theme.dim);
-}
-
 struct Columns {
     name: usize,
     key: usize,
@@ -187,11 +183,11 @@ impl Screen for Accounts {
     }
 
     fn place(&self) -> Place {
-        if self.filtering { Place::Filter } else { Place::Accounts }
+        if self.finder.is_active() { Place::Filter } else { Place::Accounts }
     }
 
     fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
-        let text = self.filter.text().to_owned();
+        let text = self.finder.text().to_owned();
         let filter = AccountFilter { text, trouble_only: self.trouble_only, limit: ROWS_MAX };
         Box::pin(async move {
             let rows = store.accounts(&filter).await?;
@@ -207,14 +203,9 @@ impl Screen for Accounts {
 
     fn on_action(&mut self, action: Action) -> Outcome {
         match action {
-            Action::Up => self.cursor.step(-1),
-            Action::Down => self.cursor.step(1),
-            Action::PageUp => self.cursor.page(-1),
-            Action::PageDown => self.cursor.page(1),
-            Action::First => self.cursor.go(0),
-            Action::Last => self.cursor.go(usize::MAX),
-            Action::Filter => self.filtering = true,
-            Action::SwitchPane => self.filtering = false,
+            _ if self.cursor.on_action(action) => {}
+            Action::Filter => self.finder.open(),
+            Action::SwitchPane => self.finder.keep(),
             Action::Trouble => {
                 self.trouble_only = !self.trouble_only;
                 return Outcome::Reload;
@@ -222,9 +213,16 @@ impl Screen for Accounts {
             Action::Back => return self.back(),
             Action::New => return Outcome::Open(Box::new(AccountForm::add(self.services.clone()))),
             Action::Fill => return self.fill(),
-            Action::Open | Action::Edit => {
+            Action::Failures => return Outcome::Open(Box::new(Failures::new(self.services.clone()))),
+            Action::Dead => return Outcome::Open(Box::new(Dead::new(self.services.clone()))),
+            Action::Open | Action::Edit | Action::History => {
+                self.finder.keep();
                 let Some(row) = self.row() else { return Outcome::Ignored };
                 let screen: Box<dyn Screen> = match action {
+                    Action::History => {
+                        let (key, name) = (row.account.key.clone(), row.account.profile.name.clone());
+                        Box::new(History::new(self.services.clone(), Subject::Account(key), name))
+                    }
                     Action::Edit => Box::new(AccountForm::edit(self.services.clone(), &row.account)),
                     _ => Box::new(AccountScreen::new(self.services.clone(), row.account.key.clone())),
                 };
@@ -236,7 +234,7 @@ impl Screen for Accounts {
     }
 
     fn on_edit(&mut self, edit: &Edit) -> Outcome {
-        if !self.filter.edit(edit) {
+        if !self.finder.edit(edit) {
             return Outcome::Handled;
         }
         self.cursor = ListCursor::default();

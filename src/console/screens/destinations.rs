@@ -10,6 +10,7 @@ use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destination_form::DestinationScreen;
+use crate::console::screens::history::History;
 use crate::console::screens::test_watch::TestWatch;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
@@ -25,6 +26,7 @@ use crate::domain::secret::{MASK, Secret};
 use crate::domain::text::{pad, safe_line, safe_lines};
 use crate::store::Store;
 use crate::store::deliveries::DeliveryDetail;
+use crate::store::history::Subject;
 
 /// Columns of a fact's name.
 const NAME_COLUMNS: usize = 15;
@@ -50,6 +52,14 @@ impl Destinations {
     pub fn new(services: Shared, account: AccountKey, channel: Channel) -> Self {
         let (rows, cursor, test) = (Vec::new(), ListCursor::default(), TestWatch::default());
         Self { services, account, channel, rows, cursor, test, turned_on: (0, 0) }
+    }
+
+    /// Of that channel of that account, with the cursor on this destination.
+    #[must_use]
+    pub fn at(services: Shared, account: AccountKey, channel: Channel, id: DestinationId) -> Self {
+        let mut screen = Self::new(services, account, channel);
+        screen.cursor.wish(id);
+        screen
     }
 
     fn row(&self) -> Option<&Destination> {
@@ -98,6 +108,10 @@ impl Destinations {
             (Action::Edit, _) => {
                 let screen = DestinationScreen::edit(self.services.clone(), self.account.clone(), row);
                 Outcome::Open(Box::new(screen))
+            }
+            (Action::History, _) => {
+                let subject = Subject::Destination { account: self.account.clone(), id: row.id };
+                Outcome::Open(Box::new(History::new(self.services.clone(), subject, row.label.clone())))
             }
             (Action::Test, _) => Outcome::Run(Command::TestDestination { id: row.id, event_type: None }),
             (Action::Pause, DestinationState::Enabled) => state(DestinationState::Paused),

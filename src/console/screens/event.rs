@@ -19,17 +19,29 @@ use crate::domain::command::Command;
 use crate::domain::id::EventId;
 use crate::domain::text::pad;
 use crate::store::Store;
+use crate::store::error::StoreError;
 use crate::store::events::{Why, WhyRow};
 
 /// Lines before the channels: the event, its id, the titles.
 const HEAD_LINES: u16 = 3;
 
+/// Which event.
+enum Which {
+    This(EventId),
+    /// The newest of its type.
+    Newest(AccountKey, String),
+    Before(EventId),
+    After(EventId),
+}
+
 /// The screen.
 pub struct EventScreen {
     services: Shared,
-    id: EventId,
+    which: Which,
     why: Option<Why>,
     cursor: ListCursor<Channel>,
+    /// Whether the last step found no other event.
+    at_end: bool,
     data_offset: usize,
     data_height: usize,
 }
@@ -38,7 +50,49 @@ impl EventScreen {
     /// Of that event.
     #[must_use]
     pub fn new(services: Shared, id: EventId) -> Self {
-        Self { services, id, why: None, cursor: ListCursor::default(), data_offset: 0, data_height: 1 }
+        Self::of(services, Which::This(id))
+    }
+
+    /// Of the newest event of that type that came for an account.
+    #[must_use]
+    pub fn newest(services: Shared, account: AccountKey, event_type: String) -> Self {
+        Self::of(services, Which::Newest(account, event_type))
+    }
+
+    fn of(services: Shared, which: Which) -> Self {
+        Self {
+            services,
+            which,
+            why: None,
+            cursor: ListCursor::default(),
+            at_end: false,
+            data_offset: 0,
+            data_height: 1,
+        }
+    }
+
+    /// Finds out which event is meant.
+    async fn event(&mut self, store: &Store) -> Result<EventId, StoreError> {
+        let (found, stays) = match &self.which {
+            Which::This(id) => return Ok(*id),
+            Which::Newest(account, event_type) => match store.newest_event(account, event_type).await? {
+                Some(id) => (Some(id), id),
+                None => return Err(StoreError::NotFound(format!("no {event_type} came for {account} yet"))),
+            },
+            Which::Before(id) => (store.event_before(id).await?, *id),
+            Which::After(id) => (store.event_after(id).await?, *id),
+        };
+        self.at_end = found.is_none();
+        let id = found.unwrap_or(stays);
+        self.which = Which::This(id);
+        Ok(id)
+    }
+
+    fn step(&mut self, to: impl Fn(EventId) -> Which) -> Outcome {
+        if let Which::This(id) = self.which {
+            self.which = to(id);
+        }
+        Outcome::Reload
     }
 
     fn row(&self) -> Option<&WhyRow> {
@@ -113,7 +167,8 @@ impl Screen for EventScreen {
 
     fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
         Box::pin(async move {
-            let why = store.why(&self.id).await?;
+            let id = self.event(store).await?;
+            let why = store.why(&id).await?;
             if self.why.is_none() {
                 self.begin_at_trouble(&why);
             }
@@ -131,11 +186,14 @@ impl Screen for EventScreen {
     }
 
     fn on_action(&mut self, action: Action) -> Outcome {
+        self.at_end = false;
         match action {
             Action::Up => self.cursor.step(-1),
             Action::Down => self.cursor.step(1),
             Action::First => self.cursor.go(0),
             Action::Last => self.cursor.go(usize::MAX),
+            Action::Older => return self.step(Which::Before),
+            Action::Newer => return self.step(Which::After),
             Action::PageUp => return self.scroll(-1),
             Action::PageDown => return self.scroll(1),
             Action::Back => return Outcome::Close,
@@ -154,6 +212,9 @@ impl Screen for EventScreen {
     }
 
     fn status(&self) -> Option<Message> {
+        if self.at_end {
+            return Some(Message::plain("there is no other event of this type that way"));
+        }
         let row = self.row()?;
         let text = format!("{}: {}", row.channel.title(), row.reason);
         Some(if row.outcome == "failed" { Message::bad(text) } else { Message::plain(text) })

@@ -8,6 +8,8 @@ pub mod account;
 
 pub mod account_words;
 
+pub mod account_find;
+
 pub mod destinations;
 
 pub mod destination_form;
@@ -15,6 +17,14 @@ pub mod destination_form;
 pub mod delivery;
 
 pub mod event;
+
+pub mod dead;
+
+pub mod failures;
+
+pub mod history;
+
+pub mod history_words;
 
 pub mod help;
 

@@ -7,6 +7,7 @@ use crate::console::keymap::{self, Action, Binding, Place};
 use crate::console::screen::{Message, Tone};
 use crate::console::theme::Theme;
 use crate::console::widgets::paint::{line, put, put_right, shade};
+use crate::console::words::capped;
 use crate::dispatch::Status;
 use crate::domain::text::columns;
 use crate::store::accounts::{Pulse, WAITING_COUNT_MAX};
@@ -68,14 +69,11 @@ pub fn draw_head(buffer: &mut Buffer, area: Rect, theme: &Theme, head: &Head<'_>
     }
     let benign = pulse.len();
     pulse.push(words);
-    let capped = |count: u32| {
-        if count >= WAITING_COUNT_MAX { format!("{WAITING_COUNT_MAX}+") } else { count.to_string() }
-    };
     for (count, what) in
         [(head.pulse.failing, "failing"), (head.pulse.disabled, "disabled"), (head.pulse.waiting, "waiting")]
     {
         if count > 0 {
-            pulse.push(format!("{} {what}", capped(count)));
+            pulse.push(format!("{} {what}", capped(count, WAITING_COUNT_MAX)));
         }
     }
     let mut dropped = false;

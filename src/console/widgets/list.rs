@@ -1,5 +1,7 @@
 //! A list's cursor, kept on its item and in view while the list changes around it.
 
+use crate::console::keymap::Action;
+
 /// The cursor of a list whose items have ids.
 #[derive(Clone, Debug)]
 pub struct ListCursor<Id> {
@@ -77,6 +79,20 @@ impl<Id: Clone + PartialEq> ListCursor<Id> {
         self.step(by.saturating_mul(page));
     }
 
+    /// Answers the keys that move in a list; says whether it was one.
+    pub fn on_action(&mut self, action: Action) -> bool {
+        match action {
+            Action::Up => self.step(-1),
+            Action::Down => self.step(1),
+            Action::PageUp => self.page(-1),
+            Action::PageDown => self.page(1),
+            Action::First => self.go(0),
+            Action::Last => self.go(usize::MAX),
+            _ => return false,
+        }
+        true
+    }
+
     /// Learns how many items are in view.
     pub fn arrange(&mut self, height: usize) {
         self.height = height.max(1);
@@ -87,6 +103,93 @@ impl<Id: Clone + PartialEq> ListCursor<Id> {
         self.index = self.index.min(self.ids.len().saturating_sub(1));
         let offset_max = self.ids.len().saturating_sub(self.height);
         self.offset = self.offset.min(self.index).max((self.index + 1).saturating_sub(self.height)).min(offset_max);
+    }
+}
+
+/// The cursor of a list that grows at its top. It follows the newest item while it is on it; elsewhere it stands still, so that
+/// what is read does not move away, and counts what came since.
+#[derive(Clone, Debug)]
+pub struct FollowCursor<Id> {
+    list: ListCursor<Id>,
+    /// The newest item when it was last followed; nothing while it follows.
+    still_since: Option<Id>,
+}
+
+impl<Id> Default for FollowCursor<Id> {
+    fn default() -> Self {
+        Self { list: ListCursor::default(), still_since: None }
+    }
+}
+
+impl<Id: Clone + PartialEq> FollowCursor<Id> {
+    /// Takes the list as it is now.
+    pub fn set(&mut self, ids: Vec<Id>) {
+        self.list.set(ids);
+        if self.still_since.is_none() {
+            self.list.go(0);
+        }
+    }
+
+    /// Its place in the list.
+    #[must_use]
+    pub const fn list(&self) -> &ListCursor<Id> {
+        &self.list
+    }
+
+    /// Whether it follows.
+    #[must_use]
+    pub const fn follows(&self) -> bool {
+        self.still_since.is_none()
+    }
+
+    /// How many items came since it stands still.
+    #[must_use]
+    pub fn newer(&self) -> usize {
+        self.still_since.as_ref().map_or(0, |id| self.list.position(id).unwrap_or(self.list.ids.len()))
+    }
+
+    /// Answers the keys that move in a list, and the one that pauses; says whether it was one.
+    pub fn on_action(&mut self, action: Action) -> bool {
+        if action == Action::Hold {
+            self.pause_or_follow();
+            return true;
+        }
+        let moved = self.list.on_action(action);
+        if moved {
+            self.hold();
+        }
+        moved
+    }
+
+    /// To an index; the first is the newest, and followed.
+    pub fn go(&mut self, index: usize) {
+        self.list.go(index);
+        self.hold();
+    }
+
+    /// Stands still where it is, or follows again.
+    pub fn pause_or_follow(&mut self) {
+        if self.follows() { self.pause() } else { self.go(0) }
+    }
+
+    /// Stands still where it is, so that coming back from elsewhere finds the same line.
+    pub fn pause(&mut self) {
+        if self.still_since.is_none() {
+            self.still_since = self.list.ids.first().cloned();
+        }
+    }
+
+    /// Learns how many items are in view.
+    pub fn arrange(&mut self, height: usize) {
+        self.list.arrange(height);
+    }
+
+    fn hold(&mut self) {
+        if self.list.index() == 0 {
+            self.still_since = None;
+        } else {
+            self.pause();
+        }
     }
 }
 

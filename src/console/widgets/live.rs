@@ -14,7 +14,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::console::theme::Theme;
-use crate::console::widgets::list::ListCursor;
+use crate::console::widgets::list::FollowCursor;
 use crate::console::widgets::paint::{below, line, put, shade};
 use crate::console::words::{delivery_state, millis, moment, state_style};
 use crate::domain::catalogue::Catalogue;
@@ -31,15 +31,14 @@ pub const ROWS: u32 = 100;
 /// Lines that are read while somebody looks back.
 pub const ROWS_STILL: u32 = 500;
 
-type RowId = (EventId, Option<DeliveryId>);
+/// What tells one line from another.
+pub type RowId = (EventId, Option<DeliveryId>);
 
 /// The pane.
 #[derive(Debug, Default)]
 pub struct LivePane {
     rows: Vec<LiveRow>,
-    cursor: ListCursor<RowId>,
-    /// The newest line when it was last followed; nothing while it follows.
-    still_since: Option<RowId>,
+    cursor: FollowCursor<RowId>,
     per_minute: u32,
 }
 
@@ -59,7 +58,7 @@ impl LivePane {
     /// How many lines to read.
     #[must_use]
     pub const fn limit(&self) -> u32 {
-        if self.still_since.is_none() { ROWS } else { ROWS_STILL }
+        if self.cursor.follows() { ROWS } else { ROWS_STILL }
     }
 
     /// Takes what was read.
@@ -67,39 +66,17 @@ impl LivePane {
         self.cursor.set(rows.iter().map(row_id).collect());
         self.rows = rows;
         self.per_minute = per_minute;
-        if self.still_since.is_none() {
-            self.cursor.go(0);
-        }
     }
 
     /// The line under the cursor.
     #[must_use]
     pub fn row(&self) -> Option<&LiveRow> {
-        self.rows.get(self.cursor.index())
+        self.rows.get(self.cursor.list().index())
     }
 
-    /// Moves the cursor.
-    pub fn step(&mut self, by: isize) {
-        self.cursor.step(by);
-        self.hold();
-    }
-
-    /// Moves the cursor by a page.
-    pub fn page(&mut self, by: isize) {
-        self.cursor.page(by);
-        self.hold();
-    }
-
-    /// To the newest, and follow.
-    pub fn follow(&mut self) {
-        self.cursor.go(0);
-        self.hold();
-    }
-
-    /// To the oldest.
-    pub fn last(&mut self) {
-        self.cursor.go(usize::MAX);
-        self.hold();
+    /// The cursor.
+    pub const fn cursor(&mut self) -> &mut FollowCursor<RowId> {
+        &mut self.cursor
     }
 
     /// Learns how many lines it has, its head included.
@@ -107,22 +84,10 @@ impl LivePane {
         self.cursor.arrange(usize::from(height.saturating_sub(1)));
     }
 
-    fn hold(&mut self) {
-        if self.cursor.index() == 0 {
-            self.still_since = None;
-        } else if self.still_since.is_none() {
-            self.still_since = self.rows.first().map(row_id);
-        }
-    }
-
-    fn newer(&self) -> usize {
-        self.still_since.as_ref().map_or(0, |id| self.cursor.position(id).unwrap_or(self.rows.len()))
-    }
-
     /// Draws it: its head, then its lines.
     pub fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme, context: &LiveContext<'_>) {
         let head = line(area, 0);
-        let state = match (self.still_since.is_some(), self.newer()) {
+        let state = match (!self.cursor.follows(), self.cursor.newer()) {
             (true, 0) => "standing still".to_owned(),
             (true, newer) => format!("standing still, {newer} new above"),
             (false, _) if self.per_minute == 0 => "following".to_owned(),
@@ -139,9 +104,9 @@ impl LivePane {
             put(buffer, body, 1, 0, "no events yet; `t` sends a test, `bellboard emit` makes one", theme.dim);
         }
         let widths = Widths::of(area.width);
-        let rows = self.rows.iter().enumerate().skip(self.cursor.offset()).take(usize::from(body.height));
+        let rows = self.rows.iter().enumerate().skip(self.cursor.list().offset()).take(usize::from(body.height));
         for (y, (index, row)) in (0u16..).zip(rows) {
-            let chosen = context.focused && index == self.cursor.index();
+            let chosen = context.focused && index == self.cursor.list().index();
             draw_row(buffer, line(body, y), theme, context, &widths, row);
             if chosen {
                 shade(buffer, body, 0, y, body.width, theme.cursor);

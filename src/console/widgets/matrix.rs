@@ -72,6 +72,13 @@ impl MatrixCursor {
         self.remember(view);
     }
 
+    /// Puts the cursor on a row, counted from 0, and on a channel; what is not named stays.
+    pub fn go(&mut self, view: &MatrixView, row: Option<usize>, channel: Option<Channel>) {
+        self.row = row.map_or(self.row, |row| row + 1).min(self.rows);
+        self.channel = channel.map_or(self.channel, Channel::index);
+        self.remember(view);
+    }
+
     /// Learns how many lines there are, the heads included.
     pub fn arrange(&mut self, height: u16) {
         self.height = usize::from(height.saturating_sub(1)).max(1);

@@ -4,7 +4,11 @@ pub mod paint;
 
 pub mod list;
 
+pub mod plot;
+
 pub mod text_box;
+
+pub mod finder;
 
 pub mod dialog;
 

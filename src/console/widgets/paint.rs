@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::domain::text::{clip, columns, safe_line};
+use crate::domain::text::{clip, columns, pad, safe_line};
 
 /// A piece of a line.
 pub type Span = (String, Style);
@@ -25,6 +25,29 @@ pub fn put(buffer: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: S
 /// Puts pieces one after the other. Returns the column after them.
 pub fn put_all(buffer: &mut Buffer, area: Rect, x: u16, y: u16, spans: &[Span]) -> u16 {
     spans.iter().fold(x, |x, (text, style)| put(buffer, area, x, y, text, *style))
+}
+
+/// A part of a line of a table.
+pub struct Column {
+    text: String,
+    width: usize,
+    style: Style,
+}
+
+impl Column {
+    /// Text from outside, made safe, in so many columns; of no width, it is left out.
+    #[must_use]
+    pub fn new(text: &str, width: usize, style: Style) -> Self {
+        Self { text: pad(&safe_line(text), width), width, style }
+    }
+}
+
+/// Puts the columns of a table's line, each with a space after it. Returns the column after them.
+pub fn put_columns(buffer: &mut Buffer, area: Rect, x: u16, columns: &[Column]) -> u16 {
+    columns
+        .iter()
+        .filter(|column| column.width > 0)
+        .fold(x, |x, column| put(buffer, area, x, 0, &column.text, column.style).saturating_add(1))
 }
 
 /// Puts text so that it ends at the area's right edge, when there is room beyond column `from`. Returns where it begins.

@@ -1,8 +1,10 @@
 //! The console: keys in, pictures out.
 
-mod harness;
+pub mod harness;
 
 mod screens;
+
+mod jobs;
 
 mod keys;
 

@@ -8,11 +8,22 @@ use crate::console::harness::Console;
 use crate::support::TestStore;
 
 /// The files of `src/console/screens` that are screens, each with its pictures' common beginning.
-const PICTURES: [&str; 8] =
-    ["accounts", "account", "account_form", "destinations", "destination_form", "delivery", "event", "help"];
+const PICTURES: [&str; 11] = [
+    "accounts",
+    "account",
+    "account_form",
+    "destinations",
+    "destination_form",
+    "delivery",
+    "event",
+    "dead",
+    "failures",
+    "history",
+    "help",
+];
 
 /// Files beside them that are none.
-const HELPERS: [&str; 2] = ["account_words", "test_watch"];
+const HELPERS: [&str; 4] = ["account_words", "account_find", "history_words", "test_watch"];
 
 #[test]
 fn every_screen_has_a_picture() {
@@ -131,6 +142,46 @@ async fn event() {
     insta::assert_snapshot!("event-why", console.picture());
     console.resize(40, 12);
     insta::assert_snapshot!("event-small", console.picture());
+}
+
+#[tokio::test]
+async fn dead() {
+    let mut console = Console::on_acme().await;
+    console.keys("q D").await;
+    assert!(console.picture().contains("nothing is in trouble"), "{}", console.picture());
+    console.keys("q").await;
+    console.busy().await;
+    console.keys("D").await;
+    insta::assert_snapshot!("dead-worst", console.picture());
+    console.keys("/").await;
+    console.typed("channel:slack").await;
+    console.resize(40, 12);
+    insta::assert_snapshot!("dead-small", console.picture());
+}
+
+#[tokio::test]
+async fn failures() {
+    let mut console = Console::on_acme().await;
+    console.busy().await;
+    console.keys("q f").await;
+    insta::assert_snapshot!("failures-following", console.picture());
+    console.keys("down /").await;
+    console.typed("since:soon").await;
+    console.resize(40, 12);
+    insta::assert_snapshot!("failures-small", console.picture());
+}
+
+#[tokio::test]
+async fn history() {
+    let mut console = Console::on_acme().await;
+    console.busy().await;
+    console.test.set("job.fail", Channel::Slack, CellSetting::On).await;
+    console.keys("q H").await;
+    insta::assert_snapshot!("history-account", console.picture());
+    console.keys("u down").await;
+    insta::assert_snapshot!("history-taken_back", console.picture());
+    console.resize(40, 12);
+    insta::assert_snapshot!("history-small", console.picture());
 }
 
 #[tokio::test]

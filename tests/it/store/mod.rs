@@ -16,6 +16,8 @@ mod queue;
 
 mod replays;
 
+mod failing;
+
 mod others;
 
 mod breaking;

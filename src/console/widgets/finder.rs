@@ -1,0 +1,83 @@
+//! The line in which a person types what to find: opened by `/`, narrowing while one types.
+
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::query::Query;
+use crate::console::theme::Theme;
+use crate::console::widgets::paint::put;
+use crate::console::widgets::text_box::{Edit, TextBox};
+use crate::domain::time::Timestamp;
+
+/// The line.
+#[derive(Clone, Debug, Default)]
+pub struct Finder {
+    text: TextBox,
+    active: bool,
+}
+
+impl Finder {
+    /// With this text in it, not being typed in.
+    #[must_use]
+    pub fn with(text: &str) -> Self {
+        Self { text: TextBox::new(text), active: false }
+    }
+
+    /// Whether letters are typed into it.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// What was typed.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.text.text()
+    }
+
+    /// Whether it narrows nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.text().trim().is_empty()
+    }
+
+    /// Begins to type.
+    pub const fn open(&mut self) {
+        self.active = true;
+    }
+
+    /// Keeps what was typed, and goes back to the list.
+    pub const fn keep(&mut self) {
+        self.active = false;
+    }
+
+    /// Drops what was typed. Says whether there was anything to drop.
+    pub fn drop_all(&mut self) -> bool {
+        let was = self.active || !self.text().is_empty();
+        *self = Self::default();
+        was
+    }
+
+    /// Takes typing. Says whether the text changed.
+    pub fn edit(&mut self, edit: &Edit) -> bool {
+        self.text.edit(edit)
+    }
+
+    /// What it asks for.
+    #[must_use]
+    pub fn query(&self, now: Timestamp, zone: &TimeZone) -> Query {
+        Query::parse(self.text(), now, zone)
+    }
+
+    /// Draws it into the area's first line: a hint while nothing is asked for.
+    pub fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme, head: &str, hint: &str) {
+        if !self.active && self.text().is_empty() {
+            put(buffer, area, 1, 0, hint, theme.dim);
+            return;
+        }
+        let x = put(buffer, area, 1, 0, head, theme.head) + 1;
+        let room = Rect::new(area.x + x.min(area.width), area.y, area.width.saturating_sub(x + 1), area.height.min(1));
+        self.text.draw(buffer, room, theme.text, self.active.then_some(theme.cursor), usize::MAX);
+    }
+}

@@ -1,0 +1,158 @@
+//! The jobs that support is called for, each from the accounts list in at most six key presses. Typed text is not counted.
+
+use std::collections::BTreeMap;
+
+use bellboard::channels::form::values_from_text;
+use bellboard::domain::account::{AccountKey, AccountStatus, Profile};
+use bellboard::domain::channel::Channel;
+use bellboard::domain::command::{CellChange, Command, DestinationForm};
+use bellboard::domain::delivery::Next;
+use bellboard::domain::id::DeliveryId;
+use bellboard::domain::matrix::CellSetting;
+
+use crate::console::harness::Console;
+use crate::support::{TestStore, acme};
+
+const KEYS_MAX: usize = 6;
+
+/// A person at the console who counts.
+struct Person {
+    console: Console,
+    keys: usize,
+}
+
+impl Person {
+    /// Where many accounts are, at the accounts list.
+    async fn sits_down(mut console: Console) -> Self {
+        console.reopen().await;
+        console.resize(80, 24);
+        Self { console, keys: 0 }
+    }
+
+    async fn press(&mut self, keys: &str) {
+        for key in keys.split(' ') {
+            self.keys += 1;
+            assert!(self.keys <= KEYS_MAX, "more than {KEYS_MAX} keys at `{key}`:\n{}", self.console.picture());
+            self.console.keys(key).await;
+        }
+    }
+
+    async fn type_text(&mut self, text: &str) {
+        self.console.typed(text).await;
+    }
+
+    fn sees(&self, text: &str) {
+        let picture = self.console.picture();
+        assert!(picture.contains(text), "`{text}` is not on the screen:\n{picture}");
+    }
+}
+
+/// Acme with a busy webhook among other accounts.
+async fn many_accounts() -> (Console, DeliveryId) {
+    let mut console = Console::open(TestStore::acme().await).await;
+    for name in ["Aardvark", "Globex", "Initech", "Zorro"] {
+        let profile = Profile::new(name, "ops@x.test", "UTC", AccountStatus::Active).unwrap();
+        console.test.run(Command::AddAccount { key: AccountKey::suggest(name).unwrap(), profile }).await.unwrap();
+    }
+    let failing = console.busy().await;
+    (console, failing)
+}
+
+async fn add_webhook(test: &TestStore, account: &str, url: &str) {
+    let fields = BTreeMap::from([("url".to_owned(), url.to_owned())]);
+    let fields = values_from_text(Channel::Webhook, &fields).unwrap();
+    let form = DestinationForm { label: String::new(), only: Vec::new(), fields };
+    let account = account.parse().unwrap();
+    test.run(Command::AddDestination { account, channel: Channel::Webhook, form }).await.unwrap();
+}
+
+#[tokio::test]
+async fn why_this_customer_did_not_get_that_notification() {
+    let mut person = Person::sits_down(many_accounts().await.0).await;
+    person.press("/").await;
+    person.type_text("acme").await;
+    person.press("enter /").await;
+    person.type_text("job failed").await;
+    person.press("enter w").await;
+    person.sees("job.fail, 14 Nov 2023");
+    person.sees("Webhook  waiting    waits to be tried again after 2 tries: answered 500");
+    person.sees("Email    not sent   turned off by jane");
+    person.sees("Slack    not sent   off by default");
+}
+
+#[tokio::test]
+async fn one_kind_of_event_is_turned_off_for_one_channel() {
+    let mut person = Person::sits_down(many_accounts().await.0).await;
+    person.press("/").await;
+    person.type_text("acme").await;
+    person.press("enter /").await;
+    person.type_text("heart stop webh").await;
+    person.press("enter space").await;
+    person.sees("Webhook is off for heartbeat stopped");
+}
+
+#[tokio::test]
+async fn a_channel_is_set_up_and_its_test_arrives() {
+    let mut person = Person::sits_down(many_accounts().await.0).await;
+    person.press("/").await;
+    person.type_text("acme").await;
+    person.press("enter s s").await;
+    person.console.app.paste("https://hooks.slack.com/services/T0/B0/x\n".to_owned()).await;
+    person.press("enter t").await;
+    let test = person.console.test.store.live(Some(&acme()), 1).await.unwrap().remove(0).delivery.unwrap();
+    person.console.deliver(test.id, 200, Next::Delivered).await;
+    person.console.reload().await;
+    person.sees("was delivered in 84 ms, answered 200");
+}
+
+#[tokio::test]
+async fn the_dead_destinations_of_everyone_and_the_worst() {
+    let (console, _) = many_accounts().await;
+    add_webhook(&console.test, "zorro", "https://quiet.zorro.test/in").await;
+    let quiet = console.test.store.destinations(&"zorro".parse().unwrap(), Some(Channel::Webhook)).await.unwrap();
+    let state = bellboard::domain::destination::DestinationState::Disabled;
+    console.test.run(Command::SetDestinationState { id: quiet[0].id, state }).await.unwrap();
+    let mut person = Person::sits_down(console).await;
+    person.press("D").await;
+    person.sees("quiet.zorro.test");
+    person.press("enter").await;
+    person.sees("accounts > in trouble > Webhook");
+    person.sees("hooks.acme.test");
+    person.sees("Failing since");
+}
+
+#[tokio::test]
+async fn who_changed_this_cell_and_take_it_back() {
+    let (console, _) = many_accounts().await;
+    let cells =
+        vec![CellChange { event_type: "server.stopped".to_owned(), channel: Channel::Slack, to: CellSetting::On }];
+    let bob = bellboard::domain::command::Actor { login: "bob".to_owned(), origin: "pts/7".to_owned() };
+    console.test.store.run(&bob, Command::SetCells { account: acme(), cells }).await.unwrap();
+    let mut person = Person::sits_down(console).await;
+    person.press("/").await;
+    person.type_text("acme").await;
+    person.press("enter /").await;
+    person.type_text("heart stop slack").await;
+    person.press("enter H").await;
+    person.sees("by bob on pts/7, 14 Nov 2023 22:13:30 UTC");
+    person.sees("default -> on");
+    person.press("u").await;
+    let view = person.console.test.store.matrix(&acme()).await.unwrap();
+    assert!(!view.cell(view.catalogue.get("server.stopped").unwrap(), Channel::Slack).on);
+}
+
+#[tokio::test]
+async fn failures_are_watched_and_looked_into_without_losing_the_place() {
+    let (console, failing) = many_accounts().await;
+    let mut person = Person::sits_down(console).await;
+    person.press("f /").await;
+    person.type_text("account:acme channel:web").await;
+    person.press("tab down").await;
+    person.sees("2 in the last hour");
+    person.sees(&format!("{failing} try 1: answered 500"));
+    person.press("enter").await;
+    person.sees("try 2: failed 500");
+    person.press("q").await;
+    person.sees(&format!("{failing} try 1: answered 500"));
+    person.sees("standing still");
+}
