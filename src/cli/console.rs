@@ -39,9 +39,8 @@ pub async fn open(session: &Session) -> Result<(), Failure> {
 /// When there is no terminal, or it cannot be used.
 pub async fn show(session: &Session, store: &Store, is_demo: bool) -> Result<(), Failure> {
     let dispatcher = if session.read_only { None } else { Some(session.deliver(store).await?) };
-    let http = session.config.http_of_console().filter(|_| !session.read_only);
-    let http = match http {
-        Some(options) => Some(session.serve_http(store, options).await?),
+    let http = match session.config.http_of_console().zip(dispatcher.as_ref()) {
+        Some((options, dispatcher)) => Some(session.serve_http(store, options, dispatcher).await?),
         None => None,
     };
     let context = Context {

@@ -44,7 +44,7 @@ impl Serve {
         let store = session.open().await?;
         let handle = session.deliver(&store).await?;
         let http = match session.config.http() {
-            Some(options) => Some(session.serve_http(&store, options).await?),
+            Some(options) => Some(session.serve_http(&store, options, &handle).await?),
             None => None,
         };
         tracing::info!(database = %store.path().display(), "started");

@@ -88,13 +88,18 @@ impl Session {
     ///
     /// # Errors
     /// When that key cannot be read.
-    pub async fn serve_http(&self, store: &Store, options: http::Options) -> Result<http::Handle, Failure> {
+    pub async fn serve_http(
+        &self,
+        store: &Store,
+        options: http::Options,
+        dispatcher: &dispatch::Handle,
+    ) -> Result<http::Handle, Failure> {
         let key = store.key(PUSH_KEY, web_push::new_key).await?;
         let identity = web_push::Identity::new(&key, &self.config.contact());
         let identity = identity.map_err(|problem| Failure::new(EXIT_STORE, problem))?;
         let unsubscribe = self.unsubscribe(store).await?;
         let options = http::Options { push_key: Some(identity.public_key().to_owned()), unsubscribe, ..options };
-        Ok(http::start(store.clone(), options))
+        Ok(http::start(store.clone(), options, dispatcher.status()))
     }
 
     /// Links in mails; only where readers can reach them.

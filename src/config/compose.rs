@@ -91,7 +91,8 @@ impl Config {
     #[must_use]
     pub fn http(&self) -> Option<http::Options> {
         let listen = self.http.listen?;
-        Some(http::Options { listen, public_url: self.http.public_url.clone(), push_key: None, unsubscribe: None })
+        let (public_url, proxies) = (self.http.public_url.clone(), self.http.proxies.clone());
+        Some(http::Options { listen, public_url, proxies, push_key: None, unsubscribe: None })
     }
 
     /// The HTTP side of a console: only when somebody said where it is to listen.

@@ -92,6 +92,8 @@ pub struct Http {
     pub listen: Option<SocketAddr>,
     /// How browsers and devices reach it.
     pub public_url: Option<Url>,
+    /// The proxies that stand before it.
+    pub proxies: Vec<IpNet>,
 }
 
 /// The account at Apple.
@@ -158,6 +160,7 @@ impl Default for Config {
             http: Http {
                 listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)),
                 public_url: None,
+                proxies: Vec::new(),
             },
             apns: Apns::default(),
             console: Console::default(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use url::Url;
 
 use crate::channels::email::parse_sender;
@@ -96,8 +97,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "allow",
         is_list: true,
         set: |config, value| {
-            let example = "range of addresses; write one like 10.1.0.0/16 or 2001:db8::/32";
-            config.network.allow = value.list()?.iter().map(|item| parsed(item, example)).collect::<Result<_, _>>()?;
+            config.network.allow = ranges(value)?;
             Ok(())
         },
         get: |config| Some(Value::List(config.network.allow.iter().map(ToString::to_string).collect())),
@@ -173,6 +173,16 @@ pub const SETTINGS: &[Setting] = &[
             Ok(())
         },
         get: |config| shown(config.http.public_url.as_ref()),
+    },
+    Setting {
+        section: "http",
+        name: "proxies",
+        is_list: true,
+        set: |config, value| {
+            config.http.proxies = ranges(value)?;
+            Ok(())
+        },
+        get: |config| Some(Value::List(config.http.proxies.iter().map(ToString::to_string).collect())),
     },
     Setting {
         section: "apns",
@@ -289,6 +299,11 @@ pub fn nearest(given: &str) -> Option<&'static Setting> {
         .filter(|(distance, setting)| *distance <= setting.full_name().len() / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, setting)| setting)
+}
+
+fn ranges(value: &Value) -> Result<Vec<IpNet>, String> {
+    let example = "range of addresses; write one like 10.1.0.0/16 or 2001:db8::/32";
+    value.list()?.iter().map(|item| parsed(item, example)).collect()
 }
 
 fn parsed<T: FromStr>(text: &str, what_and_example: &str) -> Result<T, String> {

@@ -44,4 +44,6 @@ pub mod retry;
 
 pub mod replay;
 
+pub mod vendor;
+
 pub mod command;

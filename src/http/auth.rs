@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use ipnet::IpNet;
 
 use crate::domain::access::{Scope, SecretHash, Token};
 use crate::domain::account::AccountKey;
@@ -23,7 +24,10 @@ const TOKEN_BYTES_MAX: usize = 256;
 /// How often it is noted that a token is in use.
 const USED_EVERY: Duration = Duration::from_mins(1);
 
-/// Where a request came from; the server puts it into every request.
+/// The header in which a proxy names who asks it.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Where a request came from: the server puts the connection's other end into every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
@@ -76,9 +80,25 @@ impl Bearer {
 impl FromRequestParts<App> for Peer {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
-        Ok(parts.extensions.get::<Self>().copied().unwrap_or(Self(IpAddr::from([0, 0, 0, 0]))))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let connected = parts.extensions.get::<Self>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
+        let named = parts.headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+        Ok(Self(behind_proxies(connected, &app.options().proxies, &named.collect::<Vec<_>>().join(","))))
     }
+}
+
+/// Who asks when the connection may be a proxy's: the last address in `X-Forwarded-For` that is no proxy of ours. What stands
+/// before that was written by whoever asks, and is believed from nobody.
+fn behind_proxies(connected: IpAddr, proxies: &[IpNet], forwarded_for: &str) -> IpAddr {
+    let mut asks = connected;
+    for named in forwarded_for.rsplit(',') {
+        if !proxies.iter().any(|range| range.contains(&asks)) {
+            break;
+        }
+        let Ok(address) = named.trim().parse::<IpAddr>() else { break };
+        asks = address.to_canonical();
+    }
+    asks
 }
 
 impl FromRequestParts<App> for Bearer {
@@ -114,4 +134,28 @@ fn bearer(parts: &Parts) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && (1..=TOKEN_BYTES_MAX).contains(&token.len())).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_believed_and_nobody_else() {
+        let proxies: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
+        let check = |connected: &str, forwarded_for: &str, expected: &str| {
+            let asks = behind_proxies(connected.parse().unwrap(), &proxies, forwarded_for);
+            assert_eq!(asks.to_string(), expected, "{connected}: {forwarded_for}");
+        };
+        check("192.0.2.1", "", "192.0.2.1");
+        check("192.0.2.1", "198.51.100.7", "192.0.2.1");
+        check("127.0.0.1", "198.51.100.7", "198.51.100.7");
+        check("127.0.0.1", "203.0.113.9, 198.51.100.7", "198.51.100.7");
+        check("127.0.0.1", "203.0.113.9,198.51.100.7, 10.1.2.3", "198.51.100.7");
+        check("127.0.0.1", "::ffff:198.51.100.7", "198.51.100.7");
+        check("127.0.0.1", "2001:db8::1", "2001:db8::1");
+        check("127.0.0.1", "unknown", "127.0.0.1");
+        check("127.0.0.1", "", "127.0.0.1");
+        check("10.1.2.3", "127.0.0.1", "127.0.0.1");
+    }
 }

@@ -1,7 +1,8 @@
-//! Bodies of requests: JSON within a limit, or a problem that says what is wrong with it.
+//! What a request carries in its path and its body: JSON within a limit, or a problem that says what is wrong with it.
 
-use axum::body::to_bytes;
-use axum::extract::{FromRequest, Request};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
@@ -29,9 +30,17 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
             let detail = "send JSON, with `content-type: application/json`";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail));
         }
-        let bytes = to_bytes(request.into_body(), BYTES_MAX).await.map_err(|error| unreadable(&error))?;
+        let bytes = read(request.into_body()).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::invalid(format!("the body: {error}")))
     }
+}
+
+/// A body as it came, within the limit.
+///
+/// # Errors
+/// When it is too large, or breaks off.
+pub async fn read(body: Body) -> Result<Bytes, Problem> {
+    to_bytes(body, BYTES_MAX).await.map_err(|error| unreadable(&error))
 }
 
 fn unreadable(error: &axum::Error) -> Problem {
@@ -41,4 +50,17 @@ fn unreadable(error: &axum::Error) -> Problem {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail);
     }
     Problem::invalid("the body did not arrive as a whole; send it again")
+}
+
+/// What stands in a path.
+#[derive(Clone, Debug)]
+pub struct InPath<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for InPath<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let path = Path::<T>::from_request_parts(parts, app).await;
+        path.map(|Path(inner)| Self(inner)).map_err(|error| Problem::not_found(format!("the path: {error}")))
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::domain::command::{Actor, Command, DestinationForm, Done, EnrolBy};
 use crate::domain::id::DestinationId;
 use crate::domain::secret::Secret;
 use crate::http::auth::{Bearer, Peer};
-use crate::http::body::Json;
+use crate::http::body::{InPath, Json};
 use crate::http::events::known_key;
 use crate::http::limit::Who;
 use crate::http::problem::Problem;
@@ -120,7 +120,7 @@ pub async fn register_by_code(
 pub async fn register_by_token(
     State(app): State<App>,
     bearer: Bearer,
-    Path(account): Path<String>,
+    InPath(account): InPath<String>,
     Json(device): Json<Registration>,
 ) -> Result<(StatusCode, axum::Json<Registered>), Problem> {
     bearer.may_somewhere(Scope::Devices)?;
@@ -166,7 +166,7 @@ pub async fn unregister_own(State(app): State<App>, peer: Peer, own: Own) -> Res
 pub async fn unregister_by_token(
     State(app): State<App>,
     bearer: Bearer,
-    Path((account, device)): Path<(String, String)>,
+    InPath((account, device)): InPath<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     bearer.may_somewhere(Scope::Devices)?;
     let key = known_key(&account)?;

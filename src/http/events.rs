@@ -1,6 +1,6 @@
 //! Events in: one for an account, or a batch for any.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ use crate::domain::catalogue::normal_name;
 use crate::domain::event::{Accepted, NewEvent};
 use crate::domain::payload::{Payload, PayloadError};
 use crate::http::auth::Bearer;
-use crate::http::body::Json;
+use crate::http::body::{InPath, Json};
 use crate::http::limit::Who;
 use crate::http::problem::Problem;
 use crate::http::state::App;
@@ -119,7 +119,7 @@ pub struct BatchAnswer {
 pub async fn one(
     State(app): State<App>,
     bearer: Bearer,
-    Path(account): Path<String>,
+    InPath(account): InPath<String>,
     headers: HeaderMap,
     Json(body): Json<EventBody>,
 ) -> Result<(StatusCode, axum::Json<Stored>), Problem> {

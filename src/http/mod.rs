@@ -43,11 +43,13 @@ pub mod server;
 
 use std::net::SocketAddr;
 
+use ipnet::IpNet;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::channels::unsubscribe::Unsubscribe;
+use crate::dispatch::Status;
 use crate::http::state::App;
 use crate::store::Store;
 
@@ -58,6 +60,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// How browsers and devices reach it, when that is another address than `listen`.
     pub public_url: Option<Url>,
+    /// The proxies before it, whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpNet>,
     /// The public key that push services know bellboard by, in base64url.
     pub push_key: Option<String>,
     /// The links in mails; none while nobody could reach them.
@@ -102,13 +106,13 @@ impl Handle {
     }
 }
 
-/// Starts to serve. While the address is taken (another process of the same database may have it) it tries again.
+/// Starts to serve; `dispatcher` tells what that of this process is doing. While the address is taken (another process of the same database may have it) it tries again.
 #[must_use]
-pub fn start(store: Store, options: Options) -> Handle {
+pub fn start(store: Store, options: Options, dispatcher: watch::Receiver<Status>) -> Handle {
     let (stop, stopped) = watch::channel(false);
     let (bound_sender, bound) = watch::channel(None);
     let listen = options.listen;
-    let app = App::new(store, options, stopped.clone());
+    let app = App::new(store, options, dispatcher, stopped.clone());
     let task = tokio::spawn(server::run(listen, routes::router(app), bound_sender, stopped));
     Handle { stop, bound, task }
 }

@@ -16,6 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::http::auth::Peer;
 use crate::http::problem::Problem;
@@ -29,7 +30,11 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 /// How long a request may take until its answer begins, its body's arrival included.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// The head of a request, in bytes.
+/// How long a client may leave what is written to it unread, also a page whose stream is open.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The head of a request, in bytes. What is larger gets a bare 431 (414 for its first line) from the HTTP library, before
+/// anything here sees it; so does a head that is no HTTP its 400.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
 /// How long running requests may take when the server ends.
@@ -115,11 +120,13 @@ async fn serve(
     let _ = stream.set_nodelay(true);
     let router = router.layer(axum::Extension(Peer(peer.ip().to_canonical())));
     let service = TowerToHyperService::new(router);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_TIME_MAX));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -3,7 +3,7 @@
 //! To look at it changes nothing, since mail scanners follow every link; only a POST turns the cell off, the reader's by the
 //! button or the mail program's own (RFC 8058). It may be done any number of times.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -12,6 +12,7 @@ use crate::domain::channel::Channel;
 use crate::domain::command::{Actor, CellChange, Command};
 use crate::domain::matrix::CellSetting;
 use crate::http::auth::Peer;
+use crate::http::body::InPath;
 use crate::http::limit::Who;
 use crate::http::problem::Problem;
 use crate::http::state::App;
@@ -23,7 +24,7 @@ const POLICY: &str = "default-src 'none'; form-action 'self'; base-uri 'none'; f
 ///
 /// # Errors
 /// When the link is none of ours, or what it is for is no more.
-pub async fn page(State(app): State<App>, peer: Peer, Path(token): Path<String>) -> Result<Response, Problem> {
+pub async fn page(State(app): State<App>, peer: Peer, InPath(token): InPath<String>) -> Result<Response, Problem> {
     let (_, what) = cell(&app, peer, &token).await?;
     let text = format!(
         "<p>Do you want no more mail when this happens: {}?</p>\n<form method=\"post\"><button>No more mail about this</button></form>",
@@ -36,7 +37,7 @@ pub async fn page(State(app): State<App>, peer: Peer, Path(token): Path<String>)
 ///
 /// # Errors
 /// When the link is none of ours, or what it is for is no more.
-pub async fn click(State(app): State<App>, peer: Peer, Path(token): Path<String>) -> Result<Response, Problem> {
+pub async fn click(State(app): State<App>, peer: Peer, InPath(token): InPath<String>) -> Result<Response, Problem> {
     let (cell, what) = cell(&app, peer, &token).await?;
     let actor = Actor { login: "unsubscribe link".to_owned(), origin: format!("{} from {}", cell.destination, peer.0) };
     let change = CellChange { event_type: cell.event_type, channel: Channel::Email, to: CellSetting::Off };

@@ -6,8 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::to_bytes;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::access::{Scope, SecretHash};
@@ -18,7 +17,7 @@ use crate::domain::command::Command;
 use crate::domain::destination::FieldValue;
 use crate::domain::time::Timestamp;
 use crate::http::auth::Bearer;
-use crate::http::body::BYTES_MAX;
+use crate::http::body::{InPath, read};
 use crate::http::events::known_key;
 use crate::http::problem::Problem;
 use crate::http::state::App;
@@ -119,7 +118,7 @@ pub struct Which {
 pub async fn list(
     State(app): State<App>,
     bearer: Bearer,
-    Path(account): Path<String>,
+    InPath(account): InPath<String>,
     which: Result<Query<Which>, axum::extract::rejection::QueryRejection>,
 ) -> Result<axum::Json<Page>, Problem> {
     let key = permitted(&bearer, Scope::Read, &account)?;
@@ -166,7 +165,7 @@ pub async fn list(
 pub async fn show(
     State(app): State<App>,
     bearer: Bearer,
-    Path((account, name)): Path<(String, String)>,
+    InPath((account, name)): InPath<(String, String)>,
 ) -> Result<axum::Json<One>, Problem> {
     let key = permitted(&bearer, Scope::Read, &account)?;
     let matrix = app.store().matrix(&key).await?;
@@ -198,15 +197,14 @@ pub async fn show(
 pub async fn update(
     State(app): State<App>,
     bearer: Bearer,
-    Path((account, name)): Path<(String, String)>,
+    InPath((account, name)): InPath<(String, String)>,
     request: Request,
 ) -> Result<axum::Json<One>, Problem> {
     let key = permitted(&bearer, Scope::Write, &account)?;
     let matrix = app.store().matrix(&key).await?;
     let row = find(&matrix, &name)?.clone();
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, BYTES_MAX).await.map_err(|_| Problem::invalid("the body is too long or broke off"))?;
-    let (channels, params) = parse(&parts.headers, &body)?;
+    let (channels, params) = parse(&parts.headers, &read(body).await?)?;
     let event_type = row.name.clone();
     app.store()
         .run(&bearer.actor(), Command::SetNotification { account: key.clone(), event_type, channels, params })

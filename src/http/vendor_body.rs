@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 
 use crate::domain::channel::Channel;
+use crate::domain::vendor::PARAMETERS;
 use crate::http::problem::Problem;
 
 /// What changes; what is left out stays.
@@ -18,8 +20,16 @@ pub struct Update {
     #[schema(value_type = Option<Vec<Channel>>, example = json!(["email", "slack"]))]
     channels: Option<Value>,
     /// Addresses: `hipchat_token`, `hipchat_room`, `slack_url`, `slack_channel`, `webhook_url`.
-    #[schema(value_type = Option<BTreeMap<String, String>>, example = json!({"slack_channel": "#ops"}))]
+    #[schema(schema_with = params_schema)]
     params: Option<Value>,
+}
+
+/// The vendor's parameters by their names.
+fn params_schema() -> Schema {
+    let parameter = || ObjectBuilder::new().schema_type(Type::String);
+    let named = PARAMETERS.iter().fold(ObjectBuilder::new(), |all, (name, ..)| all.property(*name, parameter()));
+    let closed = named.additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    closed.examples([serde_json::json!({"slack_channel": "#ops"})]).into()
 }
 
 /// The channels, when they are to change, and the addresses.

@@ -4,6 +4,7 @@ use serde_json::json;
 use sqlx::Row;
 
 use crate::domain::delivery::{SentBody, SentRequest};
+use crate::domain::destination::DestinationState;
 use crate::domain::id::{DeliveryId, DestinationId};
 use crate::domain::message::Message;
 use crate::domain::payload::Payload;
@@ -19,30 +20,28 @@ use crate::store::queue::removed_type;
 use crate::store::writer::Session;
 
 /// Most messages that are fetched at once.
-const FETCHED_MAX: u32 = 100;
+pub const FETCHED_MAX: u32 = 100;
 
 impl Store {
-    /// What waits for a browser or is on its way to it, after that delivery, in the order in which it came.
+    /// What waits for a browser or is on its way to it, in the order in which it came; nothing while it is paused.
     ///
     /// # Errors
     /// When there is no such destination, or the store cannot be read.
-    pub async fn waiting_for_page(
-        &self,
-        destination: DestinationId,
-        after: DeliveryId,
-    ) -> Result<Vec<Message>, StoreError> {
+    pub async fn waiting_for_page(&self, destination: DestinationId) -> Result<Vec<Message>, StoreError> {
         let mut transaction = self.readers().begin().await?;
         let (row, _) = read_one(&mut transaction, destination).await?;
+        if row.state == DestinationState::Paused {
+            return Ok(Vec::new());
+        }
         let account = read_by_id(&mut transaction, row.account).await?;
         let rows = sqlx::query(
             "SELECT delivery.id, event.public_id, event.event_type, event.data, event.received_at, event.is_test,
-                    event.down_since, event.tester
+                    event.down_since, event.tester, delivery.attempts + (delivery.state = 'pending')
              FROM delivery JOIN event ON event.id = delivery.event_id
-             WHERE delivery.destination_id = ?1 AND delivery.id > ?2 AND delivery.state IN ('pending', 'sending')
-             ORDER BY delivery.id LIMIT ?3",
+             WHERE delivery.destination_id = ?1 AND delivery.state IN ('pending', 'sending')
+             ORDER BY delivery.id LIMIT ?2",
         )
         .bind(destination.number())
-        .bind(after.number())
         .bind(FETCHED_MAX)
         .fetch_all(&mut *transaction)
         .await?;
@@ -58,7 +57,7 @@ impl Store {
                     delivery: DeliveryId::new(row.try_get(0)?),
                     destination,
                     event: event_id(row.try_get(1)?)?,
-                    attempt: 1,
+                    attempt: row.try_get(8)?,
                     account: account.key.clone(),
                     account_name: account.profile.name.clone(),
                     timezone: account.profile.timezone.clone(),

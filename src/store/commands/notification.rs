@@ -12,6 +12,7 @@ use crate::domain::channel::Channel;
 use crate::domain::command::{Actor, CellChange, DestinationForm, Done};
 use crate::domain::destination::{Destination, FieldValue, FieldValues};
 use crate::domain::matrix::CellSetting;
+use crate::domain::vendor::PARAMETERS;
 use crate::store::accounts::read;
 use crate::store::commands::destinations;
 use crate::store::commands::matrix::{set_cells, unknown_type};
@@ -19,15 +20,6 @@ use crate::store::destinations::{open_fields, read_all, read_one};
 use crate::store::error::{CommandError, StoreError};
 use crate::store::matrix::read_catalogue;
 use crate::store::writer::Session;
-
-/// The vendor's parameters, each with the channel and field that it is here; `true` for what tells one address from another.
-pub const PARAMETERS: [(&str, Channel, &str, bool); 5] = [
-    ("hipchat_token", Channel::Hipchat, "token", true),
-    ("hipchat_room", Channel::Hipchat, "room", true),
-    ("slack_url", Channel::Slack, "url", true),
-    ("slack_channel", Channel::Slack, "channel", false),
-    ("webhook_url", Channel::Webhook, "url", true),
-];
 
 /// A destination with its secrets.
 type Opened = (Destination, FieldValues);
