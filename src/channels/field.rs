@@ -1,9 +1,13 @@
 //! A field of a channel's form: what it is called, what may be in it, and how it is checked.
 
+use crate::channels::tls;
 use crate::domain::account::parse_email;
 
-/// Longest text of one field, in bytes.
+/// Longest text of one field, in bytes; of one that holds PEM, [`PEM_BYTES_MAX`].
 pub const BYTES_MAX: usize = 4096;
+
+/// Longest PEM, in bytes: a chain of a dozen certificates.
+pub const PEM_BYTES_MAX: usize = 32 * 1024;
 
 /// A field of a destination's form, an option of the command line, a member of `fields` in JSON.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,10 @@ pub enum FieldKind {
     Email,
     /// Header lines, `Name: value`, one a line. Their values may be secrets.
     Headers,
+    /// Certificates in PEM.
+    Certificates,
+    /// A private key in PEM.
+    PrivateKey,
     /// One of these.
     Choice(&'static [&'static str]),
     /// A room, to choose from a list that the server gives or to type.
@@ -49,7 +57,15 @@ impl FieldKind {
     /// Whether it is sealed in the store and shown to nobody.
     #[must_use]
     pub const fn is_secret(self) -> bool {
-        matches!(self, Self::SecretUrl | Self::Secret | Self::Headers)
+        matches!(self, Self::SecretUrl | Self::Secret | Self::Headers | Self::PrivateKey)
+    }
+}
+
+impl FieldKind {
+    /// Whether it is PEM, which has lines.
+    #[must_use]
+    pub const fn is_pem(self) -> bool {
+        matches!(self, Self::Certificates | Self::PrivateKey)
     }
 }
 
@@ -63,10 +79,12 @@ impl Field {
         if text.is_empty() {
             return if self.required && self.default.is_empty() { Err("this is needed".to_owned()) } else { Ok(()) };
         }
-        if text.len() > BYTES_MAX {
-            return Err(format!("at most {BYTES_MAX} bytes fit here"));
+        let bytes_max = if self.kind.is_pem() { PEM_BYTES_MAX } else { BYTES_MAX };
+        if text.len() > bytes_max {
+            return Err(format!("at most {bytes_max} bytes fit here"));
         }
-        if text.chars().any(|c| c.is_control() && !(c == '\n' && self.kind == FieldKind::Headers)) {
+        let has_lines = self.kind.is_pem() || self.kind == FieldKind::Headers;
+        if text.chars().any(|c| c.is_control() && !(matches!(c, '\n' | '\r') && has_lines)) {
             return Err("no line breaks or control characters, please".to_owned());
         }
         match self.kind {
@@ -75,6 +93,8 @@ impl Field {
             FieldKind::Flag => parse_flag(text).map(|_| ()),
             FieldKind::Email => parse_email(text).map(|_| ()).map_err(|error| error.to_string()),
             FieldKind::Headers => parse_headers(text).map(|_| ()),
+            FieldKind::Certificates => tls::certificates(&tls::tidy_pem(text)).map(|_| ()),
+            FieldKind::PrivateKey => tls::private_key(&tls::tidy_pem(text)).map(|_| ()),
             FieldKind::Choice(choices) if choices.contains(&text) => Ok(()),
             FieldKind::Choice(choices) => Err(format!("write one of {}", choices.join(", "))),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::channels::field::{Field, FieldKind, parse_flag};
-use crate::channels::{fields, webhook};
+use crate::channels::{fields, kept_fields, tls};
 use crate::domain::channel::Channel;
 use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::secret::Secret;
@@ -33,18 +33,13 @@ pub fn check_field(channel: Channel, name: &str, text: &str) -> Result<(), Strin
     field(channel, name).ok_or_else(|| unknown(channel, name))?.check(text)
 }
 
-/// Reads what was typed for a new destination: trims, fills defaults, makes the secret that a webhook is signed with when
-/// none was given.
+/// Reads what was typed for a new destination: trims, fills defaults.
 ///
 /// # Errors
 /// Each field that cannot be taken, and each name that the channel does not have.
 pub fn values_from_text(channel: Channel, text: &BTreeMap<String, String>) -> Result<FieldValues, Vec<FieldError>> {
-    let mut text = text.clone();
-    if channel == Channel::Webhook && text.get("secret").is_none_or(|secret| secret.trim().is_empty()) {
-        let secret = webhook::new_secret().map_err(|error| vec![FieldError::new("secret", error)])?;
-        text.insert("secret".to_owned(), secret);
-    }
-    let mut typed = typed_values(channel, &text)?;
+    let mut typed = typed_values(channel, text)?;
+    typed.retain(|_, value| *value != FieldValue::CLEARED);
     for field in fields(channel) {
         if !typed.contains_key(field.name) && !field.default.is_empty() {
             typed.insert(field.name.to_owned(), value(field, field.default));
@@ -54,7 +49,8 @@ pub fn values_from_text(channel: Channel, text: &BTreeMap<String, String>) -> Re
     Ok(typed)
 }
 
-/// Reads what was typed for a change of a destination: only the fields that were, so that the others stay.
+/// Reads what was typed for a change of a destination: only the fields that were. Those that were emptied are missing, but
+/// for secrets, which are there as an empty text: a secret that is missing stays.
 ///
 /// # Errors
 /// Each field that cannot be taken, and each name that the channel does not have.
@@ -68,6 +64,9 @@ pub fn typed_values(channel: Channel, text: &BTreeMap<String, String>) -> Result
         };
         let text = text.trim();
         if text.is_empty() {
+            if field.kind.is_secret() {
+                values.insert(name.clone(), FieldValue::CLEARED);
+            }
             continue;
         }
         match field.check(text) {
@@ -85,7 +84,8 @@ pub fn typed_values(channel: Channel, text: &BTreeMap<String, String>) -> Result
 /// # Errors
 /// Each field that cannot be taken.
 pub fn check_values(channel: Channel, values: &FieldValues) -> Result<(), Vec<FieldError>> {
-    let unknown_names = values.keys().filter(|name| field(channel, name).is_none());
+    let is_known = |name: &str| field(channel, name).is_some() || kept_fields(channel).contains(&name);
+    let unknown_names = values.keys().filter(|name| !is_known(name));
     let mut errors: Vec<_> = unknown_names.map(|name| FieldError::new(name, unknown(channel, name))).collect();
     for field in fields(channel) {
         let text = values.get(field.name).map_or("", FieldValue::expose);
@@ -105,6 +105,8 @@ pub fn field(channel: Channel, name: &str) -> Option<&'static Field> {
 fn value(field: &Field, text: &str) -> FieldValue {
     match field.kind {
         FieldKind::Flag => FieldValue::Flag(parse_flag(text).unwrap_or(false)),
+        FieldKind::Certificates => FieldValue::Plain(tls::tidy_pem(text)),
+        FieldKind::PrivateKey => FieldValue::Secret(Secret::new(tls::tidy_pem(text))),
         kind if kind.is_secret() => FieldValue::Secret(Secret::new(text)),
         _ => FieldValue::Plain(text.to_owned()),
     }
@@ -118,6 +120,7 @@ fn unknown(channel: Channel, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channels::complete;
 
     fn typed(channel: Channel, pairs: &[(&str, &str)]) -> Result<FieldValues, Vec<FieldError>> {
         let text = pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
@@ -125,12 +128,25 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_filled_and_secrets_made() {
+    fn defaults_are_filled() {
         let values = typed(Channel::Webhook, &[("url", " https://hooks.acme.test/in ")]).unwrap();
         assert_eq!(values["url"], FieldValue::Plain("https://hooks.acme.test/in".to_owned()));
-        assert!(values["secret"].expose().starts_with("whsec_"));
-        let other = typed(Channel::Webhook, &[("url", "https://hooks.acme.test/in")]).unwrap();
-        assert!(values["secret"] != other["secret"], "each gets a secret of its own");
+        assert_eq!(values["ordered"], FieldValue::Flag(false));
+    }
+
+    #[test]
+    fn a_secret_is_made_where_one_is_needed_and_none_was_given() {
+        let url = [("url", "https://hooks.acme.test/in")];
+        let made = || {
+            let mut values = typed(Channel::Webhook, &url).unwrap();
+            let secret = complete(Channel::Webhook, &mut values).unwrap().unwrap();
+            assert_eq!(values["secret"].expose(), secret.expose());
+            assert!(complete(Channel::Webhook, &mut values).unwrap().is_none(), "one is there");
+            secret.expose().to_owned()
+        };
+        assert!(made().starts_with("whsec_"));
+        assert_ne!(made(), made(), "each gets a secret of its own");
+        assert!(complete(Channel::Slack, &mut FieldValues::new()).unwrap().is_none());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::channels::net::{Gate, HostError, Refused};
+use crate::channels::tls::{self, OwnTls};
 use crate::domain::delivery::{Answer, Exchange, Reason, SendError, SentRequest};
 use crate::domain::retry::{Patience, parse_retry_after};
 use crate::domain::secret::Secret;
@@ -40,6 +41,8 @@ pub struct Client {
     pool: reqwest::Client,
     gate: Gate,
     timeout: Duration,
+    /// Whether it shows a client certificate.
+    shows_itself: bool,
 }
 
 /// How often an HTTP/2 connection is asked whether it still lives.
@@ -83,7 +86,7 @@ impl Client {
     /// When TLS cannot be set up.
     pub fn new(gate: Gate, timeout: Duration) -> Result<Self, reqwest::Error> {
         let pool = builder(&gate).build()?;
-        Ok(Self { pool, gate, timeout })
+        Ok(Self { pool, gate, timeout, shows_itself: false })
     }
 
     /// The same for a service that speaks HTTP/2 only: one connection to a host carries all sends. `ca` are certificates (PEM)
@@ -99,7 +102,23 @@ impl Client {
             .http2_keep_alive_while_idle(true)
             .tls_certs_merge(roots)
             .build()?;
-        Ok(Self { pool, gate, timeout })
+        Ok(Self { pool, gate, timeout, shows_itself: false })
+    }
+
+    /// The same for what has certificates of its own.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up with these certificates.
+    pub fn with_own_tls(gate: Gate, timeout: Duration, own: &OwnTls) -> Result<Self, reqwest::Error> {
+        let mut builder = builder(&gate);
+        if !own.ca.is_empty() {
+            builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(own.ca.as_bytes())?);
+        }
+        let shows_itself = !own.identity.is_empty();
+        if shows_itself {
+            builder = builder.identity(reqwest::Identity::from_pem(own.identity.as_bytes())?);
+        }
+        Ok(Self { pool: builder.build()?, gate, timeout, shows_itself })
     }
 
     /// Makes the request and lets `judge` say what the answer means.
@@ -164,10 +183,20 @@ impl Client {
             return Broken::on_the_way(self.timed_out());
         }
         let deepest = deepest(error);
+        if let Some(failure) = find_tls(error) {
+            // A client certificate may be refused when the request has left already.
+            return Broken { error: retry(tls::reason(failure), Patience::Full), sent: !error.is_connect() };
+        }
         let text = match find::<std::io::Error>(error).map(std::io::Error::kind) {
             Some(std::io::ErrorKind::ConnectionRefused) => "the connection was refused".to_owned(),
-            Some(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe) => {
-                "the connection was cut by the other end".to_owned()
+            Some(
+                std::io::ErrorKind::ConnectionReset
+                | std::io::ErrorKind::BrokenPipe
+                | std::io::ErrorKind::UnexpectedEof,
+            ) => {
+                // Some servers say nothing when they do not like who calls.
+                let perhaps = if self.shows_itself { "; perhaps it refuses the client certificate" } else { "" };
+                format!("the connection was cut by the other end{perhaps}")
             }
             _ if error.is_connect() => format!("no connection could be made: {deepest}"),
             _ => format!("the other end did not answer in HTTP: {deepest}"),
@@ -290,6 +319,19 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// The failure of TLS behind it: IO errors carry theirs inside, where the chain of causes does not lead.
+fn find_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(found) = error.downcast_ref().or_else(|| inside.and_then(|inside| find_tls(inside))) {
             return Some(found);
         }
         next = error.source();

@@ -18,6 +18,10 @@ pub mod http;
 
 pub mod limit;
 
+pub mod tls;
+
+pub mod signing;
+
 pub mod webhook;
 
 pub mod slack;
@@ -51,16 +55,17 @@ use zeroize::Zeroizing;
 
 use crate::channels::apns::{Apns, ApnsOptions};
 use crate::channels::email::EmailOptions;
-use crate::channels::field::Field;
+use crate::channels::field::{Field, FieldKind};
 use crate::channels::form::FieldError;
 use crate::channels::limit::{Allowance, Limit};
 use crate::channels::net::Gate;
+use crate::channels::tls::OwnClients;
 use crate::channels::web_push::Identity;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::{Answer, Exchange, Reason};
-use crate::domain::destination::FieldValues;
+use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::message::Message;
-use crate::domain::secret::Secret;
+use crate::domain::secret::{MASK, Secret};
 use crate::domain::time::Timestamp;
 
 /// What a person may set.
@@ -165,6 +170,49 @@ pub fn parse(channel: Channel, values: &FieldValues) -> Result<Settings, Vec<Fie
     }
 }
 
+/// Makes what a new destination needs and nobody gave: the secret that a webhook is signed with. The person who adds it must
+/// be shown it this once, since the receiver needs it.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn complete(channel: Channel, values: &mut FieldValues) -> Result<Option<Secret>, Vec<FieldError>> {
+    let is_empty = |value: &FieldValue| value.expose().is_empty();
+    if channel != Channel::Webhook || !values.get(signing::SECRET).is_none_or(is_empty) {
+        return Ok(None);
+    }
+    let secret = signing::new_secret().map_err(|error| vec![FieldError::new(signing::SECRET, error)])?;
+    values.insert(signing::SECRET.to_owned(), FieldValue::Secret(secret.clone()));
+    Ok(Some(secret))
+}
+
+/// What is kept among a destination's fields and stands in no form.
+#[must_use]
+pub const fn kept_fields(channel: Channel) -> &'static [&'static str] {
+    match channel {
+        Channel::Webhook => &signing::OLD_FIELDS,
+        Channel::Browser | Channel::Email | Channel::Hipchat | Channel::Ios | Channel::Slack => &[],
+    }
+}
+
+/// What whoever saves these fields should know: a certificate that has ended, or soon will.
+#[must_use]
+pub fn notes(channel: Channel, values: &FieldValues, now: Timestamp) -> Vec<String> {
+    let of_kind = fields(channel).iter().filter(|field| field.kind == FieldKind::Certificates);
+    of_kind.filter_map(|field| tls::note(field.title, values.get(field.name)?.expose(), now)).collect()
+}
+
+/// A field's value for people: yes or no, the text, or in short what is too long to read; a secret is masked.
+#[must_use]
+pub fn shown(channel: Channel, name: &str, value: &FieldValue) -> String {
+    let is_pem = form::field(channel, name).is_some_and(|field| field.kind == FieldKind::Certificates);
+    match value {
+        FieldValue::Plain(pem) if is_pem => tls::in_short(pem),
+        FieldValue::Plain(text) => text.clone(),
+        FieldValue::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+        FieldValue::Secret(_) => MASK.to_owned(),
+    }
+}
+
 /// Where a destination leads, in short and without secrets, for a list: `hooks.acme.test`, `#ops`, `ops@acme.test`.
 #[must_use]
 pub fn address(channel: Channel, values: &FieldValues) -> String {
@@ -246,6 +294,7 @@ pub enum SetupError {
 #[derive(Debug)]
 pub struct Senders {
     http: http::Client,
+    own: OwnClients,
     mail: email::Mailer,
     apns: Option<Apns>,
     identity: Option<Identity>,
@@ -264,7 +313,9 @@ impl Senders {
         let apns = apns.transpose().map_err(SetupError::Apns)?;
         let identity = options.web_push.map(|push| Identity::new(&push.key, &push.contact));
         let identity = identity.transpose().map_err(SetupError::WebPush)?;
-        Ok(Self { http: http::Client::new(gate, options.timeout)?, mail, apns, identity, timeout: options.timeout })
+        let own = OwnClients::new(gate.clone(), options.timeout);
+        let http = http::Client::new(gate, options.timeout)?;
+        Ok(Self { http, own, mail, apns, identity, timeout: options.timeout })
     }
 
     /// How long one try may take.
@@ -281,7 +332,7 @@ impl Senders {
             Settings::Hipchat(settings) => hipchat::send(&self.http, settings, message).await,
             Settings::Ios(settings) => ios::send(self.apns.as_ref(), settings, message).await,
             Settings::Slack(settings) => slack::send(&self.http, settings, message).await,
-            Settings::Webhook(settings) => webhook::send(&self.http, settings, message).await,
+            Settings::Webhook(settings) => webhook::send(&self.http, &self.own, settings, message).await,
         }
     }
 

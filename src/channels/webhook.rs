@@ -1,22 +1,21 @@
 //! A customer's own HTTP endpoint: a POST of the payload, signed as Standard Webhooks says.
 //!
-//! The signature is over `id.timestamp.body` with HMAC-SHA256 (standardwebhooks.com, "Signature scheme"). The id is the
-//! event's, the same for every try; the timestamp is the try's. An answer of 410 means that the endpoint is no more; other
+//! The id is the event's, the same for every try; the timestamp is the try's ([`crate::channels::signing`]). An answer of 410 means that the endpoint is no more; other
 //! 4xx, 3xx and 501 get short patience, since a receiver that is being redeployed answers 404 for a minute.
 
-use aws_lc_rs::{hmac, rand};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{HeaderMap, HeaderValue};
 use url::Url;
 
 use crate::channels::LaneRules;
 use crate::channels::field::{Field, FieldKind, parse_headers};
 use crate::channels::form::FieldError;
-use crate::channels::http::{BODY_KEPT_MAX, Call, Client, USER_AGENT, answered, header_map, judge_status};
+use crate::channels::http::{BODY_KEPT_MAX, Call, Client, USER_AGENT, answered, header_map, judge_status, retry};
+use crate::channels::signing::Signing;
+use crate::channels::tls::{OwnClients, OwnTls};
 use crate::domain::delivery::{Answer, Exchange, SendError, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::message::Message;
+use crate::domain::retry::Patience;
 use crate::domain::secret::{MASK, Secret};
 use crate::domain::time::Timestamp;
 
@@ -54,35 +53,45 @@ pub const FIELDS: &[Field] = &[
         required: false,
         default: "false",
     },
+    Field {
+        name: "ca",
+        title: "Own authority",
+        help: "PEM certificates that vouch for the receiver besides the public ones",
+        kind: FieldKind::Certificates,
+        required: false,
+        default: "",
+    },
+    Field {
+        name: "client_cert",
+        title: "Client cert",
+        help: "PEM: what bellboard shows to a receiver that asks who it is (mutual TLS)",
+        kind: FieldKind::Certificates,
+        required: false,
+        default: "",
+    },
+    Field {
+        name: "client_key",
+        title: "Client key",
+        help: "PEM: the private key of the client certificate, without a password",
+        kind: FieldKind::PrivateKey,
+        required: false,
+        default: "",
+    },
 ];
 
 /// Sends under way at once to one endpoint.
 const CONCURRENCY: u32 = 8;
 
-/// Bytes of a signing key (standardwebhooks.com, "Signature scheme": 24 to 64).
-const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
-
-const SECRET_PREFIX: &str = "whsec_";
-
 /// An endpoint, ready to send to.
 #[derive(Debug)]
 pub struct Settings {
     url: Url,
-    key: hmac::Key,
+    signing: Signing,
+    tls: Option<OwnTls>,
     headers: HeaderMap,
     shown_headers: Vec<(String, String)>,
     secrets: Vec<Secret>,
     ordered: bool,
-}
-
-/// Makes a signing secret.
-///
-/// # Errors
-/// When the system gives no random bytes.
-pub fn new_secret() -> Result<String, String> {
-    let mut key = [0_u8; 32];
-    rand::fill(&mut key).map_err(|_| "the system gives no random bytes".to_owned())?;
-    Ok(format!("{SECRET_PREFIX}{}", STANDARD.encode(key)))
 }
 
 /// Makes the fields ready to send with.
@@ -92,15 +101,24 @@ pub fn new_secret() -> Result<String, String> {
 pub fn parse(values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
     let text = |name: &str| values.get(name).map_or("", FieldValue::expose);
     let url = Url::parse(text("url")).map_err(|error| vec![FieldError::new("url", error.to_string())])?;
-    let key = signing_key(text("secret")).map_err(|error| vec![FieldError::new("secret", error)])?;
+    let signing = Signing::parse(values)?;
+    let tls = OwnTls::parse(text("ca"), text("client_cert"), text("client_key"))?;
     let own = parse_headers(text("headers")).map_err(|error| vec![FieldError::new("headers", error)])?;
     let fixed = [("content-type", "application/json"), ("user-agent", USER_AGENT)];
     let all = fixed.into_iter().chain(own.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let mut shown_headers: Vec<_> = fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     shown_headers.extend(own.iter().map(|(name, _)| (name.clone(), MASK.to_owned())));
     let mut secrets: Vec<_> = own.iter().map(|(_, value)| Secret::new(value)).collect();
-    secrets.push(Secret::new(text("secret")));
-    Ok(Settings { url, key, headers: header_map(all), shown_headers, secrets, ordered: text("ordered") == "true" })
+    secrets.extend([text("secret"), text("old_secret")].map(Secret::new));
+    Ok(Settings {
+        url,
+        signing,
+        tls,
+        headers: header_map(all),
+        shown_headers,
+        secrets,
+        ordered: text("ordered") == "true",
+    })
 }
 
 /// Where it leads: the host, and the port when it is an unusual one.
@@ -130,11 +148,16 @@ pub const fn is_ordered(settings: &Settings) -> bool {
 }
 
 /// Sends one message.
-pub async fn send(client: &Client, settings: &Settings, message: &Message) -> Exchange {
+pub async fn send(client: &Client, own: &OwnClients, settings: &Settings, message: &Message) -> Exchange {
+    let Ok(own) = settings.tls.as_ref().map(|tls| own.of(tls)).transpose() else {
+        let problem = "TLS cannot be set up with its certificates; look at ca, client_cert and client_key";
+        return Exchange { request: None, answer: None, result: Err(retry(problem, Patience::Short)) };
+    };
+    let client = own.as_ref().unwrap_or(client);
     let body = message.body();
     let id = message.webhook_id();
     let timestamp = message.sent_at.seconds().to_string();
-    let signature = sign(&settings.key, &id, &timestamp, &body);
+    let signature = settings.signing.sign(&id, message.sent_at, &body);
     let own = [("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signature)];
     let mut headers = settings.headers.clone();
     let mut shown_headers = settings.shown_headers.clone();
@@ -163,43 +186,9 @@ fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
     }
 }
 
-fn signing_key(secret: &str) -> Result<hmac::Key, String> {
-    let encoded =
-        secret.strip_prefix(SECRET_PREFIX).ok_or_else(|| format!("the secret must begin with {SECRET_PREFIX}"))?;
-    let key = STANDARD.decode(encoded).map_err(|_| format!("base64 must follow {SECRET_PREFIX}"))?;
-    if !KEY_BYTES.contains(&key.len()) {
-        return Err(format!("the secret must hold 24 to 64 bytes; this one holds {}", key.len()));
-    }
-    Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
-}
-
-fn sign(key: &hmac::Key, id: &str, timestamp: &str, body: &str) -> String {
-    let mut context = hmac::Context::with_key(key);
-    for part in [id, ".", timestamp, ".", body] {
-        context.update(part.as_bytes());
-    }
-    format!("v1,{}", STANDARD.encode(context.sign()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_signature_is_the_standards_own_example() {
-        // The example of the specification and of its reference libraries' tests.
-        let key = signing_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let signature = sign(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", r#"{"test": 2432232314}"#);
-        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-    }
-
-    #[test]
-    fn secrets_are_checked() {
-        for bad in ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_AAAA", "whsec_not base64!"] {
-            assert!(signing_key(bad).is_err(), "`{bad}` should be refused");
-        }
-        assert!(signing_key(&new_secret().unwrap()).is_ok());
-    }
 
     #[test]
     fn an_address_is_its_host() {

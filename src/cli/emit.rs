@@ -129,7 +129,9 @@ async fn preview(session: &Session, store: &Store, event: &NewEvent) -> Result<(
         .collect();
     let to = preview.matrix.destinations.iter().filter(|destination| preview.fan_out.to.contains(&destination.id));
     if session.out.json {
-        let to = to.map(|destination| DestinationObject { account: &event.account, destination }).collect();
+        let to = to
+            .map(|destination| DestinationObject { account: &event.account, destination, shown_once: None })
+            .collect();
         let document = PreviewObject { account: &event.account, event_type: &event.event_type, to, not_sent };
         return Ok(session.out.document(&document)?);
     }

@@ -17,6 +17,9 @@ pub struct DestinationObject<'a> {
     /// All else.
     #[serde(flatten)]
     pub destination: &'a Destination,
+    /// A secret that this command made, for the receiver. It is never shown again.
+    #[serde(rename = "secret_shown_once", skip_serializing_if = "Option::is_none")]
+    pub shown_once: Option<&'a str>,
 }
 
 /// What a change did, as scripts read it.

@@ -2,6 +2,7 @@
 //! store's one executor, which also writes the audit trail and knows how to take the change back.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -9,7 +10,7 @@ use crate::domain::access::{Scope, SecretHash};
 use crate::domain::account::{AccountKey, Profile};
 use crate::domain::catalogue::Severity;
 use crate::domain::channel::Channel;
-use crate::domain::destination::{DestinationState, FieldValues};
+use crate::domain::destination::{DestinationState, FieldValue, FieldValues};
 use crate::domain::id::{ChangeId, DeliveryId, DestinationId, ReplayId, TokenId};
 use crate::domain::matrix::CellSetting;
 use crate::domain::replay::ReplayItem;
@@ -43,7 +44,7 @@ pub struct DestinationForm {
     pub label: String,
     /// Event types or groups it narrows the matrix to.
     pub only: Vec<String>,
-    /// The channel's fields. In an edit, a secret that is left out stays as it is.
+    /// The channel's fields. In an edit, a secret that is left out stays as it is, and [`FieldValue::CLEARED`] takes it away.
     pub fields: FieldValues,
 }
 
@@ -120,6 +121,16 @@ pub enum Command {
         id: DestinationId,
         /// The new settings.
         form: DestinationForm,
+    },
+    /// A new signing secret for a webhook; the old one signs too until the overlap ends. [`Done::secret`] is its text when
+    /// it was made here, shown this once.
+    RotateSecret {
+        /// Which.
+        id: DestinationId,
+        /// The new secret; nothing to make one.
+        secret: Option<FieldValue>,
+        /// How long both are valid.
+        overlap: Duration,
     },
     /// Enables, pauses or disables a destination. What waits for a disabled one is cancelled.
     SetDestinationState {

@@ -50,6 +50,9 @@ pub enum FieldValue {
 }
 
 impl FieldValue {
+    /// In an edit, what stands for a secret that is to go. One that is left out stays.
+    pub const CLEARED: Self = Self::Plain(String::new());
+
     /// The text as typed; `true` or `false` for a flag. Exposes a secret: for the wire and for sealing.
     #[must_use]
     pub fn expose(&self) -> &str {

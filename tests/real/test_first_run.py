@@ -37,6 +37,8 @@ class FirstRun(unittest.TestCase):
             tmux.paste(receiver.url + "\n")
             tmux.wait_for(receiver.url)
             tmux.keys("Enter")
+            tmux.wait_for("shown this once")
+            tmux.keys("o")
             tmux.wait_for("t sends a test there")
             tmux.keys("t")
             tmux.wait_for("delivered")

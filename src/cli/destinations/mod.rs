@@ -4,12 +4,16 @@ pub mod settings;
 
 pub mod invite;
 
+pub mod rotate;
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::channels;
 use crate::cli::confirm::{DECLINED, confirm};
+use crate::cli::destinations::rotate::Rotate;
 use crate::cli::destinations::settings::{ChannelSettings, Settings};
 use crate::cli::failure::{EXIT_REFUSED, Failure};
 use crate::cli::output::Table;
@@ -21,6 +25,7 @@ use crate::domain::channel::Channel;
 use crate::domain::command::{Command, Done};
 use crate::domain::destination::{Destination, DestinationState};
 use crate::domain::id::DestinationId;
+use crate::domain::secret::Secret;
 use crate::store::Store;
 
 /// What to do with destinations.
@@ -62,6 +67,8 @@ pub enum Destinations {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Sign with a new secret; the old one is valid too for a while
+    Rotate(Rotate),
     /// Send a sample event to one destination only
     Test(Test),
     /// Hold what comes until it is enabled again
@@ -116,6 +123,7 @@ impl Destinations {
             Self::Invite { account, channel } => invite::run(session, &store, account, channel).await,
             Self::Show { destination } => show_one(session, &store, destination).await,
             Self::Edit { destination, settings } => edit(session, &store, destination, settings).await,
+            Self::Rotate(rotate) => rotate.run(session, &store).await,
             Self::Test(test) => test.run(session, &store).await,
             Self::Pause { destination } => set_state(session, &store, destination, DestinationState::Paused).await,
             Self::Enable { destination } => set_state(session, &store, destination, DestinationState::Enabled).await,
@@ -128,8 +136,10 @@ impl Destinations {
 async fn list(session: &Session, store: &Store, account: &AccountKey, channel: Option<Channel>) -> Result<(), Failure> {
     let destinations = store.destinations(account, channel).await?;
     if session.out.json {
-        let objects: Vec<DestinationObject<'_>> =
-            destinations.iter().map(|destination| DestinationObject { account, destination }).collect();
+        let objects: Vec<DestinationObject<'_>> = destinations
+            .iter()
+            .map(|destination| DestinationObject { account, destination, shown_once: None })
+            .collect();
         return Ok(session.out.document(&objects)?);
     }
     let when_empty = format!(
@@ -184,18 +194,23 @@ async fn set_state(
     print_changed(session, store, &Done { destination: Some(id), ..done }).await
 }
 
-/// Prints the destination that a change made or moved.
+/// Prints the destination that a change made or moved, and a secret that was made for it: this once, and never again.
 async fn print_changed(session: &Session, store: &Store, done: &Done) -> Result<(), Failure> {
     let Some(id) = done.destination else { return Ok(session.out.line(&done.says)?) };
     let (account, destination) = store.destination(id).await?;
-    let object = DestinationObject { account: &account.key, destination: &destination };
-    Ok(session.out.either(&object, format!("{} ({id})", done.says))?)
+    let shown_once = done.secret.as_ref().map(Secret::expose);
+    let object = DestinationObject { account: &account.key, destination: &destination, shown_once };
+    session.out.either(&object, format!("{} ({id})", done.says))?;
+    if let (Some(secret), false) = (shown_once, session.out.json) {
+        session.out.line(format!("signing secret, shown this once: {secret}"))?;
+    }
+    Ok(())
 }
 
 async fn show_one(session: &Session, store: &Store, id: DestinationId) -> Result<(), Failure> {
     let (account, destination) = store.destination(id).await?;
     if session.out.json {
-        let object = DestinationObject { account: &account.key, destination: &destination };
+        let object = DestinationObject { account: &account.key, destination: &destination, shown_once: None };
         return Ok(session.out.document(&object)?);
     }
     let Destination { label, channel, state, .. } = &destination;
@@ -204,7 +219,7 @@ async fn show_one(session: &Session, store: &Store, id: DestinationId) -> Result
     table.row(["label".to_owned(), label.clone()]);
     table.row(["only".to_owned(), destination.only.join(", ")]);
     for (name, value) in &destination.fields {
-        table.row([name.clone(), settings::shown(value)]);
+        table.row([name.clone(), channels::shown(destination.channel, name, value)]);
     }
     for (name, value) in [("state reason", &destination.state_reason), ("last failure", &destination.last_failure)] {
         if let Some(value) = value {

@@ -6,7 +6,7 @@ use std::io::Read;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
-use crate::channels::field::{BYTES_MAX, Field, FieldKind};
+use crate::channels::field::{Field, FieldKind, PEM_BYTES_MAX};
 use crate::channels::fields;
 use crate::channels::form::{FieldError, typed_values, values_from_text};
 use crate::cli::failure::Failure;
@@ -84,7 +84,10 @@ impl Settings {
 }
 
 /// A field's value: as given, or from `@FILE` or `-`, so that a secret need not stand in the list of processes.
-fn read_value(name: &str, text: &str) -> Result<String, Failure> {
+///
+/// # Errors
+/// When the file cannot be read, or holds no text.
+pub fn read_value(name: &str, text: &str) -> Result<String, Failure> {
     let source: Box<dyn Read> = if text == "-" {
         Box::new(std::io::stdin().lock())
     } else if let Some(path) = text.strip_prefix('@') {
@@ -96,7 +99,7 @@ fn read_value(name: &str, text: &str) -> Result<String, Failure> {
     };
     let mut value = String::new();
     source
-        .take(BYTES_MAX as u64 + 1)
+        .take(PEM_BYTES_MAX as u64 + 1)
         .read_to_string(&mut value)
         .map_err(|error| Failure::usage(format!("{}: no text can be read from {text}: {error}", option(name))))?;
     Ok(value)
@@ -113,16 +116,6 @@ pub fn is_set_up_by_hand(channel: Channel) -> bool {
     channel != Channel::Browser
 }
 
-/// A value for people: yes or no, or the text; a secret is masked.
-#[must_use]
-pub fn shown(value: &FieldValue) -> String {
-    match value {
-        FieldValue::Plain(text) => text.clone(),
-        FieldValue::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
-        FieldValue::Secret(secret) => secret.to_string(),
-    }
-}
-
 /// A field's option: `base_url` is `--base-url`.
 fn option(name: &str) -> String {
     format!("--{}", name.replace('_', "-"))
@@ -135,6 +128,7 @@ fn field_argument(field: &Field, help: String) -> Arg {
         FieldKind::Choice(choices) => argument.value_parser(PossibleValuesParser::new(choices)),
         FieldKind::Headers => argument.value_name("NAME: VALUE").action(ArgAction::Append),
         FieldKind::Secret | FieldKind::SecretUrl => argument.value_name("VALUE|@FILE|-"),
+        FieldKind::Certificates | FieldKind::PrivateKey => argument.value_name("PEM|@FILE|-"),
         FieldKind::Url => argument.value_name("URL"),
         FieldKind::Email => argument.value_name("ADDRESS"),
         FieldKind::Text | FieldKind::Room => argument.value_name("VALUE"),

@@ -219,6 +219,7 @@ const DESTINATIONS: &[Binding] = &[
         "make a link or code by which a browser or app enrols itself",
     ),
     bind(P::Destinations, &[Key::Char('H')], "H", A::History, "", "who changed this destination, and take it back"),
+    bind(P::Destinations, &[Key::Char('s')], "s", A::Rotate, "", "make a new signing secret for the webhook"),
     bind(P::Destinations, &[Key::Char('u')], "u", A::Undo, "", "take your last change of this account back"),
     bind(P::Destinations, &[Key::Char('v')], "v", A::Open, "", "open the last test"),
     bind(P::Destinations, UP, "up, k", A::Up, "", "move up"),
@@ -240,6 +241,14 @@ const FORM: &[Binding] = &[
         "to the next field, and past the last one to the buttons",
     ),
     bind(P::Form, &[Key::Code(KeyCode::BackTab), Key::Code(KeyCode::Up)], "up", A::Previous, "", "to the field before"),
+    bind(
+        P::Form,
+        &[Key::Ctrl('x')],
+        "^X",
+        A::Clear,
+        "clear",
+        "empty the field; a secret that was kept goes, or stays after all",
+    ),
     bind(
         P::Form,
         &[Key::Code(KeyCode::Esc)],

@@ -129,7 +129,9 @@ impl DestinationScreen {
         if self.form.go_to_error() {
             return Outcome::Handled;
         }
-        let text = self.typed_text();
+        let mut text = self.typed_text();
+        // A secret that is left out stays; one that is there and empty goes.
+        text.retain(|name, _| self.form.field(name).is_none_or(|field| !field.kept || !field.text().is_empty()));
         let values = match self.id {
             Some(_) => typed_values(self.channel, &text),
             None => values_from_text(self.channel, &text),
@@ -310,12 +312,18 @@ impl Screen for DestinationScreen {
 
     fn on_done(&mut self, done: &Done) -> Outcome {
         let says = Outcome::Say(Message::good(format!("{}; t sends a test there", done.says)));
-        match done.destination {
-            Some(id) if self.test_after => {
-                Outcome::CloseWith(done.clone()).then(Outcome::Run(Command::TestDestination { id, event_type: None }))
+        let then = match done.destination {
+            Some(id) if self.test_after => Outcome::Run(Command::TestDestination { id, event_type: None }),
+            _ => says,
+        };
+        let then = match &done.secret {
+            Some(secret) => {
+                let text = format!("{}. It signs with this secret, which the receiver needs: ", done.says);
+                Outcome::Ask(Question::once(text + secret.expose(), then))
             }
-            _ => Outcome::CloseWith(done.clone()).then(says),
-        }
+            None => then,
+        };
+        Outcome::CloseWith(done.clone()).then(then)
     }
 
     fn on_refused(&mut self, error: &CommandError) -> Outcome {

@@ -1,11 +1,13 @@
 //! The destinations of one channel of one account: where they lead, how they are, and what a test there was answered.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::channels;
+use crate::channels::{self, signing};
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::delivery::DeliveryScreen;
@@ -20,9 +22,9 @@ use crate::console::words::{full_time, health, state_style};
 use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
 use crate::domain::command::{Command, Done};
-use crate::domain::destination::{Destination, DestinationState, FieldValue};
+use crate::domain::destination::{Destination, DestinationState};
 use crate::domain::id::DestinationId;
-use crate::domain::secret::{MASK, Secret};
+use crate::domain::secret::Secret;
 use crate::domain::text::{pad, safe_line, safe_lines};
 use crate::store::Store;
 use crate::store::deliveries::DeliveryDetail;
@@ -91,15 +93,32 @@ impl Destinations {
         }
     }
 
-    /// Shows a link or code, this once.
-    fn invited(&self, says: &str, code: &Secret) -> Outcome {
+    /// Shows a link, a code or a new signing secret, this once.
+    fn show_once(&self, says: &str, code: &Secret) -> Outcome {
         let code = code.expose();
         let text = match (self.channel, &self.services.options.enrolment_url) {
             (Channel::Browser, Some(url)) => format!("{says}, by opening this there: {url}{code}"),
+            (Channel::Webhook, _) => format!("{says}. The receiver needs it: {code}"),
             _ => format!("{says}, by typing this code into the app: {code}"),
         };
-        let label = "I have it; it is shown this once".to_owned();
-        Outcome::Ask(Question::new(text, vec![Answer { key: 'o', label, outcome: Outcome::Handled }]))
+        Outcome::Ask(Question::once(text, Outcome::Handled))
+    }
+
+    /// Asks for how long the old signing secret is valid beside a new one.
+    fn rotate(row: &Destination) -> Outcome {
+        if row.channel != Channel::Webhook {
+            return Outcome::Say(Message::plain("only webhooks have a signing secret"));
+        }
+        let answer = |key, label: &str, hours| {
+            let overlap = Duration::from_hours(hours);
+            let outcome = Outcome::Run(Command::RotateSecret { id: row.id, secret: None, overlap });
+            Answer { key, label: label.to_owned(), outcome }
+        };
+        let text = format!("Make a new signing secret for {}? For how long does the old one sign too?", row.label);
+        let no = Answer { key: 'n', label: "no new secret".to_owned(), outcome: Outcome::Handled };
+        let yes = [('d', "a day", 24), ('w', "a week", 168), ('x', "not at all: the old one ends now", 0)];
+        let yes = yes.map(|(key, label, hours)| answer(key, label, hours));
+        Outcome::Ask(Question::new(text, std::iter::once(no).chain(yes).collect()))
     }
 
     fn on_row(&self, action: Action, row: &Destination) -> Outcome {
@@ -114,6 +133,7 @@ impl Destinations {
                 Outcome::Open(Box::new(History::new(self.services.clone(), subject, row.label.clone())))
             }
             (Action::Test, _) => Outcome::Run(Command::TestDestination { id: row.id, event_type: None }),
+            (Action::Rotate, _) => Self::rotate(row),
             (Action::Pause, DestinationState::Enabled) => state(DestinationState::Paused),
             (Action::Pause, DestinationState::Paused) | (Action::Disable, DestinationState::Disabled) => {
                 state(DestinationState::Enabled)
@@ -169,14 +189,13 @@ impl Destinations {
     fn details(&self, facts: &mut Facts<'_>, row: &Destination, zone: &TimeZone) {
         let theme = facts.theme;
         for field in channels::fields(self.channel) {
-            let value = match row.fields.get(field.name) {
-                Some(FieldValue::Secret(_)) => MASK,
-                Some(FieldValue::Flag(true)) => "yes",
-                Some(FieldValue::Flag(false)) => "no",
-                Some(FieldValue::Plain(text)) => text,
-                None => continue,
-            };
-            facts.add(field.title, value, theme.text);
+            if let Some(value) = row.fields.get(field.name) {
+                facts.add(field.title, &channels::shown(self.channel, field.name, value), theme.text);
+            }
+        }
+        if let Some(until) = signing::two_until(&row.fields).filter(|until| *until > self.services.clock.now()) {
+            let text = format!("until {}: each message is signed with the old one too", full_time(until, zone));
+            facts.add("Two secrets", &text, theme.warn);
         }
         if !row.only.is_empty() {
             facts.add("Only for", &row.only.join(", "), theme.text);
@@ -290,7 +309,7 @@ impl Screen for Destinations {
             return Outcome::Handled;
         }
         if let Some(code) = &done.secret {
-            return self.invited(&done.says, code);
+            return self.show_once(&done.says, code);
         }
         Outcome::Say(Message::good(done.says.clone()))
     }

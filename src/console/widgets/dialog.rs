@@ -44,6 +44,13 @@ impl Question {
         Self::new(text, vec![no, Answer { key: 'y', label: yes, outcome }])
     }
 
+    /// Tells what is shown this once.
+    #[must_use]
+    pub fn once(text: String, then: Outcome) -> Self {
+        let label = "I have it; it is shown this once".to_owned();
+        Self::new(text, vec![Answer { key: 'o', label, outcome: then }])
+    }
+
     /// Moves the cursor; beyond an end it stops there.
     pub fn step(&mut self, by: isize) {
         self.cursor = self.cursor.saturating_add_signed(by).min(self.answers.len().saturating_sub(1));

@@ -36,6 +36,7 @@ pub enum Shape {
 
 /// A field.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about the field of its own")]
 pub struct FormField {
     /// Its name in the store.
     pub name: &'static str,
@@ -49,6 +50,8 @@ pub struct FormField {
     pub required: bool,
     /// Whether there is a secret already, which stays when nothing is typed.
     pub kept: bool,
+    /// Whether the secret that was there is to go.
+    pub cleared: bool,
     /// What is wrong with it.
     pub error: Option<String>,
     /// Whether it was typed in or left, so that it may be told what is wrong.
@@ -68,6 +71,7 @@ impl FormField {
             shape,
             required: false,
             kept: false,
+            cleared: false,
             error: None,
             touched: false,
             text: TextBox::new(text),
@@ -85,6 +89,14 @@ impl FormField {
     pub fn fill(&mut self, text: &str) {
         self.text = TextBox::new(text);
         self.touched = true;
+    }
+
+    /// Empties it; when it is empty, takes the secret that is kept away, or keeps it after all.
+    fn clear(&mut self) {
+        if self.text().is_empty() && (self.kept || self.cleared) {
+            std::mem::swap(&mut self.kept, &mut self.cleared);
+        }
+        self.fill("");
     }
 
     fn turn(&mut self, by: isize) {
@@ -179,7 +191,7 @@ impl Form {
     /// Whether anything was typed.
     #[must_use]
     pub fn changed(&self) -> bool {
-        self.fields.iter().any(|field| field.text() != field.initial)
+        self.fields.iter().any(|field| field.text() != field.initial || field.cleared)
     }
 
     /// Puts the cursor on the first field that is wrong; says whether there is one.
@@ -218,6 +230,12 @@ impl Form {
                 Some(_) => FormAnswer::Entered,
                 None => FormAnswer::Pressed(self.focus - self.fields.len()),
             },
+            Action::Clear => {
+                if let Some(field) = self.fields.get_mut(self.focus) {
+                    field.clear();
+                }
+                FormAnswer::Changed
+            }
             Action::Back => FormAnswer::Leave,
             _ => FormAnswer::Handled,
         }
@@ -283,7 +301,9 @@ impl Form {
         put(buffer, row, end, 0, "]", style);
         let inner = Rect::new(row.x.saturating_add(x + 1), row.y, end.saturating_sub(x + 1), row.height);
         if field.text().is_empty() && field.kept {
-            put(buffer, inner, 0, 0, &format!("{MASK} is kept; type to replace it"), theme.dim);
+            put(buffer, inner, 0, 0, &format!("{MASK} is kept; type to replace it, ^X clears it"), theme.dim);
+        } else if field.text().is_empty() && field.cleared {
+            put(buffer, inner, 0, 0, "is cleared when this is saved; ^X keeps it", theme.warn);
         }
         if let Shape::OneOf(choices) = &field.shape {
             let mut at = 0;

@@ -9,8 +9,9 @@ use tui_input::{Input, InputRequest};
 use crate::console::widgets::paint::{put, shade};
 use crate::domain::text::{columns, safe_line};
 
-/// Longest text that can be typed, in characters; a channel's fields are checked more strictly.
-const CHARACTERS_MAX: usize = 4096;
+/// Longest text that can be typed or pasted, in characters: a chain of certificates. A channel's fields are checked more
+/// strictly.
+const CHARACTERS_MAX: usize = 32 * 1024;
 
 /// What typing does to a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,9 +76,11 @@ impl TextBox {
             Edit::Key(request) => self.input.handle(*request).is_some_and(|change| change.value),
             Edit::Paste(text) => {
                 let line: String = text.trim().chars().filter(|c| !c.is_control()).take(room).collect();
-                for character in line.chars() {
-                    self.input.handle(InputRequest::InsertChar(character));
-                }
+                let at = self.input.cursor();
+                let before: String = self.text().chars().take(at).collect();
+                let after: String = self.text().chars().skip(at).collect();
+                let at = at + line.chars().count();
+                self.input = Input::new(before + &line + &after).with_cursor(at);
                 !line.is_empty()
             }
         }
@@ -92,8 +95,11 @@ impl TextBox {
             let masked = |(index, character): (usize, &char)| if from + index < mask_from { *character } else { '•' };
             safe_line(&characters[from..to].iter().enumerate().map(masked).collect::<String>()).into_owned()
         };
-        let (before, after) = (shown(0, at), shown(at, characters.len()));
         let room = usize::from(area.width).saturating_sub(1);
+        // What is far from the cursor is off the screen.
+        let reach = 2 * room + 1;
+        let from = if cursor.is_some() { at.saturating_sub(reach) } else { 0 };
+        let (before, after) = (shown(from, at), shown(at, characters.len().min(at + reach)));
         let mut skipped = before.as_str();
         while cursor.is_some() && columns(skipped) > room {
             let mut rest = skipped.chars();

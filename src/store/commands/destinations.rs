@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::channels;
+use crate::channels::{self, signing};
 use crate::domain::account::{Account, AccountKey};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::channel::Channel;
@@ -32,9 +32,12 @@ pub(crate) async fn add(
 ) -> Result<Done, CommandError> {
     let account = read(&mut session.connection, key).await?;
     check_only(session, &account, &form.only).await?;
-    let (id, label) = insert(session, &account, channel, form).await?;
-    let says = format!("{} has the {} destination {label}", account.profile.name, channel.title());
-    let after = described(&label, form);
+    let mut form = form.clone();
+    let secret = channels::complete(channel, &mut form.fields).map_err(CommandError::Fields)?;
+    let (id, label) = insert(session, &account, channel, &form).await?;
+    let mut says = format!("{} has the {} destination {label}", account.profile.name, channel.title());
+    add_notes(&mut says, channel, &form, session);
+    let after = described(&label, &form);
     let record = Record {
         account: Some(key),
         command: "add_destination",
@@ -44,7 +47,15 @@ pub(crate) async fn add(
         sealed: None,
     };
     let change = session.record(actor, record).await?;
-    Ok(Done { says, change: Some(change), destination: Some(id), ..Done::default() })
+    Ok(Done { says, change: Some(change), destination: Some(id), secret, ..Done::default() })
+}
+
+/// What the person should know of what was saved.
+fn add_notes(says: &mut String, channel: Channel, form: &DestinationForm, session: &Session) {
+    for note in channels::notes(channel, &form.fields, session.now) {
+        says.push_str("; ");
+        says.push_str(&note);
+    }
 }
 
 /// Checks and stores a new destination, without a row in the audit trail.
@@ -95,8 +106,9 @@ pub(crate) async fn edit(
     let (before, sealed_before) = read_one(&mut session.connection, id).await?;
     let account = read_by_id(&mut session.connection, before.account).await?;
     check_only(session, &account, &form.only).await?;
-    let stored = open_fields(&before.fields, sealed_before.as_deref(), &session.sealer, id)?;
-    let fields = keep_secrets(&stored, &form.fields);
+    let mut stored = open_fields(&before.fields, sealed_before.as_deref(), &session.sealer, id)?;
+    signing::forget_old(&mut stored, session.now);
+    let fields = keep_secrets(before.channel, &stored, &form.fields);
     channels::parse(before.channel, &fields).map_err(CommandError::Fields)?;
     let form = DestinationForm { fields, label: form.label.clone(), only: form.only.clone() };
     let label = label(before.channel, &form)?;
@@ -105,7 +117,8 @@ pub(crate) async fn edit(
     }
     let (fields, sealed) = split_fields(&form.fields, &session.sealer, id)?;
     write_settings(session, id, &label, &fields, sealed, &json!(form.only).to_string()).await?;
-    let says = format!("the {} destination {label} was changed", before.channel.title());
+    let mut says = format!("the {} destination {label} was changed", before.channel.title());
+    add_notes(&mut says, before.channel, &form, session);
     let record = Record {
         account: Some(&account.key),
         command: "edit_destination",
@@ -242,16 +255,18 @@ async fn check_only(session: &mut Session, account: &Account, only: &[String]) -
     Ok(())
 }
 
-/// The new values, with each secret that was left out or masked as it stands.
-fn keep_secrets(stored: &FieldValues, new: &FieldValues) -> FieldValues {
+/// The new values, with each secret that was left out or masked as it stands, and with what stands in no form.
+fn keep_secrets(channel: Channel, stored: &FieldValues, new: &FieldValues) -> FieldValues {
+    let in_a_form = |name: &str| !channels::kept_fields(channel).contains(&name);
     let mut fields = new.clone();
+    fields.retain(|name, value| *value != FieldValue::CLEARED && in_a_form(name));
     for (name, value) in stored {
         let left_out = match new.get(name) {
             None => true,
             Some(FieldValue::Secret(secret)) => secret.is_empty(),
             Some(_) => false,
         };
-        if left_out && matches!(value, FieldValue::Secret(_)) {
+        if (left_out && matches!(value, FieldValue::Secret(_))) || !in_a_form(name) {
             fields.insert(name.clone(), value.clone());
         }
     }

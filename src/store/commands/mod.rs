@@ -10,6 +10,8 @@ pub(crate) mod matrix;
 
 pub(crate) mod destinations;
 
+pub(crate) mod rotation;
+
 pub(crate) mod deliveries;
 
 pub(crate) mod replays;
@@ -58,6 +60,9 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
             destinations::add(session, actor, account, *channel, form).await
         }
         Command::EditDestination { id, form } => destinations::edit(session, actor, *id, form).await,
+        Command::RotateSecret { id, secret, overlap } => {
+            rotation::rotate(session, actor, *id, secret.as_ref(), *overlap).await
+        }
         Command::SetDestinationState { id, state } => destinations::set_state(session, actor, *id, *state, None).await,
         Command::RemoveDestination { id } => destinations::remove(session, actor, *id).await,
         Command::TestDestination { id, event_type } => {

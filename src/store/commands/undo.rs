@@ -9,7 +9,7 @@ use crate::domain::command::{Actor, CellChange, Change, Command, Done};
 use crate::domain::destination::DestinationState;
 use crate::domain::id::{ChangeId, DestinationId};
 use crate::store::audit;
-use crate::store::commands::{Record, destinations, execute};
+use crate::store::commands::{Record, destinations, execute, rotation};
 use crate::store::destinations::read_one;
 use crate::store::error::{CommandError, StoreError};
 use crate::store::writer::Session;
@@ -25,6 +25,7 @@ pub(crate) fn can_undo(command: &str) -> bool {
             | "add_destination"
             | "edit_destination"
             | "set_destination_state"
+            | rotation::NAME
     )
 }
 
@@ -45,6 +46,7 @@ pub(crate) async fn undo(session: &mut Session, actor: &Actor, id: ChangeId) -> 
     session.undoing = Some(id);
     let done = match change.command.as_str() {
         "edit_destination" => restore_settings(session, actor, &change, row.try_get(10)?).await,
+        rotation::NAME => rotation::take_back(session, actor, &change, row.try_get(10)?).await,
         _ => match inverse(&change) {
             Ok(command) => execute(session, actor, &command).await,
             Err(error) => Err(error),
@@ -156,7 +158,7 @@ fn add_event_type(change: &Change, account: AccountKey) -> Result<Command, Comma
     })
 }
 
-fn destination(value: &Value, change: &Change) -> Result<DestinationId, CommandError> {
+pub(crate) fn destination(value: &Value, change: &Change) -> Result<DestinationId, CommandError> {
     text(value, "id", change)?.parse().map_err(|_| damaged(change))
 }
 

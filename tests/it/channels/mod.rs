@@ -37,7 +37,9 @@ pub fn options(hangs: bool) -> Options {
 pub fn settings(channel: Channel, fields: &[(&str, &str)]) -> Settings {
     let text: BTreeMap<String, String> =
         fields.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    channels::parse(channel, &values_from_text(channel, &text).unwrap()).unwrap()
+    let mut values = values_from_text(channel, &text).unwrap();
+    channels::complete(channel, &mut values).unwrap();
+    channels::parse(channel, &values).unwrap()
 }
 
 pub fn message() -> Message {

@@ -92,6 +92,44 @@ fn secrets_come_from_files_and_pipes_and_are_never_printed() {
 }
 
 #[test]
+fn a_secret_that_was_made_is_shown_once_and_rotated() {
+    let cli = Cli::acme();
+    let added = webhook(&cli, "");
+    let id = added["id"].as_str().unwrap();
+    let first = added["secret_shown_once"].as_str().unwrap();
+    assert!(first.starts_with("whsec_"), "{added}");
+    let rotated = cli.run(&format!("destinations rotate {id} --overlap 2h --json")).json();
+    let second = rotated["secret_shown_once"].as_str().unwrap();
+    assert!(second != first && rotated["fields"]["old_secret"] == "••••", "{rotated}");
+    assert!(rotated["fields"]["old_secret_until"].is_string(), "{rotated}");
+    let text = cli.run(&format!("destinations rotate {id}")).ok();
+    assert!(text.contains("the one before that is over") && text.contains("shown this once: whsec_"), "{text}");
+    let given = cli.run(&format!("destinations rotate {id} --secret {first} --overlap 0s --json")).json();
+    assert!(given.get("secret_shown_once").is_none() && given["fields"].get("old_secret").is_none(), "{given}");
+    for line in [format!("destinations show {id} --json"), "audit list --json".to_owned()] {
+        let out = cli.run(&line).ok();
+        assert!(!out.contains(&first[6..]) && !out.contains(&second[6..]), "{line}: {out}");
+    }
+    cli.run("destinations rotate dst_1").refused(4, &["only webhooks"]);
+    cli.run(&format!("destinations rotate {id} --secret abc")).refused(2, &["whsec_"]);
+    cli.run(&format!("destinations rotate {id} --overlap 100d")).refused(2, &["at most"]);
+    assert!(webhook(&cli, &format!(" --secret {first}")).get("secret_shown_once").is_none(), "whoever gave it has it");
+}
+
+#[test]
+fn an_edit_takes_secrets_away_that_it_names_empty() {
+    let cli = Cli::acme();
+    let added = webhook(&cli, " --headers X-Key:abc");
+    let id = added["id"].as_str().unwrap();
+    assert_eq!(added["fields"]["headers"], "••••");
+    let edited = cli.run(&format!("destinations edit {id} --label Hooks --json")).json();
+    assert_eq!(edited["fields"]["headers"], "••••", "what is left out stays");
+    let edited = cli.run(&format!("destinations edit {id} --headers= --json")).json();
+    assert_eq!(edited["fields"], json!({"url": URL, "secret": "••••", "ordered": false}));
+    cli.run(&format!("destinations edit {id} --secret=")).refused(2, &["secret", "always signed"]);
+}
+
+#[test]
 fn what_cannot_be_is_said_field_by_field() {
     let cli = Cli::acme();
     let check = |line: &str, code: i32, words: &[&str]| cli.run(line).refused(code, words);

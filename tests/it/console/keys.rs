@@ -55,7 +55,10 @@ async fn the_whole_way_of_a_newcomer() {
     console.keys("enter right right right right enter a").await;
     console.app.paste(" https://hooks.acme.test/in\n".to_owned()).await;
     console.keys("enter").await;
-    assert!(console.picture().contains("hooks.acme.test"), "{}", console.picture());
+    let picture = console.picture();
+    assert!(picture.contains("hooks.acme.test") && picture.contains("| whsec_"), "{picture}");
+    console.keys("o").await;
+    assert!(!console.picture().contains("whsec_"), "shown once: {}", console.picture());
     console.keys("t").await;
     assert!(console.picture().contains("a test is on its way to hooks.acme.test"), "{}", console.picture());
     let test = console.test.store.live(Some(&acme()), 1).await.unwrap().remove(0).delivery.unwrap();
@@ -100,6 +103,35 @@ async fn an_edit_keeps_the_secret_and_asks_before_it_is_lost() {
     console.keys("n").await;
     console.keys("enter").await;
     assert!(console.picture().contains("hooks.acme.test/inx"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn a_new_signing_secret_is_shown_once_and_what_is_kept_can_be_cleared() {
+    let mut console = Console::on_acme().await;
+    console.test.webhook().await;
+    console.keys("right right right right enter s").await;
+    assert!(console.picture().contains("Make a new signing secret for hooks.acme.test?"), "{}", console.picture());
+    console.keys("d").await;
+    let picture = console.picture();
+    let (_, secret) = picture.split_once("whsec_").unwrap_or_else(|| panic!("{picture}"));
+    let secret: String = secret.chars().take_while(|sign| !sign.is_whitespace() && *sign != '|').collect();
+    let id = console.test.store.destinations(&acme(), Some(Channel::Webhook)).await.unwrap()[0].id;
+    let fields = async |console: &Console| console.test.store.lane(id).await.unwrap().unwrap().fields;
+    assert_eq!(fields(&console).await["secret"].expose(), format!("whsec_{secret}"));
+    console.keys("o").await;
+    let picture = console.picture();
+    assert!(!picture.contains(&secret) && picture.contains("Two secrets"), "{picture}");
+    console.keys("e tab tab").await;
+    console.typed("X-Key: abc").await;
+    console.keys("enter").await;
+    assert_eq!(fields(&console).await["headers"].expose(), "X-Key: abc");
+    console.keys("e tab tab ^X").await;
+    assert!(console.picture().contains("is cleared when this is saved"), "{}", console.picture());
+    console.keys("^X").await;
+    assert!(!console.picture().contains("is cleared when this is saved"), "{}", console.picture());
+    console.keys("^X enter").await;
+    assert!(!fields(&console).await.contains_key("headers"), "{}", console.picture());
+    assert!(fields(&console).await.contains_key("old_secret"), "the rotation goes on");
 }
 
 #[tokio::test]

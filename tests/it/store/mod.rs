@@ -18,6 +18,8 @@ mod replays;
 
 mod failing;
 
+mod rotation;
+
 mod others;
 
 mod breaking;
