@@ -55,7 +55,16 @@ pub struct Apns {
     signer: EncodingKey,
     key_id: String,
     team_id: String,
-    token: Mutex<Option<(Timestamp, String)>>,
+    tokens: Mutex<Tokens>,
+}
+
+/// What was signed.
+#[derive(Default)]
+struct Tokens {
+    /// The token in force, and when it was made.
+    current: Option<(Timestamp, String)>,
+    /// When one was last renewed before its time.
+    renewed_early_at: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Apns {
@@ -81,7 +90,7 @@ impl Apns {
             if plain { Client::new(gate, timeout) } else { Client::http2(gate, timeout, options.ca.as_deref()) };
         let client = client.map_err(|error| format!("no HTTP client could be made: {error}"))?;
         let (key_id, team_id, topic, server) = (options.key_id, options.team_id, options.topic, options.server);
-        Ok(Self { client, topic, server, signer, key_id, team_id, token: Mutex::new(None) })
+        Ok(Self { client, topic, server, signer, key_id, team_id, tokens: Mutex::default() })
     }
 
     /// Where a device's messages go.
@@ -99,24 +108,32 @@ impl Apns {
     /// # Errors
     /// When nothing can be signed.
     pub fn token(&self, now: Timestamp) -> Result<String, String> {
-        let mut kept = self.token.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((made, token)) = &*kept
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((made, token)) = &tokens.current
             && *made <= now
             && now.since(*made) < TOKEN_RENEWED_AFTER
         {
             return Ok(token.clone());
         }
         let token = sign(&self.signer, &self.key_id, &self.team_id, now)?;
-        *kept = Some((now, token.clone()));
+        tokens.current = Some((now, token.clone()));
         Ok(token)
     }
 
-    /// Forgets a token that Apple takes no more; one that was renewed since stays.
-    pub fn forget(&self, token: &str) {
-        let mut kept = self.token.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.as_ref().is_some_and(|(_, other)| other == token) {
-            *kept = None;
+    /// A token in place of one that Apple takes no more: the one that another send has had made since, or a new one. Nothing
+    /// when that was done within the last 20 minutes already: a newer one would be refused as well, and Apple counts them.
+    #[must_use]
+    pub fn instead_of(&self, refused: &str, now: Timestamp) -> Option<String> {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, token)) = tokens.current.as_ref().filter(|(_, token)| token != refused) {
+            return Some(token.clone());
         }
+        if tokens.renewed_early_at.is_some_and(|at| at <= now && now.since(at) < RENEWAL_PAUSE) {
+            return None;
+        }
+        let token = sign(&self.signer, &self.key_id, &self.team_id, now).ok()?;
+        *tokens = Tokens { current: Some((now, token.clone())), renewed_early_at: Some(now) };
+        Some(token)
     }
 }
 
@@ -163,7 +180,11 @@ pub fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
         (_, "ExpiredProviderToken") => ours("Apple takes our token no more; check this machine's clock"),
         (
             _,
-            "InvalidProviderToken" | "MissingProviderToken" | "UnrelatedKeyIdInToken" | "BadEnvironmentKeyIdInToken",
+            "InvalidProviderToken"
+            | "MissingProviderToken"
+            | "UnrelatedKeyIdInToken"
+            | "BadEnvironmentKeyInToken"
+            | "BadEnvironmentKeyIdInToken",
         ) => ours("Apple does not take our key; check key_file, key_id and team_id under [apns]"),
         (_, "BadTopic" | "MissingTopic" | "TopicDisallowed") => {
             ours("Apple does not take our topic; check topic under [apns], the app's bundle id")
@@ -181,4 +202,157 @@ pub fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
         }
         _ => return judge_status(answer, now),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn apns(server: Option<&str>) -> Apns {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap().to_pkcs8v1().unwrap();
+        let key = Secret::new(format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            STANDARD.encode(key.as_ref())
+        ));
+        let (key_id, team_id) = ("ABC123DEFG".to_owned(), "DEF123GHIJ".to_owned());
+        let server = server.map(|server| Url::parse(server).unwrap());
+        let options = ApnsOptions { key, key_id, team_id, topic: "com.example.app".to_owned(), server, ca: None };
+        Apns::new(options, Gate::new(Vec::new()), Duration::from_secs(1)).unwrap()
+    }
+
+    fn issued(token: &str) -> i64 {
+        let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&claims).unwrap()["iat"].as_i64().unwrap()
+    }
+
+    #[test]
+    fn a_token_is_shared_and_renewed_between_20_and_60_minutes() {
+        let apns = apns(None);
+        let after = |minutes: u64| NOW.plus(Duration::from_mins(minutes));
+        let first = apns.token(NOW).unwrap();
+        assert_eq!(issued(&first), NOW.seconds());
+        let mut made = vec![(NOW, first)];
+        // Every ten seconds for five hours, as busy sends would ask.
+        for at in (0..5 * 360).map(|step| NOW.plus(Duration::from_secs(10 * step))) {
+            let token = apns.token(at).unwrap();
+            let (since, last) = made.last().unwrap();
+            if token == *last {
+                assert!(at.since(*since) < Duration::from_hours(1), "Apple takes none that is older");
+            } else {
+                assert!(at.since(*since) >= Duration::from_mins(20), "Apple takes no more of them");
+                assert_eq!(issued(&token), at.seconds());
+                made.push((at, token));
+            }
+        }
+        assert_eq!(made.len(), 8, "one for each 40 minutes");
+        // Quiet for a day: the next send has a new one. A clock that was set back makes one that is not from the future.
+        assert_eq!(issued(&apns.token(after(24 * 60)).unwrap()), after(24 * 60).seconds());
+        assert_eq!(issued(&apns.token(after(23 * 60)).unwrap()), after(23 * 60).seconds());
+    }
+
+    #[test]
+    fn a_token_that_is_refused_is_renewed_once_in_20_minutes_for_all() {
+        let apns = apns(None);
+        let refused = apns.token(NOW).unwrap();
+        let renewed = apns.instead_of(&refused, NOW.plus(Duration::from_secs(1))).unwrap();
+        assert_ne!(renewed, refused);
+        assert_eq!(
+            apns.instead_of(&refused, NOW.plus(Duration::from_secs(2))).as_ref(),
+            Some(&renewed),
+            "for others too"
+        );
+        assert_eq!(apns.token(NOW.plus(Duration::from_secs(3))).unwrap(), renewed);
+        let minutes = |minutes| NOW.plus(Duration::from_mins(minutes));
+        assert_eq!(apns.instead_of(&renewed, minutes(10)), None, "the clock is wrong, not the token");
+        assert!(apns.instead_of(&renewed, minutes(21)).is_some());
+    }
+
+    #[test]
+    fn sandbox_and_production_are_two_servers() {
+        let check = |server, is_sandbox, expected: &str| {
+            assert_eq!(apns(server).url(is_sandbox, "00ff").unwrap().as_str(), expected);
+        };
+        check(None, false, "https://api.push.apple.com/3/device/00ff");
+        check(None, true, "https://api.sandbox.push.apple.com/3/device/00ff");
+        check(Some("https://127.0.0.1:8443/"), true, "https://127.0.0.1:8443/3/device/00ff");
+    }
+
+    /// What follows: `ok`, `gone` ends the destination, `reject` the delivery; `again` is a try that is made again, `held` is
+    /// none and holds all.
+    fn follows(status: u16, word: &str) -> (&'static str, String, Option<Duration>) {
+        let body = if word.is_empty() { String::new() } else { json!({"reason": word}).to_string() };
+        match judge(&Answer { status, headers: Vec::new(), body }, NOW) {
+            Ok(()) => ("ok", String::new(), None),
+            Err(SendError::Gone { reason }) => ("gone", reason.to_string(), None),
+            Err(SendError::Reject { reason }) => ("reject", reason.to_string(), None),
+            Err(SendError::Retry { reason, after, patience: Patience::NotCounted }) => {
+                ("held", reason.to_string(), after)
+            }
+            Err(SendError::Retry { reason, after, .. }) => ("again", reason.to_string(), after),
+        }
+    }
+
+    #[test]
+    fn each_reason_of_apples_table_is_known() {
+        // Apple, "Handling notification responses from APNs"; and three that it has sent beyond its table.
+        for (status, word, expected, says) in [
+            (400, "BadCollapseId", "reject", "did not understand"),
+            (400, "BadDeviceToken", "reject", "environment"),
+            (400, "BadExpirationDate", "reject", "did not understand"),
+            (400, "BadMessageId", "reject", "did not understand"),
+            (400, "BadPriority", "reject", "did not understand"),
+            (400, "BadTopic", "held", "topic under [apns]"),
+            (400, "DeviceTokenNotForTopic", "reject", "topic under [apns]"),
+            (400, "DuplicateHeaders", "reject", "did not understand"),
+            (400, "IdleTimeout", "again", "just now"),
+            (400, "InvalidPushType", "reject", "did not understand"),
+            (400, "MissingDeviceToken", "reject", "did not understand"),
+            (400, "MissingTopic", "held", "topic under [apns]"),
+            (400, "PayloadEmpty", "reject", "did not understand"),
+            (400, "TopicDisallowed", "held", "topic under [apns]"),
+            (403, "BadCertificate", "held", "Apple's developer account"),
+            (403, "BadCertificateEnvironment", "held", "Apple's developer account"),
+            (403, "ExpiredProviderToken", "held", "clock"),
+            (403, "Forbidden", "held", "Apple's developer account"),
+            (403, "InvalidProviderToken", "held", "key_id and team_id"),
+            (403, "MissingProviderToken", "held", "key_id and team_id"),
+            (403, "UnrelatedKeyIdInToken", "held", "key_id and team_id"),
+            (403, "BadEnvironmentKeyIdInToken", "held", "key_id and team_id"),
+            (403, "BadEnvironmentKeyInToken", "held", "key_id and team_id"),
+            (404, "BadPath", "reject", "did not understand"),
+            (405, "MethodNotAllowed", "reject", "did not understand"),
+            (410, "ExpiredToken", "gone", "removed from this device"),
+            (410, "Unregistered", "gone", "removed from this device"),
+            (413, "PayloadTooLarge", "reject", "too long"),
+            (429, "TooManyProviderTokenUpdates", "held", "renewed too often"),
+            (429, "TooManyRequests", "again", "just now"),
+            (500, "InternalServerError", "again", "just now"),
+            (503, "ServiceUnavailable", "again", "just now"),
+            (503, "Shutdown", "again", "just now"),
+        ] {
+            let (state, reason, after) = follows(status, word);
+            assert_eq!(state, expected, "{status} {word}");
+            assert!(reason.contains(says) && reason.contains(word), "{status} {word}: {reason}");
+            assert!(state != "held" || after.is_some(), "{word}: waits for a known time");
+        }
+        assert_eq!(follows(200, "").0, "ok");
+        assert_eq!(follows(429, "TooManyProviderTokenUpdates").2, Some(Duration::from_mins(20)));
+        for (status, word, expected) in [
+            (410, "", "again"),
+            (418, "Teapot", "again"),
+            (400, "NewWord", "reject"),
+            (500, "", "again"),
+            (302, "", "again"),
+        ] {
+            assert_eq!(follows(status, word).0, expected, "what nobody has heard of ends no device: {status} {word}");
+        }
+    }
 }

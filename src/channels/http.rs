@@ -45,8 +45,12 @@ pub struct Client {
     shows_itself: bool,
 }
 
-/// How often an HTTP/2 connection is asked whether it still lives.
-const HTTP2_PING: Duration = Duration::from_mins(1);
+/// While something is asked on an HTTP/2 connection: how often it is asked whether it still lives, and how long it may take to
+/// say so. Together less than the time limit of a send, so that one that died silently costs one try and is left by the next.
+const HTTP2_PING: Duration = Duration::from_secs(5);
+
+/// How long an HTTP/2 connection on which nothing is asked is kept: those who have such services want few of them, and long.
+const HTTP2_IDLE: Duration = Duration::from_hours(1);
 
 /// What all clients have in common.
 fn builder(gate: &Gate) -> reqwest::ClientBuilder {
@@ -99,7 +103,8 @@ impl Client {
         let pool = builder(&gate)
             .http2_prior_knowledge()
             .http2_keep_alive_interval(HTTP2_PING)
-            .http2_keep_alive_while_idle(true)
+            .http2_keep_alive_timeout(HTTP2_PING)
+            .pool_idle_timeout(HTTP2_IDLE)
             .tls_certs_merge(roots)
             .build()?;
         Ok(Self { pool, gate, timeout, shows_itself: false })

@@ -116,10 +116,9 @@ pub async fn send(apns: Option<&Apns>, settings: &Settings, message: &Message) -
     if !expired {
         return exchange;
     }
-    apns.forget(&token);
-    match apns.token(message.sent_at) {
-        Ok(renewed) => attempt(apns, settings, message, &renewed).await,
-        Err(_) => exchange,
+    match apns.instead_of(&token, message.sent_at) {
+        Some(renewed) => attempt(apns, settings, message, &renewed).await,
+        None => exchange,
     }
 }
 

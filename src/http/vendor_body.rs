@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 
@@ -13,7 +14,7 @@ use crate::domain::vendor::PARAMETERS;
 use crate::http::problem::Problem;
 
 /// What changes; what is left out stays.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Update {
     /// The channels that are to be on; all others are turned off.
@@ -22,6 +23,22 @@ pub struct Update {
     /// Addresses: `hipchat_token`, `hipchat_room`, `slack_url`, `slack_channel`, `webhook_url`.
     #[schema(schema_with = params_schema)]
     params: Option<Value>,
+    /// Not looked at, as those below: clients send back the whole object that they got.
+    #[serde(rename = "id")]
+    #[schema(value_type = Option<u32>)]
+    _id: Option<IgnoredAny>,
+    #[serde(rename = "user_id")]
+    #[schema(value_type = Option<i64>)]
+    _user_id: Option<IgnoredAny>,
+    #[serde(rename = "alert_type")]
+    #[schema(value_type = Option<String>)]
+    _alert_type: Option<IgnoredAny>,
+    #[serde(rename = "created_at")]
+    #[schema(value_type = Option<String>)]
+    _created_at: Option<IgnoredAny>,
+    #[serde(rename = "updated_at")]
+    #[schema(value_type = Option<String>)]
+    _updated_at: Option<IgnoredAny>,
 }
 
 /// The vendor's parameters by their names.
@@ -82,7 +99,7 @@ fn from_form(body: &[u8]) -> Update {
             }
         }
     }
-    Update { channels, params }
+    Update { channels, params, ..Update::default() }
 }
 
 fn channels(value: Value) -> Result<Vec<Channel>, Problem> {

@@ -1,6 +1,9 @@
 // A stand-in for Apple's push service that speaks HTTP/2 over TLS by Node's own `http2`, verifies the token by `jose`, holds each
 // request to Apple's rules, and answers as its device token says. Apple has no server that could be installed.
 //
+// Answers are {status, reason, once, goaway, flight}: `once` is followed by 200; `goaway` ends the connection under its request;
+// `flight` waits for so many requests, then says which half of them it has taken and that the connection ends, and answers these.
+//
 // A device token that begins with the hex of a number N gets answer number N of the list given as the third argument. Prints
 // one JSON line for each thing that happens.
 import fs from "node:fs";
@@ -15,6 +18,23 @@ const answers = JSON.parse(answersText);
 const publicKey = await jose.importSPKI(fs.readFileSync(publicKeyText, "utf8"), "ES256");
 const say = (thing) => process.stdout.write(JSON.stringify(thing) + "\n");
 const counts = new Map();
+let inFlight = [];
+
+// Answers the first half; the others were not looked at, as GOAWAY says, and are never answered.
+function takeOff() {
+  inFlight.sort((one, other) => one.stream.id - other.stream.id);
+  const taken = inFlight.slice(0, inFlight.length / 2);
+  const last = taken[taken.length - 1].stream;
+  last.session.goaway(http2.constants.NGHTTP2_NO_ERROR, last.id);
+  for (const request of taken) respond(request, { status: 200 });
+  inFlight = null;
+}
+
+function respond({ stream, headers }, answer) {
+  say({ answered: headers[":path"].split("/").pop() });
+  stream.respond({ ":status": answer.status, "apns-id": headers["apns-id"] });
+  stream.end(answer.reason ? JSON.stringify({ reason: answer.reason, timestamp: 1700000000000 }) : "");
+}
 
 async function problem(headers, body) {
   const token = (headers.authorization || "").replace(/^bearer /, "");
@@ -56,9 +76,12 @@ server.on("stream", (stream, headers) => {
     }
     // A connection that was ended takes others' streams with it.
     if (stream.destroyed) return;
-    const now = answer.once && seen > 1 ? { status: 200 } : answer;
-    stream.respond({ ":status": now.status, "apns-id": headers["apns-id"] });
-    stream.end(now.reason ? JSON.stringify({ reason: now.reason, timestamp: 1700000000000 }) : "");
+    if (answer.flight && inFlight) {
+      inFlight.push({ stream, headers });
+      if (inFlight.length === answer.flight) takeOff();
+      return;
+    }
+    respond({ stream, headers }, answer.once && seen > 1 ? { status: 200 } : answer);
   });
 });
 server.listen(0, "127.0.0.1", () => say({ port: server.address().port }));

@@ -6,10 +6,14 @@ a stand-in that decrypts by `http_ece` and verifies the VAPID token by `jose`'s 
 """
 
 import base64
+import contextlib
 import http.server
 import json
 import os
 import shutil
+import socket
+import sqlite3
+import subprocess
 import tempfile
 import threading
 import time
@@ -17,7 +21,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from rig import Store, package, wait_until
+from rig import Store, free_port, package, program, wait_until
 
 STATUS = "return document.getElementById('status')"
 CHROMIUM = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
@@ -71,12 +75,22 @@ class Chromium:
         return self.driver.execute_script(f"{STATUS}.textContent")
 
     def shown(self):
-        """The notifications that the browser shows now: (tag, title) of each."""
+        """The notifications of the service worker that the browser shows now: (tag, title) of each.
+
+        To be asked for when they have been shown: Chromium forgets those that are on their way to the screen then.
+        """
         return self.driver.execute_async_script("""
             const done = arguments[arguments.length - 1];
             navigator.serviceWorker.ready.then((worker) => worker.getNotifications())
               .then((all) => done(all.map((notice) => [notice.tag, notice.title])));
         """)
+
+    def push(self, site, text):
+        """Gives the service worker what a push service would bring."""
+        self.driver.execute_cdp_cmd("ServiceWorker.enable", {})
+        for registration in range(3):
+            self.driver.execute_cdp_cmd("ServiceWorker.deliverPushMessage",
+                                        {"origin": site, "registrationId": str(registration), "data": text})
 
     def __enter__(self):
         return self
@@ -91,41 +105,196 @@ class InChromium(unittest.TestCase):
         with Store() as store:
             link = acme(store)["link"]
             store.serve()
-            wait_until(lambda: store.is_ready())
+            wait_until(lambda: store.is_ready(), 60)
             with Chromium(store.http) as chromium:
                 chromium.driver.get(link)
-                wait_until(lambda: "Acme Ltd" in chromium.status())
+                wait_until(lambda: "Acme Ltd" in chromium.status(), 60)
                 chromium.driver.find_element("id", "enrol").click()
-                wait_until(lambda: "is notified for Acme Ltd" in chromium.status())
+                wait_until(lambda: "is notified for Acme Ltd" in chromium.status(), 60)
                 self.assertNotIn("#", chromium.driver.current_url, "the code is gone from the address")
-                wait_until(lambda: chromium.driver.execute_script(f"{STATUS}.dataset.connected"))
-                down = store.json("emit", "acme", "server.stopped", "--data", '{"name":"web1","uid":"s1"}')["event"]["id"]
-                wait_until(lambda: len(chromium.shown()) == 1)
-                self.assertIn("web1", chromium.shown()[0][1])
-                wait_until(lambda: delivery(store, down)["state"] == "delivered")
-                up = store.json("emit", "acme", "server.backon", "--data", '{"name":"web1","uid":"s1"}')["event"]["id"]
-                wait_until(lambda: delivery(store, up)["state"] == "delivered")
+                wait_until(lambda: chromium.driver.execute_script(f"{STATUS}.dataset.connected"), 60)
+                sent = lambda event_type: store.json("emit", "acme", event_type, "--data", '{"name":"web1","uid":"s1"}')
+                wait_until(lambda event=sent("server.stopped")["event"]["id"]: delivery(store, event)["state"] == "delivered", 60)
+                [(_, title)] = chromium.shown()
+                self.assertIn("web1", title)
+                wait_until(lambda event=sent("server.backon")["event"]["id"]: delivery(store, event)["state"] == "delivered", 60)
                 titles = [title for _, title in chromium.shown()]
                 self.assertEqual(len(titles), 1, f"the recovery replaces its failure: {titles}")
                 self.assertNotIn("stopped", titles[0].lower())
                 chromium.driver.find_element("id", "test").click()
-                wait_until(lambda: any(title.startswith("Test: ") for _, title in chromium.shown()))
+                wait_until(lambda: [one["state"] for one in store.json("deliveries", "list")] == ["delivered"] * 3, 60)
+                self.assertTrue(any(title.startswith("Test: ") for _, title in chromium.shown()), chromium.shown())
 
                 # What comes while the page is closed waits, says so, and is shown when it is open again.
                 chromium.driver.get("about:blank")
                 closed = store.json("emit", "acme", "server.stopped", "--data", '{"name":"web2"}')["event"]["id"]
                 self.assertIn("page is not open", store.ok("why", closed))
                 chromium.driver.get(f"{store.http}/browser/")
-                wait_until(lambda: any("web2" in title for _, title in chromium.shown()))
-                wait_until(lambda: delivery(store, closed)["state"] == "delivered")
+                wait_until(lambda: delivery(store, closed)["state"] == "delivered", 60)
+                self.assertTrue(any("web2" in title for _, title in chromium.shown()), chromium.shown())
 
                 chromium.driver.find_element("id", "leave").click()
-                wait_until(lambda: "not notified any more" in chromium.status())
+                wait_until(lambda: "not notified any more" in chromium.status(), 60)
                 browsers = store.json("destinations", "list", "acme", "--channel", "browser")
                 self.assertEqual(browsers, [])
                 chromium.driver.get("about:blank")
                 chromium.driver.get(link)
-                wait_until(lambda: "has been used" in chromium.status())
+                wait_until(lambda: "has been used" in chromium.status(), 60)
+
+
+    def test_the_service_worker_shows_what_a_push_brings(self):
+        with Store() as store:
+            link = acme(store)["link"]
+            store.serve()
+            wait_until(store.is_ready)
+            with Chromium(store.http) as chromium:
+                chromium.driver.get(link)
+                wait_until(lambda: "Acme Ltd" in chromium.status(), 60)
+                chromium.driver.find_element("id", "enrol").click()
+                wait_until(lambda: "is notified for Acme Ltd" in chromium.status(), 60)
+                notice = {"title": "Server stopped: web1", "body": "Acme Ltd", "tag": "one", "timestamp": 1700000000000}
+                # No page of the site is open: only its worker can show it.
+                chromium.driver.get("about:blank")
+                chromium.push(store.http, json.dumps(notice))
+                chromium.push(store.http, json.dumps(notice | {"title": "Server is back: web1"}))
+                chromium.push(store.http, "no JSON")
+                chromium.driver.get(f"{store.http}/browser/")
+                wait_until(lambda: "is notified for Acme Ltd" in chromium.status(), 60)
+                self.assertEqual(sorted(chromium.shown()), [["one", "Server is back: web1"], ["unreadable", "Something happened"]])
+
+    def test_a_link_that_has_expired_says_so(self):
+        with Store() as store:
+            link = acme(store)["link"]
+            with contextlib.closing(sqlite3.connect(store.path)) as database:
+                database.execute("UPDATE enrolment SET expires_at = created_at")
+                database.commit()
+            store.serve()
+            wait_until(store.is_ready)
+            with Chromium(store.http) as chromium:
+                chromium.driver.get(link)
+                wait_until(lambda: "has expired; ask support for a new one" in chromium.status(), 60)
+                self.assertFalse(chromium.driver.find_element("id", "enrol").is_displayed())
+                chromium.driver.get("about:blank")
+                chromium.driver.get(link.split("#")[0] + "#ABCDE-FGHJK-MNPQR")
+                wait_until(lambda: "no such link; ask support" in chromium.status(), 60)
+
+
+class Stream:
+    """The stream of an enrolled browser, as far as it has come."""
+
+    def __init__(self, store, access, **headers):
+        headers = {"authorization": f"Bearer {access}"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answer = urllib.request.urlopen(
+            urllib.request.Request(f"{store.http}/v1/browsers/current/stream", headers=headers), timeout=60)
+        self.socket = self.answer.fp.raw._sock
+        self.events = []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        event = {}
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            for line in self.answer:
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name:
+                    event[name] = value
+                elif event:
+                    self.events.append(event)
+                    event = {}
+        self.answer.close()
+        self.events.append(None)
+
+    def tags(self):
+        return [json.loads(event["data"])["delivery"] for event in self.events if event and event.get("event") != "hello"]
+
+    def close(self):
+        # To close it would wait for the thread that reads.
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class ByTheStream(unittest.TestCase):
+    def setUp(self):
+        self.store = Store()
+        self.addCleanup(self.store.close)
+        code = acme(self.store)["code"]
+        self.store.serve()
+        wait_until(self.store.is_ready)
+        made = post(f"{self.store.http}/v1/browsers", {"code": code})
+        self.access, self.id = made["access"], made["id"]
+
+    def emit(self):
+        return self.store.json("emit", "acme", "server.stopped", "--data", "{}")["deliveries"][0]["id"]
+
+    def acknowledge(self, number):
+        request = urllib.request.Request(
+            f"{self.store.http}/v1/browsers/current/shown", json.dumps({"delivery": number}).encode(),
+            {"content-type": "application/json", "authorization": f"Bearer {self.access}"})
+        urllib.request.urlopen(request, timeout=30).close()
+
+    def refused(self, access, **headers):
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            Stream(self.store, access, **headers)
+        with refused.exception as error:
+            return error.code, error.headers["content-type"], json.load(error)["detail"]
+
+    def test_a_page_that_comes_back_loses_nothing(self):
+        first, second = self.emit(), self.emit()
+        with Stream(self.store, self.access) as stream:
+            wait_until(lambda: stream.tags() == [first, second])
+            self.acknowledge(first)
+        third = self.emit()
+        # To have been sent is not to have been shown: the one that was not acknowledged comes again.
+        with Stream(self.store, self.access, Last_Event_ID=second) as stream:
+            wait_until(lambda: stream.tags() == [second, third])
+            for number in (second, third):
+                self.acknowledge(number)
+            states = lambda: {one["id"]: one["state"] for one in self.store.json("deliveries", "list")}
+            wait_until(lambda: set(states().values()) == {"delivered"})
+            fourth = self.emit()
+            wait_until(lambda: stream.tags() == [second, third, fourth])
+            # What support sends again reaches a page that is open, also after newer ones.
+            self.acknowledge(fourth)
+            self.store.ok("deliveries", "replay", first, "--yes")
+            wait_until(lambda: stream.tags() == [second, third, fourth, first])
+            self.acknowledge(first)
+            wait_until(lambda: states()[first] == "delivered")
+            self.assertEqual(len(stream.tags()), 4, "nothing twice")
+
+    def test_a_pause_holds_and_a_removal_ends(self):
+        self.store.ok("destinations", "pause", self.id)
+        with Stream(self.store, self.access) as stream:
+            held = self.emit()
+            wait_until(lambda: stream.events)
+            self.store.ok("destinations", "enable", self.id)
+            wait_until(lambda: stream.tags() == [held])
+            self.store.ok("destinations", "remove", self.id, "--yes")
+            wait_until(lambda: stream.events[-1] is None)
+        self.assertEqual(self.refused(self.access)[0], 401)
+
+    def test_who_is_not_enrolled_gets_nothing_and_who_is_not_everything(self):
+        for access in ("", "bell_wrong", self.store.json("tokens", "create", "w", "--scope", "write")["token"]):
+            code, media_type, _ = self.refused(access)
+            self.assertEqual((code, media_type), (401, "application/problem+json"))
+        with contextlib.ExitStack() as stack:
+            streams = [stack.enter_context(Stream(self.store, self.access)) for _ in range(8)]
+            code, _, detail = self.refused(self.access)
+            self.assertEqual(code, 429)
+            self.assertIn("pages are open", detail)
+            number = self.emit()
+            wait_until(lambda: all(stream.tags() == [number] for stream in streams))
+            streams[0].close()
+
+            def let_in():
+                with contextlib.suppress(urllib.error.HTTPError):
+                    return stack.enter_context(Stream(self.store, self.access))
+
+            wait_until(let_in, 60)
 
 
 class PushService:
@@ -244,6 +413,53 @@ class ByWebPush(unittest.TestCase):
             for secret in ("secretendpoint", unpadded(service.auth)):
                 for command in (["destinations", "list", "acme"], ["deliveries", "show", "dlv_1"], ["audit", "list"]):
                     self.assertNotIn(secret, store.ok("--json", *command))
+
+    def test_a_push_service_of_others_takes_it(self):
+        """`web-push-testing` of npm: it verifies the VAPID token by `jsonwebtoken` and decrypts by `http_ece` of Node."""
+        script = os.path.join(os.environ.get("NODE_PATH", ""), "web-push-testing/src/bin/server.js")
+        if not os.path.exists(script):
+            raise unittest.SkipTest("no web-push-testing")
+        port = free_port()
+        url = f"http://localhost:{port}"
+        server = subprocess.Popen([program("node"), script, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+
+        def up():
+            with contextlib.suppress(OSError):
+                return urllib.request.urlopen(urllib.request.Request(f"{url}/status", b""), timeout=5).close() or True
+
+        with Store() as store:
+            code = acme(store)["code"]
+            store.serve()
+            wait_until(store.is_ready)
+            wait_until(up)
+            key = post(f"{store.http}/v1/browsers/offer", {"code": code})["application_server_key"]
+            subscribed = post(f"{url}/subscribe", {"userVisibleOnly": "true", "applicationServerKey": key})["data"]
+            client = subscribed.pop("clientHash")
+            browser = post(f"{store.http}/v1/browsers", {"code": code, "subscription": subscribed})["id"]
+            event, _ = self.sent(store)
+            wait_until(lambda: delivery(store, event)["state"] == "delivered")
+            [text] = post(f"{url}/get-notifications", {"clientHash": client})["data"]["messages"]
+            self.assertEqual(json.loads(text)["event"], event)
+            with urllib.request.urlopen(urllib.request.Request(f"{url}/expire-subscription/{client}", b""), timeout=10):
+                pass
+            gone, _ = self.sent(store)
+            wait_until(lambda: delivery(store, gone)["state"] == "failed")
+            self.assertEqual(store.json("destinations", "show", browser)["state"], "disabled")
+
+    def test_the_key_is_made_once_and_kept(self):
+        with Store() as store:
+            offered = []
+            for _ in range(2):
+                code = (acme(store) if not offered else store.json("destinations", "invite", "acme", "browser"))["code"]
+                process = store.serve()
+                wait_until(store.is_ready)
+                offered.append(post(f"{store.http}/v1/browsers/offer", {"code": code})["application_server_key"])
+                process.terminate()
+                process.wait()
+            self.assertEqual(offered[0], offered[1])
+            self.assertEqual(len(decoded(offered[0])), 65)
 
     def test_each_answer_leads_to_its_state(self):
         cases = [

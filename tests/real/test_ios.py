@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import queue
+import socket
 import subprocess
 import threading
 import unittest
@@ -33,6 +34,8 @@ REASONS = [
     (403, "Forbidden", "pending", "enabled"),
     (403, "InvalidProviderToken", "pending", "enabled"),
     (403, "MissingProviderToken", "pending", "enabled"),
+    (403, "UnrelatedKeyIdInToken", "pending", "enabled"),
+    (403, "BadEnvironmentKeyIdInToken", "pending", "enabled"),
     (404, "BadPath", "failed", "enabled"),
     (405, "MethodNotAllowed", "failed", "enabled"),
     (410, "ExpiredToken", "failed", "disabled"),
@@ -42,6 +45,7 @@ REASONS = [
     (429, "TooManyRequests", "pending", "enabled"),
     (500, "InternalServerError", "pending", "enabled"),
     (503, "ServiceUnavailable", "pending", "enabled"),
+    (503, "Shutdown", "pending", "enabled"),
 ]
 
 
@@ -71,7 +75,7 @@ class Apple:
         self.things = []
         lines = queue.Queue()
         threading.Thread(target=self.read, args=(lines,), daemon=True).start()
-        port = json.loads(lines.get(timeout=20))["port"]
+        port = self.port = json.loads(lines.get(timeout=20))["port"]
         self.key = pathlib.Path(path("AuthKey.p8")).read_text()
         self.environment = {
             "BELLBOARD_APNS_KEY_FILE": path("AuthKey.p8"),
@@ -100,6 +104,47 @@ class Apple:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+
+class Line:
+    """A way to a port of loopback that can go silent: what is connected then hears nothing any more, and is not cut."""
+
+    def __init__(self, to):
+        self.to, self.muted = to, []
+        self.sockets = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.take, daemon=True).start()
+
+    def take(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+                self.sockets.append(near)
+                far = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:
+                return
+            self.sockets.append(far)
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self.carry, args=(one, other), daemon=True).start()
+
+    def carry(self, one, other):
+        try:
+            while data := one.recv(65536):
+                if one not in self.muted:
+                    other.sendall(data)
+        except OSError:
+            pass
+
+    def mute(self):
+        self.muted = list(self.sockets)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for each in [self.listener, *self.sockets]:
+            each.close()
 
 
 def deliveries(store, event):
@@ -170,6 +215,50 @@ class ToApple(unittest.TestCase):
             ids = {request["headers"]["apns-id"] for request in requests}
             self.assertEqual(len(ids), 1, "the same id for each try")
 
+    def test_what_apple_did_not_look_at_before_it_went_away_is_sent_again_at_once(self):
+        with Store() as store, Apple(store.folder, [{"status": 200, "flight": 10}]) as apple:
+            store.environment |= apple.environment
+            tokens = [device(0)[:-2] + f"{at:02x}" for at in range(10)]
+            phones = acme(store, tokens)
+            store.serve()
+            event = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
+            wait_until(lambda: all(one["state"] == "delivered" for one in deliveries(store, event)), 60)
+            self.assertEqual({one["attempts"] for one in deliveries(store, event)}, {1}, "it was no failure")
+            answered = [thing["answered"] for thing in apple.things if "answered" in thing]
+            self.assertEqual(sorted(answered), sorted(tokens), "each is taken once")
+            self.assertEqual(len(apple.requests()), 15, "and only what was not taken comes again")
+            self.assertEqual(apple.connections(), 2)
+            self.assertEqual({store.json("destinations", "show", phone)["state"] for phone in phones}, {"enabled"})
+
+    def test_a_connection_that_dies_without_a_word_is_left(self):
+        with Store(BELLBOARD_DELIVERY_RETRY="100ms") as store, Apple(store.folder, [{"status": 200}]) as apple, \
+                Line(apple.port) as line:
+            store.environment |= apple.environment | {"BELLBOARD_APNS_SERVER": f"https://127.0.0.1:{line.port}"}
+            acme(store, [device(0)])
+            store.serve()
+            sent = lambda: store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
+            delivered = lambda event: (one := deliveries(store, event)[0])["state"] == "delivered" and one
+            first = sent()
+            wait_until(lambda: delivered(first))
+            line.mute()
+            found = wait_until(lambda event=sent(): delivered(event), 60)
+            self.assertEqual(found["attempts"], 2, "one try found out")
+            self.assertEqual(apple.connections(), 2)
+            log = store.json("deliveries", "show", found["id"])["attempt_log"]
+            self.assertIn("no answer", log[0]["reason"])
+
+    def test_a_recovery_replaces_its_failure_on_the_screen(self):
+        with Store() as store, Apple(store.folder, [{"status": 200}]) as apple:
+            store.environment |= apple.environment
+            acme(store, [device(0)])
+            store.ok("matrix", "set", "acme", "server.backon", "ios", "on")
+            store.serve()
+            for event_type, name in (("server.stopped", "web1"), ("server.backon", "web1"), ("server.stopped", "web2")):
+                store.ok("emit", "acme", event_type, "--data", json.dumps({"name": name}), "--wait")
+            down, up, other = [request["headers"]["apns-collapse-id"] for request in apple.requests()]
+            self.assertEqual(down, up)
+            self.assertNotEqual(down, other)
+
     def test_a_token_that_has_expired_is_renewed_within_the_try(self):
         answers = [{"status": 403, "reason": "ExpiredProviderToken", "once": True}]
         with Store() as store, Apple(store.folder, answers) as apple:
@@ -179,6 +268,17 @@ class ToApple(unittest.TestCase):
             event = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
             found = wait_until(lambda: (one := deliveries(store, event)[0])["state"] == "delivered" and one)
             self.assertEqual(found["attempts"], 1)
+            self.assertEqual(len({request["token"] for request in apple.requests()}), 2)
+
+    def test_a_token_that_is_always_refused_is_not_renewed_without_end(self):
+        with Store() as store, Apple(store.folder, [{"status": 403, "reason": "ExpiredProviderToken"}]) as apple:
+            store.environment |= apple.environment
+            acme(store, [device(0)[:-2] + f"{at:02x}" for at in range(10)])
+            store.serve()
+            event = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
+            wait_until(lambda: any("clock" in (one["reason"] or "") for one in deliveries(store, event)))
+            self.assertEqual({(one["state"], one["attempts"]) for one in deliveries(store, event)}, {("pending", 0)})
+            self.assertLessEqual(len({request["token"] for request in apple.requests()}), 2)
 
     def test_what_is_not_set_up_says_so(self):
         with Store() as store:

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::channels::form::{FieldError, typed_values, values_from_text};
 use crate::domain::account::{Account, AccountKey};
+use crate::domain::catalogue::EventType;
 use crate::domain::channel::Channel;
 use crate::domain::command::{Actor, CellChange, DestinationForm, Done};
 use crate::domain::destination::{Destination, FieldValue, FieldValues};
@@ -37,7 +38,7 @@ pub(crate) async fn set(
     let event_type = catalogue.get(event_type).ok_or_else(|| unknown_type(&catalogue, key, event_type))?;
     let mut says = Vec::new();
     for (channel, fields) in by_channel(params)? {
-        says.extend(point(session, actor, &account, &event_type.name, channel, fields).await?);
+        says.extend(point(session, actor, &account, event_type, channel, fields).await?);
     }
     if let Some(channels) = channels {
         let to = |channel| if channels.contains(&channel) { CellSetting::On } else { CellSetting::Off };
@@ -70,11 +71,13 @@ async fn point(
     session: &mut Session,
     actor: &Actor,
     account: &Account,
-    event_type: &str,
+    event_type: &EventType,
     channel: Channel,
     mut text: BTreeMap<String, String>,
 ) -> Result<Vec<String>, CommandError> {
     let there = opened(session, account, channel).await?;
+    let shown = there.iter().find(|(destination, _)| destination.takes(&event_type.name, &event_type.group));
+    let event_type = event_type.name.as_str();
     let own = there.iter().find(|(destination, _)| destination.only.iter().any(|name| name == event_type));
     if let Some((_, fields)) = own.or(there.first()) {
         for (_, _, field, _) in PARAMETERS.iter().filter(|(_, of, _, telling)| *of == channel && *telling) {
@@ -99,6 +102,10 @@ async fn point(
         let fields = values_from_text(channel, &text).map_err(named_by_vendor(channel))?;
         let form = DestinationForm { label: String::new(), only: vec![event_type.to_owned()], fields };
         says.push(destinations::add(session, actor, &account.key, channel, &form).await?.says);
+    }
+    // What was read and is written back changes nothing, also where a type has more addresses than the vendor's shape shows.
+    if same.is_some_and(|same| shown.is_some_and(|shown| shown.0.id == same.0.id)) {
+        return Ok(says);
     }
     for (destination, _) in there.iter().filter(|other| Some(other.0.id) != same.map(|same| same.0.id)) {
         says.extend(give_way(session, actor, destination, event_type).await?);
