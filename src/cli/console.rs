@@ -48,6 +48,7 @@ pub async fn show(session: &Session, store: &Store, is_demo: bool) -> Result<(),
         options: session.config.console(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())),
         fill_samples: (!session.read_only).then(|| fill_samples(session, store)),
         senders: Some(Arc::new(session.senders(store).await?)),
+        exports: session.paths.exports.clone(),
         demo: is_demo,
     };
     let ended = console::run(store.clone(), dispatcher, context).await;

@@ -112,7 +112,13 @@ impl Config {
         let zone = self.console.timezone.as_ref().and_then(|name| TimeZone::get(name).ok());
         let default = console::Options::default();
         let enrolment_url = self.http().map(|http| http::enrolment_link(&http, ""));
-        console::Options { theme: self.console.theme, color, zone: zone.unwrap_or(default.zone), enrolment_url }
+        console::Options {
+            theme: self.console.theme,
+            color,
+            zone: zone.unwrap_or(default.zone),
+            enrolment_url,
+            template: self.console.template.clone(),
+        }
     }
 
     fn password(&self) -> Result<Option<Secret>, ConfigError> {

@@ -28,6 +28,7 @@ use crate::config::error::ConfigError;
 use crate::config::settings::{SETTINGS, Setting};
 use crate::config::value::Value;
 use crate::console::theme::ThemeName;
+use crate::domain::account::AccountKey;
 use crate::domain::retry::RetryPolicy;
 
 /// The commented file that is handed out: every option with its default.
@@ -122,6 +123,8 @@ pub struct Console {
     pub color: Color,
     /// The time zone of its times, an IANA name; the machine's when there is none.
     pub timezone: Option<String>,
+    /// The account whose set-up new accounts get.
+    pub template: Option<AccountKey>,
 }
 
 /// When the console uses colours.

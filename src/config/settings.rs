@@ -277,6 +277,16 @@ pub const SETTINGS: &[Setting] = &[
         },
         get: |config| shown(config.console.timezone.as_ref()),
     },
+    Setting {
+        section: "console",
+        name: "template",
+        is_list: false,
+        set: |config, value| {
+            config.console.template = Some(parsed(value.text()?, "key of an account; write one like standard")?);
+            Ok(())
+        },
+        get: |config| shown(config.console.template.as_ref()),
+    },
 ];
 
 /// For an option that can be turned off.

@@ -3,6 +3,8 @@
 //! Keys go in, a picture comes out; there is no terminal here, so tests drive it as the loop does. Whatever a key asked for is
 //! done before the next key is looked at, so an action belongs to what was under the cursor when it was pressed.
 
+use std::time::Duration;
+
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,13 +12,18 @@ use tokio::sync::mpsc;
 
 use crate::console::keymap::{self, Action, Key, Place};
 use crate::console::screen::{Job, JobDone, Message, Outcome, Screen, Shared, Tone};
+use crate::console::screens::dead::Dead;
+use crate::console::screens::failures::Failures;
 use crate::console::screens::help::Help;
+use crate::console::screens::palette::{self, Palette};
 use crate::console::theme::{Theme, ThemeName};
 use crate::console::widgets::dialog::Question;
 use crate::console::widgets::frame::{self, Head};
 use crate::console::widgets::text_box::Edit;
 use crate::dispatch::Status;
 use crate::domain::command::Command;
+use crate::domain::id::ChangeId;
+use crate::domain::time::human_duration;
 use crate::store::Store;
 use crate::store::accounts::Pulse;
 use crate::store::error::{CommandError, StoreError};
@@ -34,6 +41,9 @@ pub enum Turn {
     Redraw,
 }
 
+/// Age from which a change is announced before it is taken back: its maker may no longer have it in mind.
+const ANNOUNCED_AFTER: Duration = Duration::from_mins(10);
+
 /// The console without its terminal.
 pub struct App {
     store: Store,
@@ -42,6 +52,9 @@ pub struct App {
     stack: Vec<Box<dyn Screen>>,
     question: Option<Question>,
     message: Option<Message>,
+    /// An undo that was announced and waits for a second press.
+    announced: Option<ChangeId>,
+    clipboard: Option<String>,
     deliverer: Option<Status>,
     pulse: Pulse,
     jobs: mpsc::UnboundedSender<JobDone>,
@@ -64,6 +77,8 @@ impl App {
             stack: vec![first],
             question: None,
             message: None,
+            announced: None,
+            clipboard: None,
             deliverer: None,
             pulse: Pulse::default(),
             jobs,
@@ -117,18 +132,15 @@ impl App {
         let Some(screen) = self.stack.last_mut() else { return Turn::Quit };
         let place = if self.question.is_some() { Place::Question } else { screen.place() };
         let action = keymap::action(place, event);
-        match action {
+        if !matches!(action, Some(Action::Undo)) {
+            self.announced = None;
+        }
+        let outcome = match action {
             Some(Action::Quit) => return Turn::Quit,
             Some(Action::Suspend) => return Turn::Suspend,
             Some(Action::Redraw) => return Turn::Redraw,
-            _ => {}
-        }
-        if let Some(question) = self.question.take() {
-            return self.answer(question, action, event).await;
-        }
-        let outcome = match action {
-            Some(Action::Help) => Outcome::Open(Box::new(Help::new(place))),
-            Some(action) => screen.on_action(action),
+            _ if self.question.is_some() => return self.answer(action, event).await,
+            Some(action) => self.act(action),
             None if place.takes_text() => Edit::from_key(event).map_or(Outcome::Ignored, |edit| screen.on_edit(&edit)),
             None => Outcome::Ignored,
         };
@@ -152,6 +164,10 @@ impl App {
 
     /// Takes what came of a job.
     pub async fn job(&mut self, job: &JobDone) -> Turn {
+        if let JobDone::Said(message) = job {
+            self.message = Some(message.clone());
+            return Turn::On;
+        }
         let outcomes: Vec<_> = self.stack.iter_mut().map(|screen| screen.on_job(job)).collect();
         for outcome in outcomes {
             if self.follow(outcome).await == Turn::Quit {
@@ -185,7 +201,38 @@ impl App {
         }
     }
 
-    async fn answer(&mut self, mut question: Question, action: Option<Action>, event: &KeyEvent) -> Turn {
+    /// What an action asks for: of the program everywhere, else of the screen on top.
+    fn act(&mut self, action: Action) -> Outcome {
+        let Some(screen) = self.stack.last_mut() else { return Outcome::Ignored };
+        let place = screen.place();
+        match action {
+            Action::Help => Outcome::Open(Box::new(Help::new(place))),
+            Action::Palette => Outcome::Open(Box::new(Palette::new(place))),
+            Action::Go => Outcome::Ask(palette::go()),
+            Action::GoAccounts => self.go(None),
+            Action::GoFailures => self.go(Some(Box::new(Failures::new(self.services.clone())))),
+            Action::GoDead => self.go(Some(Box::new(Dead::new(self.services.clone())))),
+            _ => match (screen.on_action(action), action) {
+                (Outcome::Ignored, Action::Undo) => Outcome::Undo(screen.account().cloned()),
+                (Outcome::Ignored, Action::Redo) => Outcome::Act(Action::Redo),
+                (outcome, _) => outcome,
+            },
+        }
+    }
+
+    /// Leaves all screens but the first, and opens another on it.
+    fn go(&mut self, screen: Option<Box<dyn Screen>>) -> Outcome {
+        self.stack.truncate(1);
+        screen.map_or(Outcome::Reload, Outcome::Open)
+    }
+
+    /// Takes what is to go to the clipboard of the person's terminal.
+    pub const fn take_clipboard(&mut self) -> Option<String> {
+        self.clipboard.take()
+    }
+
+    async fn answer(&mut self, action: Option<Action>, event: &KeyEvent) -> Turn {
+        let Some(mut question) = self.question.take() else { return Turn::On };
         let picked = match keymap::key(event) {
             Some(Key::Char(c)) => question.pick(c),
             _ => false,
@@ -235,6 +282,15 @@ impl App {
                     next.push(self.run(command).await);
                     reload = true;
                 }
+                Outcome::Act(Action::Quit) => return Turn::Quit,
+                Outcome::Act(Action::Suspend) => return Turn::Suspend,
+                Outcome::Act(Action::Redraw) => return Turn::Redraw,
+                Outcome::Act(Action::Redo) => {
+                    next.push(self.redo().await);
+                    reload = true;
+                }
+                Outcome::Act(action) => next.push(self.act(action)),
+                Outcome::Copy(text) => self.clipboard = Some(text),
                 Outcome::Undo(account) => {
                     next.push(self.undo(account.as_ref()).await);
                     reload = true;
@@ -278,6 +334,13 @@ impl App {
         let Some(change) = last else {
             return Outcome::Say(Message::plain("nothing of yours is left to take back here"));
         };
+        let ago = self.services.clock.now().since(change.at);
+        if ago > ANNOUNCED_AFTER && self.announced != Some(change.id) {
+            self.announced = Some(change.id);
+            let text = format!("u again takes back what you did {} ago: {}", human_duration(ago), change.says);
+            return Outcome::Say(Message::warn(text));
+        }
+        self.announced = None;
         let result = self.store.run(&self.services.actor, Command::Undo { change: change.id }).await;
         let message = match result {
             Ok(done) => Message::good(done.says),
@@ -285,6 +348,21 @@ impl App {
             Err(error) => Message::bad(error.to_string()),
         };
         Outcome::Say(message)
+    }
+
+    /// Does again what the person took back last, where the screen on top is about one account in that one.
+    async fn redo(&self) -> Outcome {
+        let account = self.stack.last().and_then(|screen| screen.account());
+        let redo = match self.store.last_redoable(&self.services.actor, account).await {
+            Ok(Some(redo)) => redo,
+            Ok(None) => return Outcome::Say(Message::plain("nothing that you took back is left to do again here")),
+            Err(error) => return Outcome::Say(Message::bad(error.to_string())),
+        };
+        Outcome::Say(match self.store.run(&self.services.actor, Command::Undo { change: redo.change }).await {
+            Ok(_) => Message::good(format!("done again: {}", redo.says)),
+            Err(CommandError::Refused(why)) => Message::plain(why),
+            Err(error) => Message::bad(error.to_string()),
+        })
     }
 
     fn start(&self, job: Job) {

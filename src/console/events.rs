@@ -75,6 +75,9 @@ pub async fn serve(
         app.set_deliverer(status.borrow().clone());
     }
     loop {
+        if let Some(text) = app.take_clipboard() {
+            terminal.copy(&text)?;
+        }
         terminal.draw(Terminal::area(), |buffer| app.draw(buffer))?;
         let due = reload_at.or_else(|| app.ages().then(|| reloaded + AGES_AFTER));
         let turn = tokio::select! {

@@ -21,10 +21,13 @@ pub mod words;
 
 pub mod query;
 
+pub mod proof;
+
 pub mod events;
 
 pub mod terminal;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -37,6 +40,7 @@ use crate::console::screens::accounts::Accounts;
 use crate::console::terminal::{Terminal, TerminalError, restore};
 use crate::console::theme::ThemeName;
 use crate::dispatch::{self, Status};
+use crate::domain::account::AccountKey;
 use crate::domain::command::Actor;
 use crate::store::Store;
 
@@ -51,11 +55,13 @@ pub struct Options {
     pub zone: TimeZone,
     /// What the link of an enrolment code begins with; nothing while the HTTP side is off.
     pub enrolment_url: Option<String>,
+    /// The account whose set-up new accounts get.
+    pub template: Option<AccountKey>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { theme: ThemeName::Terminal, color: true, zone: TimeZone::system(), enrolment_url: None }
+        Self { theme: ThemeName::Terminal, color: true, zone: TimeZone::system(), enrolment_url: None, template: None }
     }
 }
 
@@ -69,6 +75,8 @@ pub struct Context {
     pub fill_samples: Option<FillSamples>,
     /// Lists the rooms of a HipChat token, beside the loop.
     pub senders: Option<Arc<Senders>>,
+    /// The folder for what is written to files.
+    pub exports: PathBuf,
     /// Whether this is the demo.
     pub demo: bool,
 }
@@ -108,6 +116,7 @@ async fn start(
         read_only: store.is_read_only(),
         fill_samples: context.fill_samples,
         senders: context.senders,
+        exports: context.exports,
         demo: context.demo,
     });
     let (job_sender, jobs) = mpsc::unbounded_channel();

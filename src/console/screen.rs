@@ -4,6 +4,7 @@
 //! screens, questions, work beside the loop) are returned as an [`Outcome`] and done by the app. To add a screen: one file
 //! in `screens/`, its keys in the keymap table, and one snapshot test.
 
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -45,6 +46,8 @@ pub struct Services {
     pub fill_samples: Option<FillSamples>,
     /// Lists a HipChat token's rooms.
     pub senders: Option<Arc<Senders>>,
+    /// The folder for what is written to files.
+    pub exports: PathBuf,
     /// Whether this is the demo.
     pub demo: bool,
 }
@@ -110,6 +113,8 @@ pub enum JobDone {
         /// The rooms, or why there are none.
         rooms: Result<Vec<(String, String)>, String>,
     },
+    /// Something to tell.
+    Said(Message),
     /// Sample accounts were filled in.
     Filled(Result<String, String>),
 }
@@ -134,6 +139,10 @@ pub enum Outcome {
     Run(Command),
     /// Take the last change back, of this account or of any.
     Undo(Option<AccountKey>),
+    /// What that key's action does on the screen on top.
+    Act(Action),
+    /// Text for the clipboard of the person's terminal.
+    Copy(String),
     /// A question first.
     Ask(Question),
     /// Work beside the loop.

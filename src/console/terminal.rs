@@ -8,6 +8,8 @@ use std::io::{IsTerminal, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
@@ -88,6 +90,16 @@ impl Terminal {
         self.shown = Buffer::default();
     }
 
+    /// Hands text to the terminal's clipboard (OSC 52). Whether it takes it, it does not say.
+    ///
+    /// # Errors
+    /// When the terminal does not take the bytes.
+    pub fn copy(&mut self, text: &str) -> Result<(), TerminalError> {
+        let in_tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
+        write(clipboard(text, in_tmux).as_bytes())?;
+        Ok(())
+    }
+
     /// The area to draw in.
     #[must_use]
     pub fn area() -> Rect {
@@ -127,6 +139,14 @@ impl Terminal {
     }
 }
 
+/// The sequence that asks a terminal to take text to its clipboard: plain, and in tmux also wrapped so that the terminal
+/// around it gets it, since tmux may take neither, one or both.
+#[must_use]
+pub fn clipboard(text: &str, in_tmux: bool) -> String {
+    let plain = format!("\x1b]52;c;{}\x07", STANDARD.encode(text));
+    if in_tmux { format!("{plain}\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b")) } else { plain }
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         restore();
@@ -149,4 +169,15 @@ fn write(bytes: &[u8]) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(bytes)?;
     stdout.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clipboard_is_asked_plainly_and_through_tmux() {
+        assert_eq!(clipboard("hi", false), "\x1b]52;c;aGk=\x07");
+        assert_eq!(clipboard("hi", true), "\x1b]52;c;aGk=\x07\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\");
+    }
 }

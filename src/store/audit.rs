@@ -7,10 +7,10 @@ use crate::domain::account::AccountKey;
 use crate::domain::command::{Actor, Change};
 use crate::domain::id::ChangeId;
 use crate::domain::time::Timestamp;
+use crate::store::Store;
 use crate::store::chain::Hash;
 use crate::store::error::StoreError;
 use crate::store::events::account_key;
-use crate::store::{Store, commands};
 
 /// Which changes to list.
 #[derive(Clone, Debug)]
@@ -66,34 +66,6 @@ impl Store {
         .await?;
         let hash = |row: &SqliteRow| row.try_get::<Option<Vec<u8>>, _>(10);
         rows.iter().map(|row| Ok((change(row)?, hash(row)?.as_deref().and_then(Hash::from_bytes)))).collect()
-    }
-
-    /// The newest change by this login, in that account or anywhere, that can be taken back and was not yet.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn last_undoable(
-        &self,
-        actor: &Actor,
-        account: Option<&AccountKey>,
-    ) -> Result<Option<Change>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, at, login, origin, account, command, says, before, after, undoes FROM audit
-             WHERE login = ?1 AND (?2 IS NULL OR account = ?2) AND undoes IS NULL
-               AND NOT EXISTS (SELECT 1 FROM audit AS later WHERE later.undoes = audit.id)
-             ORDER BY id DESC LIMIT 100",
-        )
-        .bind(&actor.login)
-        .bind(account.map(AccountKey::as_str))
-        .fetch_all(self.readers())
-        .await?;
-        for row in &rows {
-            let change = change(row)?;
-            if commands::undo::can_undo(&change.command) {
-                return Ok(Some(change));
-            }
-        }
-        Ok(None)
     }
 }
 

@@ -35,6 +35,10 @@ pub mod chain;
 
 pub mod history;
 
+pub mod setup;
+
+pub mod undoing;
+
 pub mod access;
 
 pub mod browser;

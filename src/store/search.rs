@@ -1,14 +1,85 @@
-//! Finds one's way among events: the newest of a type, and the ones before and after it.
+//! Finds one's way among events: lines of the live pane by what is known of them, the newest event of a type, and the ones
+//! before and after it.
 
 use sqlx::Row;
 
 use crate::domain::account::AccountKey;
+use crate::domain::channel::Channel;
 use crate::domain::id::EventId;
+use crate::domain::time::Timestamp;
 use crate::store::Store;
+use crate::store::deliveries::{delivery_columns, delivery_row};
 use crate::store::error::StoreError;
-use crate::store::events::event_id;
+use crate::store::events::{brief, event_id};
+use crate::store::failing::like;
+use crate::store::live::LiveRow;
+
+/// Events of an account that are looked through, from the newest on.
+const LOOKED_THROUGH_MAX: u32 = 5000;
+
+/// Which lines of the live pane to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LiveFilter {
+    /// Over this channel.
+    pub channel: Option<Channel>,
+    /// Of event types whose name has these letters in this order.
+    pub event_type: Option<String>,
+    /// In this state: a delivery's, `waiting`, or `nowhere`; its beginning is enough.
+    pub state: Option<String>,
+    /// Accepted at this time or later.
+    pub since: Option<Timestamp>,
+    /// Each has its letters in this order in the event's type, its id, the destination, the reason or the payload.
+    pub words: Vec<String>,
+}
 
 impl Store {
+    /// Lines of an account's live pane that the filter lets through, the newest event first: of its newest 5,000 events.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn live_found(
+        &self,
+        account: &AccountKey,
+        filter: &LiveFilter,
+        limit: u32,
+    ) -> Result<Vec<LiveRow>, StoreError> {
+        let words = serde_json::Value::from(filter.words.iter().map(|word| like(word)).collect::<Vec<_>>()).to_string();
+        let rows = sqlx::query(concat!(
+            "SELECT event.public_id, account.key, event.event_type, event.received_at, event.is_test,
+                    delivery.id IS NOT NULL, ",
+            delivery_columns!(),
+            " FROM (SELECT * FROM event WHERE account_id = (SELECT id FROM account WHERE key = ?1) AND received_at >= ?2
+                    ORDER BY id DESC LIMIT ?3) AS event
+              CROSS JOIN account ON account.id = event.account_id
+              LEFT JOIN delivery ON delivery.event_id = event.id
+              LEFT JOIN destination ON destination.id = delivery.destination_id
+              WHERE (?4 IS NULL OR destination.channel = ?4) AND (?5 IS NULL OR event.event_type LIKE ?5 ESCAPE '\\')
+                AND (?6 IS NULL OR CASE WHEN delivery.state IS NULL THEN 'nowhere' WHEN delivery.state = 'pending'
+                     THEN 'waiting' ELSE delivery.state END LIKE ?6 || '%' OR delivery.state LIKE ?6 || '%')
+                AND NOT EXISTS (SELECT 1 FROM json_each(?7) WHERE event.event_type || ' ' || lower(hex(event.public_id)) ||
+                    ' ' || coalesce(destination.label || ' ' || destination.channel, 'nowhere') || ' ' ||
+                    coalesce(delivery.reason, '') || ' ' || event.data NOT LIKE value ESCAPE '\\')
+              ORDER BY event.id DESC, delivery.id LIMIT ?8"
+        ))
+        .bind(account.as_str())
+        .bind(filter.since.map_or(0, Timestamp::millis))
+        .bind(LOOKED_THROUGH_MAX)
+        .bind(filter.channel.map(Channel::name))
+        .bind(filter.event_type.as_deref().map(like))
+        .bind(filter.state.as_deref())
+        .bind(words)
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let has_delivery: bool = row.try_get(5)?;
+                let delivery = if has_delivery { Some(delivery_row(row, 6)?) } else { None };
+                Ok(LiveRow { event: brief(row, 0)?, delivery })
+            })
+            .collect()
+    }
+
     /// The newest event of a type that came for an account.
     ///
     /// # Errors

@@ -41,6 +41,14 @@ pub enum Place {
     Delivery,
     /// An event and what became of it.
     Event,
+    /// The copy of a set-up to other accounts.
+    Copy,
+    /// What one customer missed.
+    Missed,
+    /// The list of everything that can be done.
+    Palette,
+    /// Every screen, while nothing is typed or asked.
+    Screens,
     /// The help.
     Help,
     /// A question in front of a screen.
@@ -49,7 +57,7 @@ pub enum Place {
 
 impl Place {
     /// All of them, in the help's order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::Accounts,
         Self::Filter,
         Self::Matrix,
@@ -62,6 +70,10 @@ impl Place {
         Self::Dead,
         Self::Failures,
         Self::History,
+        Self::Copy,
+        Self::Missed,
+        Self::Palette,
+        Self::Screens,
         Self::Question,
         Self::Help,
         Self::Everywhere,
@@ -77,6 +89,10 @@ impl Place {
             Self::Dead => "Destinations in trouble",
             Self::Failures => "Failures, live",
             Self::History => "A history",
+            Self::Copy => "Copy a set-up",
+            Self::Missed => "Send again what was missed",
+            Self::Palette => "Commands",
+            Self::Screens => "On every screen",
             Self::Matrix => "Account: the matrix",
             Self::Live => "Account: the live pane",
             Self::Destinations => "Destinations of a channel",
@@ -92,7 +108,14 @@ impl Place {
     /// Whether letters are typed there and so cannot be keys.
     #[must_use]
     pub const fn takes_text(self) -> bool {
-        matches!(self, Self::Form | Self::Filter)
+        matches!(self, Self::Form | Self::Filter | Self::Palette)
+    }
+
+    /// Whether it is a screen of its own, from which other screens can be gone to: nothing typed is lost there.
+    #[must_use]
+    pub const fn is_screen(self) -> bool {
+        !self.takes_text()
+            && !matches!(self, Self::Choice | Self::Question | Self::Help | Self::Everywhere | Self::Screens)
     }
 }
 
@@ -133,6 +156,18 @@ pub enum Action {
     Older,
     Newer,
     SetUpChannel,
+    CopySetup,
+    SendMissed,
+    Palette,
+    Go,
+    GoAccounts,
+    GoFailures,
+    GoDead,
+    Redo,
+    Proof,
+    Export,
+    NextFailure,
+    PreviousFailure,
     Pause,
     Disable,
     Remove,
@@ -186,7 +221,8 @@ pub fn bindings() -> impl Iterator<Item = &'static Binding> {
 pub fn action(place: Place, event: &KeyEvent) -> Option<Action> {
     let key = key(event)?;
     let of = |place: Place| bindings().find(|binding| binding.place == place && binding.keys.contains(&key));
-    of(place).or_else(|| of(Place::Everywhere)).map(|binding| binding.action)
+    let on_screens = || if place.is_screen() { of(Place::Screens) } else { None };
+    of(place).or_else(on_screens).or_else(|| of(Place::Everywhere)).map(|binding| binding.action)
 }
 
 /// The key as the table writes it; nothing for what the table cannot hold.
@@ -220,7 +256,7 @@ mod tests {
                     Key::Char(c) => assert!(!binding.place.takes_text(), "{binding:?}: `{c}` is typed there"),
                 }
             }
-            let only_esc = binding.keys.iter().all(|key| *key == Key::Code(KeyCode::Esc));
+            let only_esc = !binding.keys.is_empty() && binding.keys.iter().all(|key| *key == Key::Code(KeyCode::Esc));
             assert!(!only_esc || binding.place == Place::Form, "{binding:?}; a form has its Cancel button");
             assert!(!binding.help.is_empty() && !binding.shown.is_empty(), "{binding:?}");
         }
@@ -234,7 +270,8 @@ mod tests {
                 assert!(!keys[..index].contains(key), "{key:?} twice in {place:?}");
             }
             let moves = |wanted| of(place).any(|binding| binding.action == wanted);
-            assert!(place == Place::Everywhere || moves(Action::Back), "{place:?} has no way back");
+            let is_none = matches!(place, Place::Everywhere | Place::Screens);
+            assert!(is_none || moves(Action::Back), "{place:?} has no way back");
         }
     }
 }

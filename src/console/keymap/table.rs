@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 
-use crate::console::keymap::lists::{DEAD, FAILURES, HISTORY};
+use crate::console::keymap::lists::{COPY, DEAD, DELIVERY, EVENT, FAILURES, HISTORY, MISSED, PALETTE, SCREENS};
 use crate::console::keymap::{Action as A, Binding, Key, Place as P};
 
 /// The table.
@@ -19,6 +19,10 @@ pub const TABLE: &[&[Binding]] = &[
     DEAD,
     FAILURES,
     HISTORY,
+    COPY,
+    MISSED,
+    PALETTE,
+    SCREENS,
     QUESTION,
     HELP,
     EVERYWHERE,
@@ -42,7 +46,7 @@ const LEFT: &[Key] = &[Key::Code(KeyCode::Left), Key::Char('h')];
 const RIGHT: &[Key] = &[Key::Code(KeyCode::Right), Key::Char('l')];
 pub(crate) const PAGE_UP: &[Key] = &[Key::Code(KeyCode::PageUp), Key::Ctrl('u')];
 pub(crate) const PAGE_DOWN: &[Key] = &[Key::Code(KeyCode::PageDown), Key::Ctrl('d')];
-pub(crate) const FIRST: &[Key] = &[Key::Code(KeyCode::Home), Key::Char('g')];
+pub(crate) const FIRST: &[Key] = &[Key::Code(KeyCode::Home)];
 pub(crate) const LAST: &[Key] = &[Key::Code(KeyCode::End), Key::Char('G')];
 pub(crate) const ENTER: &[Key] = &[Key::Code(KeyCode::Enter)];
 pub(crate) const SPACE: &[Key] = &[Key::Char(' ')];
@@ -72,6 +76,14 @@ const ACCOUNTS: &[Binding] = &[
         "dead",
         "the destinations of all accounts that fail or are disabled, the worst first",
     ),
+    bind(
+        P::Accounts,
+        &[Key::Char('y')],
+        "y",
+        A::CopySetup,
+        "",
+        "copy the account's set-up to others; what would change is shown first",
+    ),
     bind(P::Accounts, &[Key::Char('H')], "H", A::History, "", "who changed what in this account; take a change back"),
     bind(
         P::Accounts,
@@ -85,7 +97,7 @@ const ACCOUNTS: &[Binding] = &[
     bind(P::Accounts, DOWN, "down, j", A::Down, "", "move down"),
     bind(P::Accounts, PAGE_UP, "page up, ^U", A::PageUp, "", "a page up"),
     bind(P::Accounts, PAGE_DOWN, "page down, ^D", A::PageDown, "", "a page down"),
-    bind(P::Accounts, FIRST, "home, g", A::First, "", "to the first"),
+    bind(P::Accounts, FIRST, "home", A::First, "", "to the first"),
     bind(P::Accounts, LAST, "end, G", A::Last, "", "to the last"),
     bind(P::Accounts, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
     bind(P::Accounts, &[Key::Char('q')], "q", A::Back, "quit", "end bellboard"),
@@ -132,6 +144,22 @@ const MATRIX: &[Binding] = &[
     bind(P::Matrix, &[Key::Char('w')], "w", A::Why, "why", "what became of the newest event of this type"),
     bind(
         P::Matrix,
+        &[Key::Char('R')],
+        "R",
+        A::SendMissed,
+        "",
+        "send again what this customer missed since a time: what failed, or was never tried",
+    ),
+    bind(
+        P::Matrix,
+        &[Key::Char('y')],
+        "y",
+        A::CopySetup,
+        "",
+        "copy the account's set-up to others; what would change is shown first",
+    ),
+    bind(
+        P::Matrix,
         &[Key::Char('H')],
         "H",
         A::History,
@@ -152,7 +180,7 @@ const MATRIX: &[Binding] = &[
     bind(P::Matrix, DOWN, "down, j", A::Down, "", "move down"),
     bind(P::Matrix, LEFT, "left, h", A::Left, "", "move left"),
     bind(P::Matrix, RIGHT, "right, l", A::Right, "", "move right"),
-    bind(P::Matrix, FIRST, "home, g", A::First, "", "to the heads of the columns"),
+    bind(P::Matrix, FIRST, "home", A::First, "", "to the heads of the columns"),
     bind(P::Matrix, LAST, "end, G", A::Last, "", "to the last row"),
     bind(P::Matrix, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
     bind(P::Matrix, BACK, "q, esc", A::Back, "back", "back to the accounts"),
@@ -169,9 +197,20 @@ const LIVE: &[Binding] = &[
         "send again",
         "send this delivery once more, under the same webhook-id",
     ),
+    bind(
+        P::Live,
+        FIND,
+        "/",
+        A::Filter,
+        "find",
+        "narrow the pane: type parts of what is in it, or type:, channel:, state:, since:",
+    ),
+    bind(P::Live, &[Key::Char('n')], "n", A::NextFailure, "", "to the next failure beneath"),
+    bind(P::Live, &[Key::Char('N')], "N", A::PreviousFailure, "", "to the next failure above"),
+    bind(P::Live, &[Key::Char('E')], "E", A::Export, "", "write what is shown to a file: text, JSON or CSV"),
     bind(P::Live, SPACE, "space", A::Hold, "pause", "stand still, or follow again"),
     bind(P::Live, &[Key::Char('z')], "z", A::Zoom, "zoom", "the live pane over the whole screen, or the matrix back"),
-    bind(P::Live, FIRST, "home, g", A::First, "follow", "to the newest, and follow"),
+    bind(P::Live, FIRST, "home", A::First, "follow", "to the newest, and follow"),
     bind(P::Live, TAB, "tab", A::SwitchPane, "matrix", "back to the matrix"),
     bind(P::Live, UP, "up, k", A::Up, "", "move up; from the newest line it follows"),
     bind(P::Live, DOWN, "down, j", A::Down, "", "move down; the pane stands still then"),
@@ -224,7 +263,7 @@ const DESTINATIONS: &[Binding] = &[
     bind(P::Destinations, &[Key::Char('v')], "v", A::Open, "", "open the last test"),
     bind(P::Destinations, UP, "up, k", A::Up, "", "move up"),
     bind(P::Destinations, DOWN, "down, j", A::Down, "", "move down"),
-    bind(P::Destinations, FIRST, "home, g", A::First, "", "to the first"),
+    bind(P::Destinations, FIRST, "home", A::First, "", "to the first"),
     bind(P::Destinations, LAST, "end, G", A::Last, "", "to the last"),
     bind(P::Destinations, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
     bind(P::Destinations, BACK, "q, esc", A::Back, "back", "back to the matrix"),
@@ -290,50 +329,6 @@ const CHOICE: &[Binding] = &[
     bind(P::Choice, BACK, "q, esc", A::Back, "leave", "leave without saving"),
 ];
 
-const DELIVERY: &[Binding] = &[
-    bind(P::Delivery, &[Key::Char('r')], "r", A::Replay, "send again", "send it once more, under the same webhook-id"),
-    bind(P::Delivery, &[Key::Char('x')], "x", A::Cancel, "cancel", "do not try it any more"),
-    bind(P::Delivery, &[Key::Char('w')], "w", A::Why, "why", "what became of this event in each channel"),
-    bind(P::Delivery, &[Key::Char('s')], "s", A::SetUp, "set up", "change the destination"),
-    bind(P::Delivery, UP, "up, k", A::Up, "", "a line up"),
-    bind(P::Delivery, DOWN, "down, j", A::Down, "scroll", "a line down"),
-    bind(P::Delivery, PAGE_UP, "page up, ^U", A::PageUp, "", "a page up"),
-    bind(
-        P::Delivery,
-        &[Key::Code(KeyCode::PageDown), Key::Ctrl('d'), Key::Char(' ')],
-        "page down, ^D, space",
-        A::PageDown,
-        "",
-        "a page down",
-    ),
-    bind(P::Delivery, FIRST, "home, g", A::First, "", "to the top"),
-    bind(P::Delivery, LAST, "end, G", A::Last, "", "to the end"),
-    bind(P::Delivery, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
-    bind(P::Delivery, BACK, "q, esc", A::Back, "back", "back"),
-];
-
-const EVENT: &[Binding] = &[
-    bind(
-        P::Event,
-        ENTER,
-        "enter",
-        A::Open,
-        "open",
-        "open the channel's delivery; where none was made, set the channel up",
-    ),
-    bind(P::Event, &[Key::Char('r')], "r", A::Replay, "send again", "send the channel's deliveries once more"),
-    bind(P::Event, &[Key::Char('n')], "n", A::Older, "older", "the event of this type before this one"),
-    bind(P::Event, &[Key::Char('p')], "p", A::Newer, "newer", "the event of this type after this one"),
-    bind(P::Event, UP, "up, k", A::Up, "", "move up"),
-    bind(P::Event, DOWN, "down, j", A::Down, "", "move down"),
-    bind(P::Event, PAGE_UP, "page up, ^U", A::PageUp, "", "scroll the event's data up"),
-    bind(P::Event, PAGE_DOWN, "page down, ^D", A::PageDown, "data", "scroll the event's data down"),
-    bind(P::Event, FIRST, "home, g", A::First, "", "to the first"),
-    bind(P::Event, LAST, "end, G", A::Last, "", "to the last"),
-    bind(P::Event, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
-    bind(P::Event, BACK, "q, esc", A::Back, "back", "back"),
-];
-
 const QUESTION: &[Binding] = &[
     bind(P::Question, ENTER, "enter", A::Open, "choose", "take the answer under the cursor"),
     bind(P::Question, UP, "up, k", A::Up, "", "the answer above"),
@@ -353,7 +348,7 @@ const HELP: &[Binding] = &[
         "",
         "a page down",
     ),
-    bind(P::Help, FIRST, "home, g", A::First, "", "to the top"),
+    bind(P::Help, FIRST, "home", A::First, "", "to the top"),
     bind(P::Help, LAST, "end, G", A::Last, "", "to the end"),
     bind(
         P::Help,

@@ -1,5 +1,9 @@
 //! An account: its matrix, and beneath it what is being delivered, live. The screen that everything turns around.
 
+mod live_keys;
+
+mod looking;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -8,16 +12,14 @@ use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account_find::find;
 use crate::console::screens::account_form::AccountForm;
 use crate::console::screens::account_words as words;
-use crate::console::screens::delivery::DeliveryScreen;
-use crate::console::screens::destination_form::DestinationScreen;
+use crate::console::screens::copy::CopySetup;
 use crate::console::screens::destinations::Destinations;
-use crate::console::screens::event::EventScreen;
-use crate::console::screens::history::History;
+use crate::console::screens::missed::Missed;
 use crate::console::screens::test_watch::TestWatch;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::finder::Finder;
-use crate::console::widgets::live::{LiveContext, LivePane};
+use crate::console::widgets::live::{LiveContext, LivePane, ROWS_STILL};
 use crate::console::widgets::matrix::{self, MatrixCursor};
 use crate::console::widgets::paint::{below, put};
 use crate::console::widgets::text_box::Edit;
@@ -26,7 +28,6 @@ use crate::domain::channel::Channel;
 use crate::domain::command::{CellChange, Command, Done};
 use crate::domain::matrix::CellSetting;
 use crate::store::Store;
-use crate::store::history::Subject;
 use crate::store::matrix::MatrixView;
 
 /// Lines of the live pane, its head included, that the matrix leaves it at least.
@@ -134,46 +135,6 @@ impl AccountScreen {
         }
     }
 
-    fn why(&self, view: &MatrixView) -> Outcome {
-        match self.cursor.event_type(view) {
-            Some(kind) => {
-                let (services, key) = (self.services.clone(), self.key.clone());
-                Outcome::Open(Box::new(EventScreen::newest(services, key, kind.name.clone())))
-            }
-            None => Outcome::Say(Message::plain("go to a row: why shows the newest event of its type")),
-        }
-    }
-
-    fn history(&self, view: &MatrixView) -> Outcome {
-        let account = self.key.clone();
-        let (subject, name) = match self.cursor.event_type(view) {
-            Some(kind) => {
-                let channel = self.cursor.channel();
-                let name = format!("{} for {}", channel.title(), kind.short);
-                (Subject::Cell { account, event_type: kind.name.clone(), channel }, name)
-            }
-            None => (Subject::Account(account), view.account.profile.name.clone()),
-        };
-        Outcome::Open(Box::new(History::new(self.services.clone(), subject, name)))
-    }
-
-    /// Asks which channel to set up; where it has no destination yet, its form opens at once.
-    fn choose_channel(&self, view: &MatrixView) -> Outcome {
-        let answer = |channel: Channel| {
-            let (services, key) = (self.services.clone(), self.key.clone());
-            let list = Outcome::Open(Box::new(Destinations::new(services.clone(), key.clone(), channel)));
-            let is_set_up = view.destinations.iter().any(|other| other.channel == channel);
-            let outcome = if is_set_up || channel == Channel::Browser {
-                list
-            } else {
-                list.then(Outcome::Open(Box::new(DestinationScreen::add(services, key, channel))))
-            };
-            let letter = channel.name().chars().next().unwrap_or(' ');
-            Answer { key: letter, label: channel.title().to_owned(), outcome }
-        };
-        Outcome::Ask(Question::new("Set up which channel?".to_owned(), Channel::ALL.map(answer).into()))
-    }
-
     fn on_matrix(&mut self, action: Action) -> Outcome {
         let Some(view) = self.view.take() else {
             return if action == Action::Back { Outcome::Close } else { Outcome::Ignored };
@@ -200,6 +161,12 @@ impl AccountScreen {
             Action::Why => outcome = self.why(&view),
             Action::History => outcome = self.history(&view),
             Action::SetUpChannel => outcome = self.choose_channel(&view),
+            Action::SendMissed => {
+                outcome = Outcome::Open(Box::new(Missed::new(self.services.clone(), self.key.clone())));
+            }
+            Action::CopySetup => {
+                outcome = Outcome::Open(Box::new(CopySetup::new(self.key.clone())));
+            }
             Action::Toggle => outcome = self.toggle(&view),
             Action::ToggleRow => outcome = self.toggle_row(&view),
             Action::ToggleColumn => outcome = self.toggle_column(&view),
@@ -220,34 +187,6 @@ impl AccountScreen {
         self.view = Some(view);
         outcome
     }
-
-    fn on_live(&mut self, action: Action) -> Outcome {
-        match action {
-            _ if self.live.cursor().on_action(action) => {}
-            Action::SwitchPane => (self.zoomed, self.in_live) = (false, false),
-            Action::Zoom => (self.zoomed, self.in_live) = (!self.zoomed, true),
-            Action::Back if self.zoomed => self.zoomed = false,
-            Action::Back => self.in_live = false,
-            _ => return self.on_live_row(action),
-        }
-        // Looking back reads further than following does.
-        Outcome::Reload
-    }
-
-    fn on_live_row(&self, action: Action) -> Outcome {
-        let Some(row) = self.live.row() else { return Outcome::Ignored };
-        match (action, &row.delivery) {
-            (Action::Open, Some(delivery)) => {
-                Outcome::Open(Box::new(DeliveryScreen::new(self.services.clone(), delivery.id)))
-            }
-            (Action::Replay, Some(delivery)) => Outcome::Run(Command::Replay { deliveries: vec![delivery.id] }),
-            (Action::Replay, None) => Outcome::Say(Message::warn("it went nowhere, so there is nothing to send again")),
-            (Action::Open | Action::Why, _) => {
-                Outcome::Open(Box::new(EventScreen::new(self.services.clone(), row.event.id)))
-            }
-            _ => Outcome::Ignored,
-        }
-    }
 }
 
 impl Screen for AccountScreen {
@@ -256,7 +195,7 @@ impl Screen for AccountScreen {
     }
 
     fn place(&self) -> Place {
-        match (self.finder.is_active(), self.in_live) {
+        match (self.finder.is_active() || self.live.is_typing(), self.in_live) {
             (true, _) => Place::Filter,
             (false, true) => Place::Live,
             (false, false) => Place::Matrix,
@@ -272,7 +211,11 @@ impl Screen for AccountScreen {
             let view = store.matrix(&self.key).await?;
             self.cursor.set(&view);
             self.view = Some(view);
-            let rows = store.live(Some(&self.key), self.live.limit()).await?;
+            let (now, zone) = (self.services.clock.now(), &self.services.options.zone);
+            let rows = match self.live.filter(now, zone) {
+                Some(filter) => store.live_found(&self.key, &filter, ROWS_STILL).await?,
+                None => store.live(Some(&self.key), self.live.limit()).await?,
+            };
             let pulse = store.pulse(Some(&self.key)).await?;
             self.live.set(rows, pulse.per_minute);
             self.test.load(store).await
@@ -291,6 +234,9 @@ impl Screen for AccountScreen {
     }
 
     fn on_edit(&mut self, edit: &Edit) -> Outcome {
+        if self.live.is_typing() {
+            return self.edit_live(edit);
+        }
         if self.finder.edit(edit)
             && let Some(view) = &self.view
         {
@@ -329,7 +275,8 @@ impl Screen for AccountScreen {
             });
         }
         if self.in_live {
-            return self.live.row().map(words::live_row);
+            let problem = self.live.problem(self.services.clock.now(), &self.services.options.zone);
+            return problem.map(Message::warn).or_else(|| self.live.row().map(words::live_row));
         }
         let now = self.services.clock.now();
         Some(words::cell(view, &self.cursor, now, &self.services.options.zone))

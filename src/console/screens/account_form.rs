@@ -4,14 +4,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
-use crate::console::screen::{Message, Outcome, Screen, Shared};
+use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account::AccountScreen;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::Question;
 use crate::console::widgets::form::{Form, FormAnswer, FormField, Shape};
 use crate::console::widgets::text_box::Edit;
-use crate::domain::account::{Account, AccountKey, AccountStatus, Profile, parse_email};
+use crate::domain::account::{Account, AccountError, AccountKey, AccountStatus, Profile, parse_email};
 use crate::domain::command::{Command, Done};
+use crate::store::Store;
+use crate::store::error::{CommandError, StoreError};
 
 const SAVE: usize = 0;
 
@@ -21,6 +23,14 @@ pub struct AccountForm {
     form: Form,
     /// Which account is edited; nothing for a new one.
     key: Option<AccountKey>,
+    /// What was known of it when the form was opened.
+    opened: Option<Profile>,
+    /// What somebody else has made of it meanwhile.
+    theirs: Option<Profile>,
+    /// What the account is that the set-up comes from; an error when there is none.
+    template: Result<String, String>,
+    /// Whether the account was made and its set-up is being copied.
+    copying: bool,
 }
 
 impl AccountForm {
@@ -32,7 +42,10 @@ impl AccountForm {
         key.required = false;
         let mut fields = fields("", "", "UTC", AccountStatus::Active);
         fields.insert(1, key);
-        Self { services, form: Form::new(fields, vec!["Save", "Cancel"]), key: None }
+        let template = services.options.template.as_ref().map_or("", AccountKey::as_str);
+        let help = "the key of an account whose cells, own event types and chat destinations it gets; empty for none";
+        fields.push(FormField::new("template", "Set-up from", help, Shape::Line, template));
+        Self::of(services, fields, None)
     }
 
     /// For other words about one.
@@ -40,7 +53,60 @@ impl AccountForm {
     pub fn edit(services: Shared, account: &Account) -> Self {
         let Profile { name, owner_email, timezone, status } = &account.profile;
         let fields = fields(name, owner_email, timezone, *status);
-        Self { services, form: Form::new(fields, vec!["Save", "Cancel"]), key: Some(account.key.clone()) }
+        Self::of(services, fields, Some(account))
+    }
+
+    fn of(services: Shared, fields: Vec<FormField>, account: Option<&Account>) -> Self {
+        Self {
+            services,
+            form: Form::new(fields, vec!["Save", "Cancel"]),
+            key: account.map(|account| account.key.clone()),
+            opened: account.map(|account| account.profile.clone()),
+            theirs: None,
+            template: Ok(String::new()),
+            copying: false,
+        }
+    }
+
+    fn template_key(&self) -> Option<Result<AccountKey, String>> {
+        let text = self.text("template").trim();
+        (!text.is_empty()).then(|| text.parse().map_err(|error: AccountError| error.to_string()))
+    }
+
+    /// Learns what the account is that the set-up comes from.
+    async fn read_template(&self, store: &Store) -> Result<Result<String, String>, StoreError> {
+        let key = match self.template_key() {
+            None => return Ok(Ok(String::new())),
+            Some(Err(error)) => return Ok(Err(error)),
+            Some(Ok(key)) => key,
+        };
+        match store.matrix(&key).await {
+            Ok(view) => {
+                let cells = view.cells().iter().filter(|cell| cell.on != cell.default).count();
+                Ok(Ok(format!("{}: {cells} cells that differ from the default", view.account.profile.name)))
+            }
+            Err(StoreError::NotFound(_)) => Ok(Err(format!("there is no account `{key}`"))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What somebody else has made of the account since the form was opened.
+    fn overwritten(&self) -> Option<String> {
+        let (opened, theirs) = (self.opened.as_ref()?, self.theirs.as_ref()?);
+        let pairs = [
+            ("name", &opened.name, &theirs.name),
+            ("owner's email", &opened.owner_email, &theirs.owner_email),
+            ("time zone", &opened.timezone, &theirs.timezone),
+        ];
+        let mut changed: Vec<_> = pairs
+            .iter()
+            .filter(|(_, before, after)| before != after)
+            .map(|(name, _, after)| format!("{name} {after}"))
+            .collect();
+        if opened.status != theirs.status {
+            changed.push(format!("status {}", theirs.status.name()));
+        }
+        Some(format!("Somebody changed it while this form was open: {}. Save yours over it?", changed.join(", ")))
     }
 
     fn text(&self, name: &str) -> &str {
@@ -53,7 +119,7 @@ impl AccountForm {
             (None, "") => {
                 AccountKey::suggest(self.text("name")).ok_or_else(|| "give it a key of letters and digits".to_owned())
             }
-            (None, typed) => typed.parse().map_err(|error: crate::domain::account::AccountError| error.to_string()),
+            (None, typed) => typed.parse().map_err(|error: AccountError| error.to_string()),
         }
     }
 
@@ -71,7 +137,9 @@ impl AccountForm {
         let zone = jiff::tz::TimeZone::get(zone)
             .err()
             .map(|_| format!("`{zone}` is no time zone; write one like Europe/Vienna"));
-        for (field, error) in [("name", name), ("key", key), ("owner_email", email), ("timezone", zone)] {
+        let template = self.template.as_ref().err().cloned();
+        let errors = [("name", name), ("key", key), ("owner_email", email), ("timezone", zone), ("template", template)];
+        for (field, error) in errors {
             if let Some(field) = self.form.field_mut(field) {
                 field.error = error;
             }
@@ -87,7 +155,13 @@ impl AccountForm {
             return Outcome::Handled;
         }
         match (self.account_key(), self.profile()) {
-            (Ok(key), Ok(profile)) if self.key.is_some() => Outcome::Run(Command::EditAccount { key, profile }),
+            (Ok(key), Ok(profile)) if self.key.is_some() => {
+                let save = Outcome::Run(Command::EditAccount { key, profile });
+                match self.overwritten() {
+                    Some(text) => Outcome::Ask(Question::sure(text, "yes, save mine".to_owned(), save)),
+                    None => save,
+                }
+            }
             (Ok(key), Ok(profile)) => Outcome::Run(Command::AddAccount { key, profile }),
             (Err(error), _) | (_, Err(error)) => Outcome::Say(Message::bad(error)),
         }
@@ -102,6 +176,7 @@ impl AccountForm {
                 Outcome::Close,
             )),
             FormAnswer::Leave | FormAnswer::Pressed(_) => Outcome::Close,
+            FormAnswer::Changed if self.form.current().is_some_and(|field| field.name == "template") => Outcome::Reload,
             FormAnswer::Changed | FormAnswer::Moved | FormAnswer::Handled => {
                 self.check();
                 Outcome::Handled
@@ -149,6 +224,26 @@ impl Screen for AccountForm {
         self.key.as_ref()
     }
 
+    fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
+        Box::pin(async move {
+            if let Some(key) = &self.key {
+                let now = store.account(key).await?.profile;
+                self.theirs = Some(now).filter(|now| Some(now) != self.opened.as_ref());
+            } else {
+                self.template = self.read_template(store).await?;
+                // The config may name an account that is yet to be made.
+                if let (Err(_), Some(field)) = (&self.template, self.form.field_mut("template"))
+                    && !field.touched
+                {
+                    field.begin_with("");
+                    self.template = Ok(String::new());
+                }
+                self.check();
+            }
+            Ok(())
+        })
+    }
+
     fn arrange(&mut self, area: Rect) {
         self.form.arrange(area);
     }
@@ -165,13 +260,37 @@ impl Screen for AccountForm {
 
     fn on_done(&mut self, done: &Done) -> Outcome {
         let says = Outcome::Say(Message::good(done.says.clone()));
+        if let (None, Ok(to), Some(Ok(from)), false) =
+            (&self.key, self.account_key(), self.template_key(), self.copying)
+        {
+            self.copying = true;
+            return Outcome::Run(Command::CopySetup { from, to });
+        }
         match (&self.key, self.account_key()) {
             (None, Ok(key)) => Outcome::Replace(Box::new(AccountScreen::new(self.services.clone(), key))).then(says),
             _ => Outcome::Close.then(says),
         }
     }
 
+    fn on_refused(&mut self, error: &CommandError) -> Outcome {
+        match self.account_key() {
+            Ok(key) if self.copying => {
+                let text = format!("the account is there, but its set-up was not copied: {error}");
+                let screen = AccountScreen::new(self.services.clone(), key);
+                Outcome::Replace(Box::new(screen)).then(Outcome::Say(Message::bad(text)))
+            }
+            _ => Outcome::Say(Message::bad(error.to_string())),
+        }
+    }
+
     fn status(&self) -> Option<Message> {
+        if self.theirs.is_some() {
+            return Some(Message::warn("somebody changed this account while this form was open"));
+        }
+        let on_template = self.form.current().is_some_and(|field| field.name == "template");
+        if let (true, Ok(template)) = (on_template && !self.text("template").is_empty(), &self.template) {
+            return Some(Message::plain(template.clone()));
+        }
         self.form.wrong()
     }
 

@@ -8,6 +8,7 @@ use crate::console::keymap::{Action, Place};
 use crate::console::screen::{JobDone, Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account::AccountScreen;
 use crate::console::screens::account_form::AccountForm;
+use crate::console::screens::copy::CopySetup;
 use crate::console::screens::dead::Dead;
 use crate::console::screens::failures::Failures;
 use crate::console::screens::history::History;
@@ -215,10 +216,11 @@ impl Screen for Accounts {
             Action::Fill => return self.fill(),
             Action::Failures => return Outcome::Open(Box::new(Failures::new(self.services.clone()))),
             Action::Dead => return Outcome::Open(Box::new(Dead::new(self.services.clone()))),
-            Action::Open | Action::Edit | Action::History => {
+            Action::Open | Action::Edit | Action::History | Action::CopySetup => {
                 self.finder.keep();
                 let Some(row) = self.row() else { return Outcome::Ignored };
                 let screen: Box<dyn Screen> = match action {
+                    Action::CopySetup => Box::new(CopySetup::new(row.account.key.clone())),
                     Action::History => {
                         let (key, name) = (row.account.key.clone(), row.account.profile.name.clone());
                         Box::new(History::new(self.services.clone(), Subject::Account(key), name))

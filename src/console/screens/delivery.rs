@@ -8,6 +8,7 @@ use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::destination_form::DestinationScreen;
 use crate::console::screens::event::EventScreen;
+use crate::console::screens::export::proof;
 use crate::console::theme::{Theme, ThemeName};
 use crate::console::widgets::paint::{Span, columns_of, put, put_all};
 use crate::console::words::{full_time, millis, moment, pretty_json, state_style};
@@ -222,6 +223,7 @@ impl Screen for DeliveryScreen {
             (Action::Back, _) => Outcome::Close,
             (Action::Replay, _) => Outcome::Run(Command::Replay { deliveries: vec![self.id] }),
             (Action::Cancel, _) => Outcome::Run(Command::Cancel { deliveries: vec![self.id] }),
+            (Action::Proof, Some(detail)) => proof(&self.services, detail),
             (Action::Why, Some(detail)) => {
                 Outcome::Open(Box::new(EventScreen::new(self.services.clone(), detail.delivery.event_id)))
             }

@@ -11,7 +11,7 @@ use crate::channels;
 use crate::channels::field::{Field, FieldKind};
 use crate::channels::form::{FieldError, check_field, typed_values, values_from_text};
 use crate::console::keymap::{Action, Place};
-use crate::console::screen::{JobDone, Message, Outcome, Screen, Shared};
+use crate::console::screen::{JobDone, Load, Message, Outcome, Screen, Shared};
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::form::{Form, FormAnswer, FormField, Shape};
@@ -22,6 +22,7 @@ use crate::domain::command::{Command, DestinationForm, Done};
 use crate::domain::destination::{Destination, FieldValue};
 use crate::domain::id::DestinationId;
 use crate::domain::secret::Secret;
+use crate::store::Store;
 use crate::store::error::CommandError;
 
 const SAVE: usize = 0;
@@ -56,6 +57,10 @@ pub struct DestinationScreen {
     /// The server and token whose rooms were asked for.
     rooms_of: (String, String),
     test_after: bool,
+    /// What the destination was when the form was opened.
+    opened: Option<Destination>,
+    /// Whether somebody else has changed it since.
+    overtaken: bool,
 }
 
 impl DestinationScreen {
@@ -90,6 +95,8 @@ impl DestinationScreen {
             rooms: Rooms::Unknown,
             rooms_of: (String::new(), String::new()),
             test_after: false,
+            opened: of.cloned(),
+            overtaken: false,
         };
         screen.check();
         screen
@@ -142,10 +149,15 @@ impl DestinationScreen {
         };
         let only = self.text("only").split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
         let form = DestinationForm { label: self.text("label").trim().to_owned(), only: only.collect(), fields };
-        Outcome::Run(match self.id {
+        let save = Outcome::Run(match self.id {
             Some(id) => Command::EditDestination { id, form },
             None => Command::AddDestination { account: self.account.clone(), channel: self.channel, form },
-        })
+        });
+        if self.overtaken {
+            let text = "Somebody changed this destination while this form was open. Save yours over it?";
+            return Outcome::Ask(Question::sure(text.to_owned(), "yes, save mine".to_owned(), save));
+        }
+        save
     }
 
     fn refused(&mut self, errors: &[FieldError]) -> Outcome {
@@ -275,6 +287,16 @@ impl Screen for DestinationScreen {
 
     fn account(&self) -> Option<&AccountKey> {
         Some(&self.account)
+    }
+
+    fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
+        Box::pin(async move {
+            if let Some(opened) = &self.opened {
+                let (_, now) = store.destination(opened.id).await?;
+                self.overtaken = (&now.label, &now.only, &now.fields) != (&opened.label, &opened.only, &opened.fields);
+            }
+            Ok(())
+        })
     }
 
     fn arrange(&mut self, area: Rect) {

@@ -10,6 +10,7 @@ use crate::console::screens::account::AccountScreen;
 use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destinations::Destinations;
 use crate::console::screens::event::EventScreen;
+use crate::console::screens::export;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::FollowCursor;
@@ -174,6 +175,7 @@ impl Screen for Failures {
                 self.finder.keep();
                 Outcome::Handled
             }
+            Action::Export => export::list(&self.services, "failures", &export::of_failures(&self.rows)),
             Action::Back if self.finder.drop_all() => Outcome::Reload,
             Action::Back => Outcome::Close,
             _ => {

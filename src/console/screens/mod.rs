@@ -26,6 +26,14 @@ pub mod history;
 
 pub mod history_words;
 
+pub mod copy;
+
+pub mod palette;
+
+pub mod missed;
+
+pub mod export;
+
 pub mod help;
 
 pub mod test_watch;

@@ -99,6 +99,12 @@ impl FormField {
         self.fill("");
     }
 
+    /// Makes this the text that it had from the start.
+    pub fn begin_with(&mut self, text: &str) {
+        self.text = TextBox::new(text);
+        text.clone_into(&mut self.initial);
+    }
+
     fn turn(&mut self, by: isize) {
         let Shape::OneOf(choices) = &self.shape else { return };
         let count = choices.len().max(1).cast_signed();

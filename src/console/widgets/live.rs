@@ -14,16 +14,18 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::console::theme::Theme;
+use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::FollowCursor;
 use crate::console::widgets::paint::{below, line, put, shade};
 use crate::console::words::{delivery_state, millis, moment, state_style};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::{DeliveryId, EventId};
-use crate::domain::text::{columns, pad};
+use crate::domain::text::{columns, pad, safe_line};
 use crate::domain::time::Timestamp;
 use crate::store::deliveries::DeliveryRow;
 use crate::store::live::LiveRow;
+use crate::store::search::LiveFilter;
 
 /// Lines that are read while it follows.
 pub const ROWS: u32 = 100;
@@ -39,6 +41,7 @@ pub type RowId = (EventId, Option<DeliveryId>);
 pub struct LivePane {
     rows: Vec<LiveRow>,
     cursor: FollowCursor<RowId>,
+    finder: Finder,
     per_minute: u32,
 }
 
@@ -74,6 +77,67 @@ impl LivePane {
         self.rows.get(self.cursor.list().index())
     }
 
+    /// What is looked for in it.
+    pub const fn finder(&mut self) -> &mut Finder {
+        &mut self.finder
+    }
+
+    /// Whether letters are typed into what is looked for.
+    #[must_use]
+    pub const fn is_typing(&self) -> bool {
+        self.finder.is_active()
+    }
+
+    /// What to read when something is looked for.
+    #[must_use]
+    pub fn filter(&self, now: Timestamp, zone: &TimeZone) -> Option<LiveFilter> {
+        if self.finder.is_empty() {
+            return None;
+        }
+        let query = self.finder.query(now, zone);
+        Some(LiveFilter {
+            channel: query.channel,
+            event_type: query.event_type,
+            state: query.state,
+            since: query.since,
+            words: query.words,
+        })
+    }
+
+    /// What of it was not understood.
+    #[must_use]
+    pub fn problem(&self, now: Timestamp, zone: &TimeZone) -> Option<String> {
+        self.finder.query(now, zone).problem
+    }
+
+    /// All lines that were read.
+    #[must_use]
+    pub fn rows(&self) -> &[LiveRow] {
+        &self.rows
+    }
+
+    /// To the next line with a failure beneath the cursor, or above it. Says whether there is one.
+    pub fn to_failure(&mut self, beneath: bool) -> bool {
+        let failed = |row: &LiveRow| {
+            let delivery = row.delivery.as_ref();
+            delivery.is_some_and(|one| {
+                one.state == DeliveryState::Failed || one.state == DeliveryState::Pending && one.attempts > 0
+            })
+        };
+        let at = self.cursor.list().index();
+        let found = if beneath {
+            self.rows.iter().enumerate().skip(at + 1).find(|(_, row)| failed(row))
+        } else {
+            self.rows.iter().enumerate().take(at).rev().find(|(_, row)| failed(row))
+        };
+        let found = found.map(|(index, _)| index);
+        if let Some(index) = found {
+            self.cursor.go(index);
+            self.cursor.pause();
+        }
+        found.is_some()
+    }
+
     /// The cursor.
     pub const fn cursor(&mut self) -> &mut FollowCursor<RowId> {
         &mut self.cursor
@@ -95,13 +159,24 @@ impl LivePane {
             (false, _) => format!("following, {} events a minute", self.per_minute),
         };
         let name = if context.focused { "-- [live] " } else { "-- live " };
+        let looked_for = self.finder.text();
+        let name = match (self.finder.is_active(), looked_for) {
+            (true, text) => format!("{name}find: {}_ ", safe_line(text)),
+            (false, "") => name.to_owned(),
+            (false, text) => format!("{name}find: {} ", safe_line(text)),
+        };
         let width = usize::from(area.width);
-        let fill = width.saturating_sub(columns(name) + columns(&state) + 4);
+        let fill = width.saturating_sub(columns(&name) + columns(&state) + 4);
         let style = if context.focused { theme.head } else { theme.dim };
         put(buffer, head, 0, 0, &format!("{name}{} {state} --", "-".repeat(fill)), style);
         let body = below(area, 1);
         if self.rows.is_empty() {
-            put(buffer, body, 1, 0, "no events yet; `t` sends a test, `bellboard emit` makes one", theme.dim);
+            let text = if self.finder.is_empty() {
+                "no events yet; `t` sends a test, `bellboard emit` makes one"
+            } else {
+                "none of the newest events is like that; esc shows all again"
+            };
+            put(buffer, body, 1, 0, text, theme.dim);
         }
         let widths = Widths::of(area.width);
         let rows = self.rows.iter().enumerate().skip(self.cursor.list().offset()).take(usize::from(body.height));
@@ -146,7 +221,7 @@ fn draw_row(buffer: &mut Buffer, area: Rect, theme: &Theme, context: &LiveContex
     let mut x = put(buffer, area, 0, 0, &format!("{} ", pad(&at, 8)), theme.dim);
     let mut column = |text: &str, width: usize, style: Style| {
         if width > 0 {
-            x = put(buffer, area, x, 0, &format!("{} ", pad(&crate::domain::text::safe_line(text), width)), style);
+            x = put(buffer, area, x, 0, &format!("{} ", pad(&safe_line(text), width)), style);
         }
     };
     column(&short, widths.event_type, theme.text);

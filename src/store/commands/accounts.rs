@@ -169,6 +169,11 @@ pub(crate) async fn copy_setup(
     Ok(Done { says, change: Some(change), ..Done::default() })
 }
 
+/// Whether destinations of the channel are copied with a set-up: addresses of people stay with their account.
+pub(crate) const fn is_copied(channel: Channel) -> bool {
+    matches!(channel, Channel::Hipchat | Channel::Slack | Channel::Webhook)
+}
+
 async fn copy_destinations(session: &mut Session, source: &Account, target: &Account) -> Result<usize, CommandError> {
     let mut there = Vec::new();
     for destination in read_all(&mut session.connection, target.id, None).await? {
@@ -176,7 +181,7 @@ async fn copy_destinations(session: &mut Session, source: &Account, target: &Acc
     }
     let mut copied = 0;
     for destination in read_all(&mut session.connection, source.id, None).await? {
-        if !matches!(destination.channel, Channel::Hipchat | Channel::Slack | Channel::Webhook) {
+        if !is_copied(destination.channel) {
             continue;
         }
         let fields = opened(session, destination.id).await?;

@@ -170,7 +170,8 @@ pub(crate) async fn remove_event_type(
     Ok(Done { says, change: Some(change), ..Done::default() })
 }
 
-fn setting(preferences: &Preferences, event_type: &str, channel: Channel) -> CellSetting {
+/// What a cell is set to.
+pub(crate) fn setting(preferences: &Preferences, event_type: &str, channel: Channel) -> CellSetting {
     match preferences.get(event_type, channel) {
         None => CellSetting::Default,
         Some(preference) if preference.on => CellSetting::On,

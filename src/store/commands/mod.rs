@@ -22,6 +22,8 @@ pub(crate) mod notification;
 
 pub(crate) mod undo;
 
+mod conflict;
+
 use serde_json::Value;
 use sqlx::Row;
 

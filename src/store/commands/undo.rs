@@ -9,7 +9,7 @@ use crate::domain::command::{Actor, CellChange, Change, Command, Done};
 use crate::domain::destination::DestinationState;
 use crate::domain::id::{ChangeId, DestinationId};
 use crate::store::audit;
-use crate::store::commands::{Record, destinations, execute, rotation};
+use crate::store::commands::{Record, conflict, destinations, execute, rotation};
 use crate::store::destinations::read_one;
 use crate::store::error::{CommandError, StoreError};
 use crate::store::writer::Session;
@@ -43,6 +43,7 @@ pub(crate) async fn undo(session: &mut Session, actor: &Actor, id: ChangeId) -> 
     if row.try_get(11)? {
         return Err(CommandError::Refused(format!("{id} has been taken back already")));
     }
+    conflict::refuse_if_changed_since(session, &change).await?;
     session.undoing = Some(id);
     let done = match change.command.as_str() {
         "edit_destination" => restore_settings(session, actor, &change, row.try_get(10)?).await,

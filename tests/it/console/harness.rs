@@ -9,7 +9,9 @@ use bellboard::console::screen::{JobDone, Services};
 use bellboard::console::screens::accounts::Accounts;
 use bellboard::console::theme::ThemeName;
 use bellboard::dispatch::Status;
+use bellboard::domain::account::{AccountKey, AccountStatus, Profile};
 use bellboard::domain::channel::Channel;
+use bellboard::domain::command::Command;
 use bellboard::domain::delivery::{Answer, Exchange, Next, Reason, SendError, SentBody, SentRequest};
 use bellboard::domain::id::DeliveryId;
 use bellboard::domain::matrix::CellSetting;
@@ -22,7 +24,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tokio::sync::mpsc;
 
-use crate::support::{TestStore, actor};
+use crate::support::{TestStore, acme, actor};
 
 pub struct Console {
     pub test: TestStore,
@@ -49,6 +51,13 @@ impl Console {
         let mut console = Self::open(TestStore::acme().await).await;
         console.keys("enter").await;
         console
+    }
+
+    /// Adds another account.
+    pub async fn account(&self, name: &str) {
+        let profile = Profile::new(name, "ops@x.test", "UTC", AccountStatus::Active).unwrap();
+        let key = AccountKey::suggest(name).unwrap();
+        self.test.run(Command::AddAccount { key, profile }).await.unwrap();
     }
 
     pub fn resize(&mut self, width: u16, height: u16) {
@@ -166,11 +175,13 @@ async fn app(test: &TestStore) -> (App, mpsc::UnboundedReceiver<JobDone>) {
             color: false,
             zone: TimeZone::UTC,
             enrolment_url: Some("https://bells.acme.test/browser/#".to_owned()),
+            template: Some(acme()),
         },
         clock: test.clock.clone(),
         read_only: test.store.is_read_only(),
         fill_samples: Some(Box::new(|| Box::pin(async { Ok("samples are there".to_owned()) }))),
         senders: Some(Arc::new(crate::dispatch::senders())),
+        exports: test.folder.path().join("exports"),
         demo: false,
     };
     let services = Arc::new(services);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use bellboard::channels::form::values_from_text;
-use bellboard::domain::account::{AccountKey, AccountStatus, Profile};
 use bellboard::domain::channel::Channel;
 use bellboard::domain::command::{CellChange, Command, DestinationForm};
 use bellboard::domain::delivery::Next;
@@ -51,8 +50,7 @@ impl Person {
 async fn many_accounts() -> (Console, DeliveryId) {
     let mut console = Console::open(TestStore::acme().await).await;
     for name in ["Aardvark", "Globex", "Initech", "Zorro"] {
-        let profile = Profile::new(name, "ops@x.test", "UTC", AccountStatus::Active).unwrap();
-        console.test.run(Command::AddAccount { key: AccountKey::suggest(name).unwrap(), profile }).await.unwrap();
+        console.account(name).await;
     }
     let failing = console.busy().await;
     (console, failing)
@@ -155,4 +153,78 @@ async fn failures_are_watched_and_looked_into_without_losing_the_place() {
     person.press("q").await;
     person.sees(&format!("{failing} try 1: answered 500"));
     person.sees("standing still");
+}
+
+#[tokio::test]
+async fn a_set_up_is_copied_after_a_look_at_what_changes() {
+    let mut person = Person::sits_down(many_accounts().await.0).await;
+    person.press("/").await;
+    person.type_text("acme").await;
+    person.press("enter y").await;
+    person.type_text("globex").await;
+    person.sees("Globex would change: 4 cells, 1 destination");
+    person.sees("+ Webhook hooks.acme.test");
+    person.sees("Webhook for job.fail: default -> on");
+    person.press("enter y").await;
+    person.sees("globex has the cells of acme");
+    let same = person.console.test.store.setup_difference(&acme(), &"globex".parse().unwrap()).await.unwrap();
+    assert!(same.is_empty(), "{same:?}");
+}
+
+#[tokio::test]
+async fn proof_of_a_delivery_is_handed_to_the_customer() {
+    let mut person = Person::sits_down(many_accounts().await.0).await;
+    person.press("/").await;
+    person.type_text("acme").await;
+    person.press("enter tab enter y enter").await;
+    person.sees("sent to your terminal");
+    let proof = person.console.app.take_clipboard().unwrap();
+    for part in [
+        "2023-11-14T22:13:20.000Z",
+        "> POST https://hooks.acme.test/in",
+        "< 500",
+        "== try 2: failed",
+        "SHA-256 of the lines above",
+    ] {
+        assert!(proof.contains(part), "{part} is not in\n{proof}");
+    }
+    let (lines, last) = proof.rsplit_once("\nSHA-256").unwrap();
+    assert!(last.contains(&bellboard::console::proof::sha256(lines)), "the hash is that of the lines");
+    person.console.keys("y j").await;
+    let job = person.console.jobs.recv().await.unwrap();
+    person.console.app.job(&job).await;
+    let file = std::fs::read_dir(person.console.test.folder.path().join("exports")).unwrap().next().unwrap().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap();
+    assert_eq!(json["delivery"]["account"], "acme");
+}
+
+#[tokio::test]
+async fn a_new_account_gets_the_usual_set_up() {
+    let mut person = Person::sits_down(many_accounts().await.0).await;
+    person.press("n").await;
+    person.type_text("Umbrella").await;
+    person.press("tab tab").await;
+    person.type_text("ops@umbrella.test").await;
+    person.press("enter").await;
+    person.sees("accounts > Umbrella");
+    person.sees("umbrella has the cells of acme");
+    let view = person.console.test.store.matrix(&"umbrella".parse().unwrap()).await.unwrap();
+    assert!(view.cell(view.catalogue.get("job.fail").unwrap(), Channel::Webhook).on);
+}
+
+#[tokio::test]
+async fn what_one_customer_missed_since_this_morning_is_sent() {
+    let (console, failing) = many_accounts().await;
+    let failed = Next::Failed { reason: bellboard::domain::delivery::Reason::new("given up"), gone: false };
+    console.deliver(failing, 500, failed).await;
+    let mut person = Person::sits_down(console).await;
+    person.press("/").await;
+    person.type_text("acme").await;
+    person.press("enter R").await;
+    person.sees("1 failed: send again");
+    person.press("enter").await;
+    person.sees("Send again 1 failed delivery of acme");
+    person.press("y").await;
+    let replays = person.console.test.store.replays().await.unwrap();
+    assert_eq!((replays.len(), replays[0].total), (1, 1), "{}", person.console.picture());
 }

@@ -264,3 +264,109 @@ async fn a_browser_is_invited_by_a_link_that_is_shown_once() {
     console.keys("o").await;
     assert!(!console.picture().contains(&code), "{}", console.picture());
 }
+
+#[tokio::test]
+async fn everything_is_found_in_the_palette_and_done_from_there() {
+    let mut console = Console::on_acme().await;
+    console.keys(":").await;
+    console.typed("turn the row").await;
+    console.keys("enter").await;
+    let view = console.test.store.matrix(&acme()).await.unwrap();
+    assert!(!view.cell(view.catalogue.get("account.provision.ok").unwrap(), Channel::Email).on);
+    console.keys("g f").await;
+    assert!(console.picture().contains("bellboard > accounts > failures"), "{}", console.picture());
+    console.keys("g d").await;
+    assert!(console.picture().contains("bellboard > accounts > in trouble"), "{}", console.picture());
+    console.keys("g a").await;
+    assert!(console.picture().contains("/ finds an account"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn what_was_taken_back_is_done_again_also_in_another_session() {
+    let mut console = Console::on_acme().await;
+    let is_on = async |console: &Console, channel| {
+        let view = console.test.store.matrix(&acme()).await.unwrap();
+        view.cell(view.catalogue.get("job.fail").unwrap(), channel).on
+    };
+    console.test.set("job.fail", Channel::Slack, CellSetting::On).await;
+    console.test.set("job.fail", Channel::Ios, CellSetting::On).await;
+    console.keys("u u").await;
+    assert!(!is_on(&console, Channel::Slack).await && !is_on(&console, Channel::Ios).await);
+    console.reopen().await;
+    console.keys("enter U").await;
+    assert!(console.picture().contains("done again: Slack is on for job failed"), "{}", console.picture());
+    assert!(is_on(&console, Channel::Slack).await && !is_on(&console, Channel::Ios).await);
+    console.keys("U").await;
+    assert!(is_on(&console, Channel::Ios).await);
+    console.keys("U").await;
+    assert!(console.picture().contains("nothing that you took back is left"), "{}", console.picture());
+    console.keys("u").await;
+    assert!(!is_on(&console, Channel::Ios).await, "what was done again can be taken back again");
+    console.keys("space U").await;
+    assert!(console.picture().contains("nothing that you took back is left"), "a new change ends it");
+}
+
+#[tokio::test]
+async fn an_old_change_is_announced_before_it_is_taken_back() {
+    let mut console = Console::on_acme().await;
+    console.keys("space").await;
+    console.test.clock.advance(std::time::Duration::from_hours(3));
+    console.keys("u").await;
+    let says = "u again takes back what you did 3h ago: Email is off for provisioned ok";
+    assert!(console.picture().contains(says), "{}", console.picture());
+    console.keys("u").await;
+    assert!(console.picture().contains("taken back: Email is off"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn nothing_that_somebody_else_changed_is_overwritten_silently() {
+    let mut console = Console::on_acme().await;
+    let bob = bellboard::domain::command::Actor { login: "bob".to_owned(), origin: "pts/7".to_owned() };
+    console.keys("space").await;
+    let cells = vec![bellboard::domain::command::CellChange {
+        event_type: "account.provision.ok".to_owned(),
+        channel: Channel::Email,
+        to: CellSetting::On,
+    }];
+    let command = bellboard::domain::command::Command::SetCells { account: acme(), cells };
+    console.test.store.run(&bob, command).await.unwrap();
+    console.keys("u").await;
+    assert!(console.picture().contains("bob changed it since"), "{}", console.picture());
+    console.keys("e").await;
+    console.typed("x").await;
+    let mut profile = console.test.store.account(&acme()).await.unwrap().profile;
+    profile.timezone = "Europe/Vienna".to_owned();
+    let command = bellboard::domain::command::Command::EditAccount { key: acme(), profile };
+    console.test.store.run(&bob, command).await.unwrap();
+    console.reload().await;
+    console.keys("enter").await;
+    assert!(console.picture().contains("Europe/Vienna. Save yours over it?"), "{}", console.picture());
+    console.keys("n").await;
+    assert_eq!(console.test.store.account(&acme()).await.unwrap().profile.name, "Acme Ltd");
+}
+
+#[tokio::test]
+async fn the_live_pane_is_narrowed_and_goes_to_failures() {
+    let mut console = Console::on_acme().await;
+    let failing = console.busy().await;
+    console.test.emit("account.suspended", "{}").await;
+    console.reload().await;
+    console.keys("tab n").await;
+    assert!(console.picture().contains(&format!("{failing}: waits to be tried again")), "{}", console.picture());
+    console.keys("n").await;
+    assert!(console.picture().contains("no other failure is shown that way"), "{}", console.picture());
+    console.keys("/").await;
+    console.typed("state:deliv type:server").await;
+    let picture = console.picture();
+    assert!(picture.contains("delivered 200 84 ms") && !picture.contains("retry 3"), "{picture}");
+    console.keys("tab E c").await;
+    let job = console.jobs.recv().await.unwrap();
+    console.app.job(&job).await;
+    let file = std::fs::read_dir(console.test.folder.path().join("exports")).unwrap().next().unwrap().unwrap();
+    let csv = std::fs::read_to_string(file.path()).unwrap();
+    assert!(csv.starts_with("received_at,account,event_type,") && csv.lines().count() == 2, "{csv}");
+    console.keys("esc").await;
+    console.keys("/").await;
+    console.typed("state:nowhere").await;
+    assert!(console.picture().contains("not sent, w says why"), "{}", console.picture());
+}

@@ -8,7 +8,10 @@ use crate::console::harness::Console;
 use crate::support::TestStore;
 
 /// The files of `src/console/screens` that are screens, each with its pictures' common beginning.
-const PICTURES: [&str; 11] = [
+const PICTURES: [&str; 14] = [
+    "missed",
+    "copy",
+    "palette",
     "accounts",
     "account",
     "account_form",
@@ -23,7 +26,7 @@ const PICTURES: [&str; 11] = [
 ];
 
 /// Files beside them that are none.
-const HELPERS: [&str; 4] = ["account_words", "account_find", "history_words", "test_watch"];
+const HELPERS: [&str; 5] = ["account_words", "export", "account_find", "history_words", "test_watch"];
 
 #[test]
 fn every_screen_has_a_picture() {
@@ -182,6 +185,43 @@ async fn history() {
     insta::assert_snapshot!("history-taken_back", console.picture());
     console.resize(40, 12);
     insta::assert_snapshot!("history-small", console.picture());
+}
+
+#[tokio::test]
+async fn copy() {
+    let mut console = Console::on_acme().await;
+    console.busy().await;
+    console.account("Globex").await;
+    console.keys("q y").await;
+    console.typed("glo").await;
+    insta::assert_snapshot!("copy-difference", console.picture());
+    console.keys("tab space").await;
+    console.resize(40, 12);
+    insta::assert_snapshot!("copy-small", console.picture());
+}
+
+#[tokio::test]
+async fn missed() {
+    let mut console = Console::on_acme().await;
+    console.busy().await;
+    console.test.emit("payment.fail", "{}").await;
+    console.test.set("payment.fail", Channel::Webhook, CellSetting::On).await;
+    console.keys("R").await;
+    insta::assert_snapshot!("missed-counted", console.picture());
+    console.keys("/").await;
+    console.typed(" since:soon").await;
+    console.resize(40, 12);
+    insta::assert_snapshot!("missed-small", console.picture());
+}
+
+#[tokio::test]
+async fn palette() {
+    let mut console = Console::on_acme().await;
+    console.keys(":").await;
+    insta::assert_snapshot!("palette-matrix", console.picture());
+    console.typed("undo").await;
+    console.resize(40, 12);
+    insta::assert_snapshot!("palette-small", console.picture());
 }
 
 #[tokio::test]

@@ -1,0 +1,203 @@
+//! What a customer can be shown: proof of one delivery, and a list as a file. Times are in UTC, secrets are out, and a hash says
+//! whether it is still as it was written.
+
+use std::fmt::Write as _;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::domain::time::Timestamp;
+use crate::store::deliveries::DeliveryDetail;
+
+/// Files of the same name and second that are made at most; each has a number of its own.
+const SAME_NAME_MAX: u32 = 100;
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+impl Format {
+    /// The ending of its files.
+    #[must_use]
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::Text => "txt",
+            Self::Json => "json",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+/// A table to write: each row has as many cells as there are names.
+pub struct Table {
+    /// The names of the columns.
+    pub names: &'static [&'static str],
+    /// Its rows.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// The table in a format.
+    #[must_use]
+    pub fn write(&self, format: Format) -> String {
+        match format {
+            Format::Text => self.rows.iter().fold(String::new(), |mut text, row| {
+                let cells: Vec<_> = row.iter().filter(|cell| !cell.is_empty()).map(String::as_str).collect();
+                let _ = writeln!(text, "{}", cells.join("  "));
+                text
+            }),
+            Format::Json => {
+                let row = |row: &Vec<String>| {
+                    let members =
+                        self.names.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), cell.clone().into()));
+                    serde_json::Value::Object(members.collect())
+                };
+                let rows: Vec<_> = self.rows.iter().map(row).collect();
+                format!("{}\n", serde_json::Value::Array(rows))
+            }
+            Format::Csv => {
+                let line = |cells: Vec<String>| format!("{}\r\n", cells.join(","));
+                let names = line(self.names.iter().map(|name| (*name).to_owned()).collect());
+                let rows = self.rows.iter().map(|row| line(row.iter().map(|cell| quoted(cell)).collect()));
+                std::iter::once(names).chain(rows).collect()
+            }
+        }
+    }
+}
+
+/// A cell as RFC 4180 wants it. What a spreadsheet would take for a formula begins with an apostrophe.
+fn quoted(cell: &str) -> String {
+    let formula = if cell.starts_with(['=', '+', '-', '@', '\t']) { "'" } else { "" };
+    if formula.is_empty() && !cell.contains(['"', ',', '\n', '\r']) {
+        return cell.to_owned();
+    }
+    format!("\"{formula}{}\"", cell.replace('"', "\"\""))
+}
+
+/// The SHA-256 of a text, in hexadecimal, as `sha256sum` prints it.
+#[must_use]
+pub fn sha256(text: &str) -> String {
+    digest(&SHA256, text.as_bytes()).as_ref().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Proof of a delivery: the event, and each try with its request and answer. Of the two JSON and text, the last line or
+/// member is the hash of what stands before it.
+#[must_use]
+pub fn of_delivery(detail: &DeliveryDetail, now: Timestamp, format: Format) -> String {
+    if format == Format::Json {
+        let delivery = serde_json::to_string(detail).unwrap_or_default();
+        let hash = sha256(&delivery);
+        return format!("{{\"delivery\":{delivery},\"made_at\":\"{now}\",\"sha256_of_delivery\":\"{hash}\"}}\n");
+    }
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<12} {value}");
+    };
+    let row = &detail.delivery;
+    line("delivery", &row.id.to_string());
+    line("event", &format!("{} of type {}, accepted {}", row.event_id, row.event_type, detail.event.received_at));
+    line("account", row.account.as_str());
+    line("to", &format!("{} over {} ({})", row.label, row.channel.title(), row.destination));
+    line("state", &row.explanation());
+    line("written at", &now.to_string());
+    for attempt in &detail.attempts {
+        let _ = writeln!(text, "\n== try {}: {}", attempt.number, attempt.outcome);
+        let mut line = |name: &str, value: &str| {
+            let _ = writeln!(text, "{name:<12} {value}");
+        };
+        line("began", &format!("{}, took {} ms", attempt.started_at, attempt.duration_ms));
+        if let Some(reason) = &attempt.reason {
+            line("reason", reason);
+        }
+        if let Some(request) = &attempt.request {
+            message(&mut text, '>', &format!("{} {}", request.method, request.url), &request.headers, &request.body);
+        }
+        match &attempt.answer {
+            Some(answer) => message(&mut text, '<', &answer.status.to_string(), &answer.headers, &answer.body),
+            None => text.push_str("< no answer came\n"),
+        }
+    }
+    let hash = sha256(&text);
+    let _ = writeln!(text, "\nSHA-256 of the lines above the empty one: {hash}");
+    text
+}
+
+fn message(text: &mut String, side: char, first: &str, headers: &[(String, String)], body: &str) {
+    let _ = writeln!(text, "{side} {first}");
+    for (name, value) in headers {
+        let _ = writeln!(text, "{side} {name}: {value}");
+    }
+    let _ = writeln!(text, "{side}");
+    for line in body.lines() {
+        let _ = writeln!(text, "{side} {line}");
+    }
+}
+
+/// Writes a file that only its owner can read, under a name that nothing had before.
+///
+/// # Errors
+/// Why it could not be written.
+pub fn write_file(folder: &Path, name: &str, format: Format, contents: &str) -> Result<PathBuf, String> {
+    let failed = |error: std::io::Error| format!("{} cannot be written: {error}", folder.display());
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    for number in 1..=SAME_NAME_MAX {
+        let name = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
+        let path = folder.join(format!("{name}.{}", format.ending()));
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(mut file) => {
+                file.write_all(contents.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+                return Ok(path);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Err(format!("{} has too many files of that name", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_table_is_written_for_people_programs_and_spreadsheets() {
+        let table = Table {
+            names: &["at", "why"],
+            rows: vec![vec!["1".to_owned(), "a \"b\", c".to_owned()], vec![String::new(), "=1+1".to_owned()]],
+        };
+        assert_eq!(table.write(Format::Csv), "at,why\r\n1,\"a \"\"b\"\", c\"\r\n,\"'=1+1\"\r\n");
+        assert_eq!(
+            table.write(Format::Json),
+            "[{\"at\":\"1\",\"why\":\"a \\\"b\\\", c\"},{\"at\":\"\",\"why\":\"=1+1\"}]\n"
+        );
+        assert_eq!(table.write(Format::Text), "1  a \"b\", c\n=1+1\n");
+        assert_eq!(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn a_file_is_its_owners_and_replaces_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("exports");
+        let first = write_file(&folder, "proof-1.2", Format::Csv, "a").unwrap();
+        let second = write_file(&folder, "proof-1.2", Format::Csv, "b").unwrap();
+        assert_ne!(first, second);
+        assert_eq!(std::fs::read_to_string(&first).unwrap(), "a");
+        assert_eq!(std::fs::metadata(&first).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(write_file(&first, "x", Format::Text, "").is_err());
+    }
+}

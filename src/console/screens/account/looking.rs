@@ -1,0 +1,54 @@
+//! The ways from the matrix to other screens: why, the history, a channel's set-up.
+
+use crate::console::screen::{Message, Outcome};
+use crate::console::screens::account::AccountScreen;
+use crate::console::screens::destination_form::DestinationScreen;
+use crate::console::screens::destinations::Destinations;
+use crate::console::screens::event::EventScreen;
+use crate::console::screens::history::History;
+use crate::console::widgets::dialog::{Answer, Question};
+use crate::domain::channel::Channel;
+use crate::store::history::Subject;
+use crate::store::matrix::MatrixView;
+
+impl AccountScreen {
+    pub(crate) fn why(&self, view: &MatrixView) -> Outcome {
+        match self.cursor.event_type(view) {
+            Some(kind) => {
+                let (services, key) = (self.services.clone(), self.key.clone());
+                Outcome::Open(Box::new(EventScreen::newest(services, key, kind.name.clone())))
+            }
+            None => Outcome::Say(Message::plain("go to a row: why shows the newest event of its type")),
+        }
+    }
+
+    pub(crate) fn history(&self, view: &MatrixView) -> Outcome {
+        let account = self.key.clone();
+        let (subject, name) = match self.cursor.event_type(view) {
+            Some(kind) => {
+                let channel = self.cursor.channel();
+                let name = format!("{} for {}", channel.title(), kind.short);
+                (Subject::Cell { account, event_type: kind.name.clone(), channel }, name)
+            }
+            None => (Subject::Account(account), view.account.profile.name.clone()),
+        };
+        Outcome::Open(Box::new(History::new(self.services.clone(), subject, name)))
+    }
+
+    /// Asks which channel to set up; where it has no destination yet, its form opens at once.
+    pub(crate) fn choose_channel(&self, view: &MatrixView) -> Outcome {
+        let answer = |channel: Channel| {
+            let (services, key) = (self.services.clone(), self.key.clone());
+            let list = Outcome::Open(Box::new(Destinations::new(services.clone(), key.clone(), channel)));
+            let is_set_up = view.destinations.iter().any(|other| other.channel == channel);
+            let outcome = if is_set_up || channel == Channel::Browser {
+                list
+            } else {
+                list.then(Outcome::Open(Box::new(DestinationScreen::add(services, key, channel))))
+            };
+            let letter = channel.name().chars().next().unwrap_or(' ');
+            Answer { key: letter, label: channel.title().to_owned(), outcome }
+        };
+        Outcome::Ask(Question::new("Set up which channel?".to_owned(), Channel::ALL.map(answer).into()))
+    }
+}

@@ -1,0 +1,214 @@
+//! Copies an account's set-up to others: pick them, see what would change in each, then do it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::keymap::{Action, Place};
+use crate::console::screen::{Load, Message, Outcome, Screen};
+use crate::console::theme::Theme;
+use crate::console::widgets::dialog::Question;
+use crate::console::widgets::finder::Finder;
+use crate::console::widgets::list::ListCursor;
+use crate::console::widgets::paint::{Column, below, line, put, put_columns, shade};
+use crate::console::widgets::text_box::Edit;
+use crate::domain::account::{Account, AccountKey};
+use crate::domain::command::{Command, Done};
+use crate::domain::matrix::CellSetting;
+use crate::store::Store;
+use crate::store::accounts::AccountFilter;
+use crate::store::setup::SetupDifference;
+
+/// Accounts that are listed at most; typing finds the others.
+const ROWS_MAX: u32 = 200;
+
+/// The screen.
+pub struct CopySetup {
+    from: AccountKey,
+    rows: Vec<Account>,
+    cursor: ListCursor<AccountKey>,
+    marked: Vec<AccountKey>,
+    finder: Finder,
+    difference: Option<SetupDifference>,
+    copied: usize,
+}
+
+impl CopySetup {
+    /// Of that account; one begins with typing to whom.
+    #[must_use]
+    pub fn new(from: AccountKey) -> Self {
+        let mut finder = Finder::default();
+        finder.open();
+        Self {
+            from,
+            rows: Vec::new(),
+            cursor: ListCursor::default(),
+            marked: Vec::new(),
+            finder,
+            difference: None,
+            copied: 0,
+        }
+    }
+
+    fn targets(&self) -> Vec<AccountKey> {
+        if self.marked.is_empty() { self.cursor.id().cloned().into_iter().collect() } else { self.marked.clone() }
+    }
+
+    fn mark(&mut self) -> Outcome {
+        let Some(key) = self.cursor.id().cloned() else { return Outcome::Handled };
+        match self.marked.iter().position(|other| *other == key) {
+            Some(index) => {
+                self.marked.remove(index);
+            }
+            None => self.marked.push(key),
+        }
+        self.cursor.step(1);
+        Outcome::Reload
+    }
+
+    fn ask(&self) -> Outcome {
+        let targets = self.targets();
+        let summary = self.difference.as_ref().map(SetupDifference::summary).unwrap_or_default();
+        let (text, yes) = match targets.as_slice() {
+            [] => return Outcome::Say(Message::plain("no account is like that")),
+            [one] => (format!("Copy the set-up of {} to {one}? {summary}.", self.from), "yes, copy it".to_owned()),
+            many => {
+                let names: Vec<_> = many.iter().map(AccountKey::as_str).collect();
+                let text =
+                    format!("Copy the set-up of {} to {} accounts: {}?", self.from, many.len(), names.join(", "));
+                (text, format!("yes, to all {}", many.len()))
+            }
+        };
+        let copy = |to| Outcome::Run(Command::CopySetup { from: self.from.clone(), to });
+        let all = targets.into_iter().rev().fold(Outcome::Close, |after, to| copy(to).then(after));
+        Outcome::Ask(Question::sure(format!("{text} This cannot be undone as one."), yes, all))
+    }
+
+    fn draw_difference(buffer: &mut Buffer, area: Rect, theme: &Theme, difference: &SetupDifference) {
+        let head = format!("{} would change: {}", difference.account.profile.name, difference.summary());
+        put(buffer, area, 1, 0, &head, theme.head);
+        let word = |setting: &CellSetting| match setting {
+            CellSetting::On => "on",
+            CellSetting::Off => "off",
+            CellSetting::Default => "default",
+        };
+        let cells = difference.cells.iter().map(|(kind, channel, before, after)| {
+            format!("{} for {kind}: {} -> {}", channel.title(), word(before), word(after))
+        });
+        let destinations =
+            difference.destinations.iter().map(|(channel, label)| format!("+ {} {label}", channel.title()));
+        let types = difference.types.iter().map(|name| format!("+ event type {name}"));
+        let lines: Vec<String> = destinations.chain(types).chain(cells).collect();
+        let room = usize::from(area.height.saturating_sub(1));
+        for (y, text) in (1u16..).zip(lines.iter().take(room)) {
+            let left = lines.len() - room.min(lines.len());
+            let is_last = usize::from(y) == room && left > 0;
+            let text = if is_last { format!("... and {} more", left + 1) } else { text.clone() };
+            put(buffer, area, 3, y, &text, if is_last { theme.dim } else { theme.text });
+        }
+    }
+}
+
+impl Screen for CopySetup {
+    fn title(&self) -> String {
+        format!("copy set-up of {}", self.from)
+    }
+
+    fn place(&self) -> Place {
+        if self.finder.is_active() { Place::Filter } else { Place::Copy }
+    }
+
+    fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
+        let text = self.finder.text().to_owned();
+        Box::pin(async move {
+            let filter = AccountFilter { text, limit: ROWS_MAX, ..AccountFilter::default() };
+            let rows = store.accounts(&filter).await?;
+            self.rows = rows.into_iter().map(|row| row.account).filter(|account| account.key != self.from).collect();
+            self.cursor.set(self.rows.iter().map(|account| account.key.clone()).collect());
+            self.difference = match self.cursor.id() {
+                Some(key) => Some(store.setup_difference(&self.from, key).await?),
+                None => None,
+            };
+            Ok(())
+        })
+    }
+
+    fn arrange(&mut self, area: Rect) {
+        self.cursor.arrange(usize::from(area.height / 2).saturating_sub(1).max(1));
+    }
+
+    fn on_action(&mut self, action: Action) -> Outcome {
+        match action {
+            _ if self.cursor.on_action(action) => Outcome::Reload,
+            Action::Filter => {
+                self.finder.open();
+                Outcome::Handled
+            }
+            Action::SwitchPane => {
+                self.finder.keep();
+                Outcome::Handled
+            }
+            Action::Toggle => self.mark(),
+            Action::Open => self.ask(),
+            Action::Back if !self.finder.is_empty() => {
+                self.finder.drop_all();
+                Outcome::Reload
+            }
+            Action::Back => Outcome::Close,
+            _ => Outcome::Ignored,
+        }
+    }
+
+    fn on_edit(&mut self, edit: &Edit) -> Outcome {
+        if !self.finder.edit(edit) {
+            return Outcome::Handled;
+        }
+        self.cursor.go(0);
+        Outcome::Reload
+    }
+
+    fn on_done(&mut self, done: &Done) -> Outcome {
+        self.copied += 1;
+        let text = if self.copied == 1 {
+            done.says.clone()
+        } else {
+            format!("{} accounts have the set-up of {}", self.copied, self.from)
+        };
+        Outcome::Say(Message::good(text))
+    }
+
+    fn status(&self) -> Option<Message> {
+        let text = match self.marked.len() {
+            0 => "cells, own event types and chat and webhook destinations are copied, people's addresses are not"
+                .to_owned(),
+            1 => "1 account is marked".to_owned(),
+            count => format!("{count} accounts are marked"),
+        };
+        Some(Message::plain(text))
+    }
+
+    fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        self.finder.draw(buffer, line(area, 0), theme, "to:", "/ finds an account; space marks several");
+        let height = (area.height / 2).saturating_sub(1).max(1);
+        let list = Rect { height: height.min(area.height.saturating_sub(1)), ..below(area, 1) };
+        if self.rows.is_empty() {
+            put(buffer, list, 1, 0, "no other account is like that", theme.dim);
+        }
+        let rows = self.rows.iter().enumerate().skip(self.cursor.offset()).take(usize::from(list.height));
+        for (y, (index, account)) in (0u16..).zip(rows) {
+            let mark = if self.marked.contains(&account.key) { "[x]" } else { "[ ]" };
+            let name = usize::from(area.width).saturating_sub(4 + 20 + 1).min(50);
+            let columns = [
+                Column::new(mark, 3, theme.text),
+                Column::new(&account.profile.name, name, theme.text),
+                Column::new(account.key.as_str(), 18, theme.dim),
+            ];
+            put_columns(buffer, line(list, y), 1, &columns);
+            if index == self.cursor.index() {
+                shade(buffer, list, 0, y, list.width, theme.cursor);
+            }
+        }
+        if let Some(difference) = &self.difference {
+            Self::draw_difference(buffer, below(area, height.saturating_add(2)), theme, difference);
+        }
+    }
+}

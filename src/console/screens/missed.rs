@@ -1,0 +1,207 @@
+//! Sends again what one customer missed: what failed, or what was never tried, since a time. Counted first, then exactly that.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::console::keymap::{Action, Place};
+use crate::console::query::Query;
+use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
+use crate::console::theme::Theme;
+use crate::console::widgets::dialog::Question;
+use crate::console::widgets::finder::Finder;
+use crate::console::widgets::list::ListCursor;
+use crate::console::widgets::paint::{Column, below, line, put, put_columns, shade};
+use crate::console::widgets::text_box::Edit;
+use crate::console::words::moment;
+use crate::domain::account::AccountKey;
+use crate::domain::command::Command;
+use crate::domain::delivery::DeliveryState;
+use crate::store::Store;
+use crate::store::deliveries::DeliveryFilter;
+use crate::store::replays::Plan;
+
+/// What is looked for until something else is typed.
+const SINCE: &str = "since:today";
+
+/// The two things that can be sent. They are never mixed up: of the one something went out already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Failed,
+    Missed,
+}
+
+impl Kind {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Failed => "failed: send again",
+            Self::Missed => "never tried: send now",
+        }
+    }
+}
+
+/// The screen.
+pub struct Missed {
+    services: Shared,
+    account: AccountKey,
+    finder: Finder,
+    /// What was counted, and by which text; counting anew takes another text.
+    counted: Option<(String, Plan, Plan)>,
+    cursor: ListCursor<Kind>,
+}
+
+impl Missed {
+    /// Of that account.
+    #[must_use]
+    pub fn new(services: Shared, account: AccountKey) -> Self {
+        let mut cursor = ListCursor::default();
+        cursor.set(vec![Kind::Failed, Kind::Missed]);
+        Self { services, account, finder: Finder::with(SINCE), counted: None, cursor }
+    }
+
+    fn query(&self) -> Query {
+        self.finder.query(self.services.clock.now(), &self.services.options.zone)
+    }
+
+    /// What to look for; without a time everything would be sent again.
+    fn filter(&self) -> Option<DeliveryFilter> {
+        let query = self.query();
+        let since = query.since.filter(|_| query.problem.is_none())?;
+        Some(DeliveryFilter {
+            account: Some(self.account.clone()),
+            channel: query.channel,
+            event_type: query.event_type,
+            since: Some(since),
+            ..DeliveryFilter::default()
+        })
+    }
+
+    fn plan(&self, kind: Kind) -> Option<&Plan> {
+        let (_, failed, missed) = self.counted.as_ref()?;
+        Some(if kind == Kind::Failed { failed } else { missed })
+    }
+
+    fn ask(&self) -> Outcome {
+        let (Some(kind), Some(filter)) = (self.cursor.id().copied(), self.filter()) else { return Outcome::Handled };
+        let Some(plan) = self.plan(kind).filter(|plan| !plan.items.is_empty()) else {
+            return Outcome::Say(Message::plain("nothing is like that, so nothing is sent"));
+        };
+        let count = plan.items.len();
+        let (verb, what) = match (kind, count) {
+            (Kind::Failed, 1) => ("Send again", "failed delivery"),
+            (Kind::Failed, _) => ("Send again", "failed deliveries"),
+            (Kind::Missed, 1) => ("Send now", "delivery that was never tried"),
+            (Kind::Missed, _) => ("Send now", "deliveries that were never tried"),
+        };
+        let what = format!("{what} {}", filter.words());
+        let items = plan.items.clone();
+        let start =
+            Outcome::Run(Command::StartReplay { account: Some(self.account.clone()), what: what.clone(), items });
+        Outcome::Ask(Question::sure(
+            format!("{verb} {count} {what}? What the customer got stays there; this cannot be undone."),
+            format!("yes, send {count}"),
+            start.then(Outcome::Close),
+        ))
+    }
+}
+
+impl Screen for Missed {
+    fn title(&self) -> String {
+        "send again".to_owned()
+    }
+
+    fn place(&self) -> Place {
+        if self.finder.is_active() { Place::Filter } else { Place::Missed }
+    }
+
+    fn account(&self) -> Option<&AccountKey> {
+        Some(&self.account)
+    }
+
+    fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
+        Box::pin(async move {
+            let text = self.finder.text().to_owned();
+            if self.counted.as_ref().is_some_and(|(of, ..)| *of == text) {
+                return Ok(());
+            }
+            self.counted = match self.filter() {
+                Some(filter) => {
+                    let failed = DeliveryFilter { state: Some(DeliveryState::Failed), ..filter.clone() };
+                    let failed = store.plan_again(&failed).await?;
+                    let missed = store.plan_missed(&filter).await?;
+                    if failed.items.is_empty() && !missed.items.is_empty() {
+                        self.cursor.go(1);
+                    }
+                    Some((text, failed, missed))
+                }
+                None => None,
+            };
+            Ok(())
+        })
+    }
+
+    fn arrange(&mut self, area: Rect) {
+        self.cursor.arrange(usize::from(area.height.saturating_sub(2)));
+    }
+
+    fn on_action(&mut self, action: Action) -> Outcome {
+        match action {
+            _ if self.cursor.on_action(action) => Outcome::Handled,
+            Action::Filter => {
+                self.finder.open();
+                Outcome::Handled
+            }
+            Action::SwitchPane => {
+                self.finder.keep();
+                Outcome::Handled
+            }
+            Action::Open => self.ask(),
+            Action::Back if self.finder.is_active() => {
+                self.finder = Finder::with(SINCE);
+                Outcome::Reload
+            }
+            Action::Back => Outcome::Close,
+            _ => Outcome::Ignored,
+        }
+    }
+
+    fn on_edit(&mut self, edit: &Edit) -> Outcome {
+        if self.finder.edit(edit) { Outcome::Reload } else { Outcome::Handled }
+    }
+
+    fn status(&self) -> Option<Message> {
+        let query = self.query();
+        if let Some(problem) = query.problem {
+            return Some(Message::warn(problem));
+        }
+        Some(match query.since {
+            None => Message::warn("say since when, as since:09:30, since:2h or since:yesterday"),
+            Some(_) => Message::plain("the counted ones are sent, no others; under the same webhook-id as before"),
+        })
+    }
+
+    fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        self.finder.draw(buffer, line(area, 0), theme, "which:", "/ says since when, and of which channel: or type:");
+        let mut y = 2;
+        let now = self.services.clock.now();
+        for (index, kind) in [Kind::Failed, Kind::Missed].into_iter().enumerate() {
+            let count = self.plan(kind).map_or_else(|| "-".to_owned(), |plan| plan.items.len().to_string());
+            put(buffer, area, 1, y, &format!("{count:>7} {}", kind.words()), theme.head);
+            if index == self.cursor.index() {
+                shade(buffer, area, 0, y, area.width, theme.cursor);
+            }
+            y += 1;
+            for sample in self.plan(kind).iter().flat_map(|plan| &plan.sample) {
+                let at = moment(sample.at, now, &self.services.options.zone);
+                let columns = [
+                    Column::new(&at, 8, theme.dim),
+                    Column::new(&sample.event_type, 20, theme.text),
+                    Column::new(sample.channel.title(), 7, theme.text),
+                    Column::new(&sample.why, usize::from(area.width).saturating_sub(9 + 9 + 21 + 8), theme.dim),
+                ];
+                put_columns(buffer, below(area, y), 9, &columns);
+                y += 1;
+            }
+            y += 1;
+        }
+    }
+}
