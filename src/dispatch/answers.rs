@@ -1,24 +1,43 @@
 //! What the engine does with each thing that has happened: an answer of the store, a send that has ended.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use crate::channels::{self, LaneRules};
 use crate::dispatch::engine::{Done, Engine, Kind, STALL};
-use crate::dispatch::lane::Setup;
 use crate::dispatch::send::{Sent, release};
+use crate::dispatch::setup::Setup;
+use crate::dispatch::shares::Share;
+use crate::domain::channel::Channel;
 use crate::domain::delivery::Next;
 use crate::domain::destination::DestinationState;
 use crate::domain::id::{DeliveryId, DestinationId};
 use crate::store::error::StoreError;
-use crate::store::queue::{Claimed, Finished, Health, Lane, Lanes as DueLanes, NewWork, Waiting};
+use crate::store::lanes::{Lane, Lanes as DueLanes};
+use crate::store::queue::{Claimed, Finished, Health, NewWork, Waiting};
 
 impl Engine {
     pub(crate) fn take_work(&mut self, work: Vec<NewWork>) {
         for (id, waiting) in work {
+            self.inbox.slots.told(id);
             self.lanes.touch(id).push(waiting);
+        }
+    }
+
+    /// What was claimed as it was stored.
+    pub(crate) fn take_claims(&mut self, claims: Vec<Claimed>) {
+        let now = self.clock.now();
+        for claimed in claims {
+            self.inbox.slots.received(claimed.destination);
+            let lane = self.lanes.touch(claimed.destination);
+            lane.claimed.insert(claimed.message.delivery);
+            if lane.may_send() && !self.paused {
+                lane.ready.push_back(claimed);
+            } else {
+                self.results.push(release(&claimed, now));
+            }
         }
     }
 
@@ -28,7 +47,7 @@ impl Engine {
             Done::Finish(results, written) => self.take_finished(results, written),
             Done::Setup(id, lane) => self.take_setup(id, lane),
             Done::Heads(ids, heads) => self.take_heads(&ids, heads),
-            Done::Lanes(lanes) => self.take_lanes(lanes),
+            Done::Lanes(changes, lanes) => self.take_lanes(changes, lanes),
         }
     }
 
@@ -60,8 +79,8 @@ impl Engine {
         }
     }
 
-    pub(crate) fn take_sent(&mut self, sent: Result<(DestinationId, DeliveryId, Sent), tokio::task::JoinError>) {
-        let (id, delivery, sent) = match sent {
+    pub(crate) fn take_sent(&mut self, sent: Result<(DestinationId, Share, Sent), tokio::task::JoinError>) {
+        let (id, share, sent) = match sent {
             Ok(sent) => sent,
             Err(error) => {
                 // Only the end of the runtime ends a send from outside; its claim is taken up at the next start.
@@ -70,6 +89,8 @@ impl Engine {
             }
         };
         let now = self.clock.now();
+        let delivery = sent.claimed.message.delivery;
+        self.shares.give_back(share);
         let lane = self.lanes.touch(id);
         lane.sent(sent.duration);
         let failing_since = lane.setup().and_then(|setup| setup.failing_since);
@@ -94,7 +115,7 @@ impl Engine {
         }
         self.lanes.sent(id, word, now);
         self.results.push(finished);
-        for id in self.blocked.drain(..) {
+        for id in self.shares.next_in_line() {
             self.lanes.activate(id);
         }
     }
@@ -125,7 +146,7 @@ impl Engine {
         let setup = match read {
             Ok(Some(lane)) => Some(self.setup(&lane)),
             Ok(None) => None,
-            Err(StoreError::Seal(error)) => Some(unusable(&error.to_string())),
+            Err(StoreError::Seal(error)) => Some(unusable(Channel::Webhook, &error.to_string())),
             Err(error) => {
                 self.stall(&error);
                 self.lanes.touch(id).reading_failed();
@@ -133,7 +154,8 @@ impl Engine {
             }
         };
         // A destination that is no more wants nothing; its lane stays until the last send to it has ended.
-        let setup = setup.unwrap_or_else(|| Setup { state: DestinationState::Disabled, ..unusable("it was removed") });
+        let removed = || Setup { state: DestinationState::Disabled, ..unusable(Channel::Webhook, "it was removed") };
+        let setup = setup.unwrap_or_else(removed);
         let lane = self.lanes.touch(id);
         lane.set_up(setup);
         if !lane.may_send() || (lane.strict && lane.claimed.len() > 1) {
@@ -151,6 +173,8 @@ impl Engine {
             Ok(settings) => {
                 let (is_fetched, strict) = (channels::is_fetched(&settings), channels::is_ordered(&settings));
                 Setup {
+                    channel,
+                    account: Some(lane.destination.account),
                     rules: channels::lane(&settings),
                     settings: Ok(Arc::new(settings)),
                     state: lane.destination.state,
@@ -162,7 +186,8 @@ impl Engine {
             Err(errors) => {
                 let problems: Vec<_> =
                     errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
-                Setup { state: lane.destination.state, held, ..unusable(&problems.join("; ")) }
+                let (state, account) = (lane.destination.state, Some(lane.destination.account));
+                Setup { account, state, held, ..unusable(channel, &problems.join("; ")) }
             }
         }
     }
@@ -171,9 +196,12 @@ impl Engine {
         self.asked.remove(&Kind::Heads);
         match heads {
             Ok(heads) => {
+                let mut of_lanes: HashMap<DestinationId, Vec<Waiting>> = HashMap::new();
+                for (id, waiting) in heads {
+                    of_lanes.entry(id).or_default().push(waiting);
+                }
                 for id in ids {
-                    let of_lane = heads.iter().filter(|(other, _)| other == id).map(|(_, waiting)| *waiting);
-                    self.lanes.touch(*id).set_head(of_lane);
+                    self.lanes.touch(*id).set_head(of_lanes.remove(id).unwrap_or_default().into_iter());
                 }
             }
             Err(error) => {
@@ -185,23 +213,23 @@ impl Engine {
         }
     }
 
-    fn take_lanes(&mut self, lanes: Result<DueLanes, StoreError>) {
+    fn take_lanes(&mut self, changes: u64, lanes: Result<DueLanes, StoreError>) {
         self.asked.remove(&Kind::Lanes);
         match lanes {
             Ok(lanes) => {
-                if lanes.last_change != self.last_change {
-                    self.last_change = lanes.last_change;
-                    for (_, lane) in self.lanes.all() {
-                        lane.forget_setup();
-                    }
-                    self.lanes.activate_all();
-                }
+                self.last_change = lanes.last_change;
+                self.lanes.forget_setups(&lanes.changed);
                 for (id, _) in lanes.due {
                     self.lanes.touch(id).head_is_stale();
+                }
+                self.scan_from = lanes.next;
+                if self.scan_from.is_none() {
+                    self.lanes_known = changes;
                 }
             }
             Err(error) => {
                 self.stall(&error);
+                self.scan_from = None;
                 self.lanes_seen = u64::MAX;
             }
         }
@@ -216,8 +244,10 @@ impl Engine {
     }
 }
 
-fn unusable(problem: &str) -> Setup {
+fn unusable(channel: Channel, problem: &str) -> Setup {
     Setup {
+        channel,
+        account: None,
         settings: Err(problem.to_owned()),
         rules: LaneRules { concurrency: 1, rate: None, gate: None },
         state: DestinationState::Enabled,

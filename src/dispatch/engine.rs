@@ -18,15 +18,19 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::channels::Senders;
-use crate::dispatch::lane::{AHEAD_MAX, Want};
 use crate::dispatch::lanes::Lanes;
+use crate::dispatch::pace::AHEAD_MAX;
 use crate::dispatch::send::{Sent, lease, release, send};
+use crate::dispatch::shares::{Share, Shares};
+use crate::dispatch::want::Want;
 use crate::dispatch::{Options, Status, Word};
 use crate::domain::channel::Channel;
 use crate::domain::id::{DeliveryId, DestinationId};
 use crate::domain::time::{SharedClock, Timestamp};
 use crate::store::error::StoreError;
-use crate::store::queue::{Claimed, Deliverer, Finished, Lane, Lanes as DueLanes, NewWork};
+use crate::store::lanes::{Lane, Lanes as DueLanes};
+use crate::store::outbox::Inbox;
+use crate::store::queue::{Claimed, Deliverer, Finished, NewWork};
 use crate::store::{Revision, Store};
 
 /// After a write or read that failed, how long to wait before the next.
@@ -38,8 +42,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(5);
 /// Deliveries in one claim.
 const CLAIM_MAX: usize = 512;
 
-/// Lanes whose heads are read at once.
-const HEADS_MAX: usize = 256;
+/// Lanes whose heads are read at once: a frame that takes a few milliseconds.
+const HEADS_MAX: usize = 32;
 
 type Job = Pin<Box<dyn Future<Output = Done> + Send>>;
 
@@ -58,7 +62,7 @@ pub(crate) enum Done {
     Finish(Vec<Finished>, Result<(), StoreError>),
     Setup(DestinationId, Result<Option<Lane>, StoreError>),
     Heads(Vec<DestinationId>, Result<Vec<NewWork>, StoreError>),
-    Lanes(Result<DueLanes, StoreError>),
+    Lanes(u64, Result<DueLanes, StoreError>),
 }
 
 /// The dispatcher.
@@ -68,16 +72,20 @@ pub struct Engine {
     pub(crate) options: Options,
     pub(crate) clock: SharedClock,
     status: watch::Sender<Status>,
-    work: mpsc::Receiver<Vec<NewWork>>,
+    pub(crate) inbox: Inbox,
     revision: watch::Receiver<Revision>,
     pub(crate) lanes_seen: u64,
+    /// As many changes are known as the last answer said.
+    pub(crate) lanes_known: u64,
     pub(crate) last_change: i64,
+    /// Where the scan under way goes on.
+    pub(crate) scan_from: Option<DestinationId>,
     pub(crate) lanes: Lanes,
     heads: Vec<(DestinationId, bool)>,
     claims: Vec<(DeliveryId, DestinationId)>,
     pub(crate) results: Vec<Finished>,
-    pub(crate) blocked: Vec<DestinationId>,
-    sends: JoinSet<(DestinationId, DeliveryId, Sent)>,
+    pub(crate) shares: Shares,
+    sends: JoinSet<(DestinationId, Share, Sent)>,
     jobs: FuturesUnordered<Job>,
     pub(crate) asked: HashSet<Kind>,
     /// By a clock that nobody sets.
@@ -91,22 +99,23 @@ impl Engine {
     /// A dispatcher of this store. There must be no other.
     #[must_use]
     pub fn new(store: Store, senders: Senders, options: Options, status: watch::Sender<Status>) -> Self {
-        let never = || mpsc::channel(1).1;
         Self {
             senders: Arc::new(senders),
-            options,
             clock: store.clock().clone(),
             status,
-            work: store.take_work().unwrap_or_else(never),
+            inbox: store.take_inbox().unwrap_or_else(Inbox::silent),
             revision: store.revision(),
             lanes_seen: u64::MAX,
+            lanes_known: 0,
             last_change: -1,
+            scan_from: None,
             store,
             lanes: Lanes::default(),
             heads: Vec::new(),
             claims: Vec::new(),
             results: Vec::new(),
-            blocked: Vec::new(),
+            shares: Shares::new(options.sending_max),
+            options,
             sends: JoinSet::new(),
             jobs: FuturesUnordered::new(),
             asked: HashSet::new(),
@@ -158,6 +167,7 @@ impl Engine {
             holds: holds.collect(),
         };
         let reclaimed = self.store.reclaim(deliverer).await?;
+        self.inbox.slots.open(lease(&self.senders, AHEAD_MAX));
         tracing::info!(reclaimed, "delivering from {}", self.store.path().display());
         Ok(())
     }
@@ -165,14 +175,15 @@ impl Engine {
     /// Works until nothing is due and nothing is under way. For tests, on a clock that stands still.
     pub async fn until_idle(&mut self) {
         loop {
-            while let Ok(work) = self.work.try_recv() {
-                self.take_work(work);
-            }
+            self.take_all();
             self.advance();
             let unwritten = !self.results.is_empty() || !self.claims.is_empty() || !self.heads.is_empty();
             let busy = unwritten || !self.jobs.is_empty() || !self.sends.is_empty() || self.lanes.active() > 0;
             let due = self.lanes.next_time().is_some_and(|at| at <= self.clock.now());
-            if !busy && !due && self.work.is_empty() && self.revision.borrow().lanes == self.lanes_seen {
+            let told = self.inbox.work.is_empty() && self.inbox.claims.is_empty();
+            // Nothing is claimed while nobody works.
+            if !busy && !due && told && self.revision.borrow().lanes == self.lanes_seen {
+                self.inbox.slots.withdraw_all();
                 return;
             }
             self.something().await;
@@ -221,27 +232,33 @@ impl Engine {
             Want::At(_) | Want::Nothing => {}
         }
         self.start_sends(id);
+        let free = if self.paused { 0 } else { self.lanes.free(id, now) };
+        self.inbox.slots.offer(id, free, self.lanes_known);
+        if self.lanes.get(id).is_none() {
+            // What is on its way makes the lane anew.
+            let _ = self.inbox.slots.forget(id);
+        }
     }
 
     fn start_sends(&mut self, id: DestinationId) {
         while let Some(lane) = self.lanes.get(id) {
-            if self.sends.len() >= self.options.sending_max {
-                if !lane.ready.is_empty() {
-                    self.blocked.push(id);
-                }
+            let Some(share) = lane.next_share() else { return };
+            if !self.shares.take(share) {
+                self.shares.wait(share, id);
                 return;
             }
             let Some(claimed) = lane.next_send() else { return };
             let Some(setup) = lane.setup() else { return };
-            let (settings, delivery) = (setup.settings.clone(), claimed.message.delivery);
+            let settings = setup.settings.clone();
             let (senders, clock) = (self.senders.clone(), self.clock.clone());
-            self.sends.spawn(async move { (id, delivery, send(senders, settings, clock, claimed).await) });
+            self.sends.spawn(async move { (id, share, send(senders, settings, clock, claimed).await) });
         }
     }
 
     /// What was claimed and not begun goes back: it could not be cancelled as long as the pause lasts.
     fn pause(&mut self) {
         self.paused = true;
+        self.inbox.slots.withdraw_all();
         for (delivery, id) in self.claims.drain(..) {
             self.lanes.touch(id).unclaim(delivery);
         }
@@ -256,10 +273,13 @@ impl Engine {
 
     fn scan(&mut self) {
         let lanes = self.revision.borrow_and_update().lanes;
-        if lanes != self.lanes_seen && self.stalled_until.is_none() && self.asked.insert(Kind::Lanes) {
-            self.lanes_seen = lanes;
-            let store = self.store.clone();
-            self.jobs.push(Box::pin(async move { Done::Lanes(store.lanes().await) }));
+        let wanted = self.scan_from.is_some() || lanes != self.lanes_seen;
+        if wanted && self.stalled_until.is_none() && self.asked.insert(Kind::Lanes) {
+            if self.scan_from.is_none() {
+                self.lanes_seen = lanes;
+            }
+            let (store, changes, from, since) = (self.store.clone(), self.lanes_seen, self.scan_from, self.last_change);
+            self.jobs.push(Box::pin(async move { Done::Lanes(changes, store.lanes(from, since).await) }));
         }
     }
 
@@ -299,7 +319,8 @@ impl Engine {
     async fn something(&mut self) {
         let sleep = self.sleep();
         tokio::select! {
-            Some(work) = self.work.recv() => self.take_work(work),
+            Some(work) = self.inbox.work.recv() => self.take_work(work),
+            Some(claimed) = self.inbox.claims.recv() => self.take_claims(claimed),
             Some(done) = self.jobs.next() => self.take_done(done),
             Some(sent) = self.sends.join_next() => self.take_sent(sent),
             Ok(()) = self.revision.changed() => {}
@@ -308,8 +329,16 @@ impl Engine {
         while let Some(sent) = self.sends.try_join_next() {
             self.take_sent(sent);
         }
-        while let Ok(work) = self.work.try_recv() {
+        self.take_all();
+    }
+
+    /// Takes all that the writer has told.
+    fn take_all(&mut self) {
+        while let Ok(work) = self.inbox.work.try_recv() {
             self.take_work(work);
+        }
+        while let Ok(claimed) = self.inbox.claims.try_recv() {
+            self.take_claims(claimed);
         }
     }
 
@@ -331,6 +360,7 @@ impl Engine {
     async fn shut_down(&mut self) {
         let _ = self.status.send(Status::Stopping);
         self.claims.clear();
+        self.inbox.slots.close();
         let ended = tokio::time::timeout(self.options.shutdown_max, async {
             loop {
                 self.give_back();
@@ -340,6 +370,7 @@ impl Engine {
                     () = tokio::time::sleep_until(stall), if self.stalled_until.is_some() => self.stalled_until = None,
                     Some(done) = self.jobs.next() => self.take_done(done),
                     Some(sent) = self.sends.join_next() => self.take_sent(sent),
+                    Some(claimed) = self.inbox.claims.recv(), if self.inbox.slots.in_flight() > 0 => self.take_claims(claimed),
                     else => if self.results.is_empty() { return },
                 }
             }

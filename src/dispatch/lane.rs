@@ -3,57 +3,18 @@
 //! Pure bookkeeping: it reads no store and sends nothing. What is known of the waiting deliveries is its [`Head`].
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channels::{LaneRules, Settings};
 use crate::dispatch::head::Head;
 use crate::dispatch::limit::Bucket;
+use crate::dispatch::pace::Pace;
+use crate::dispatch::setup::Setup;
+use crate::dispatch::shares::Share;
+use crate::dispatch::want::Want;
 use crate::domain::destination::DestinationState;
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
 use crate::store::queue::{Claimed, Waiting};
-
-/// Where order does not matter, as much is claimed ahead as is likely to be sent within this time: the next send begins when
-/// one ends, without waiting for a commit, and commits carry more. A slow receiver gets nothing ahead, since what is claimed
-/// can neither be cancelled nor be sent by anybody else.
-const AHEAD_TIME: Duration = Duration::from_millis(50);
-
-/// The most that is claimed ahead, as a multiple of the lane's concurrency; also the sends that a claim may have to wait for.
-/// With 15, a backlog is drained a third faster than with 3; more brings nothing more.
-pub const AHEAD_MAX: u32 = 15;
-
-/// What a lane needs to send: read from the store, and read again after any change.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// The parsed settings; why not, when they cannot be used.
-    pub settings: Result<Arc<Settings>, String>,
-    /// How fast it may go.
-    pub rules: LaneRules,
-    /// Whether it is sent to.
-    pub state: DestinationState,
-    /// Since when it has only failed.
-    pub failing_since: Option<Timestamp>,
-    /// Whether the channel cannot be served at all by this process.
-    pub held: bool,
-    /// Whether nothing may overtake what was accepted before it.
-    pub strict: bool,
-}
-
-/// What a lane wants next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Want {
-    /// Its set-up must be read.
-    Setup,
-    /// Its head must be read; `true`: as that of a strict lane.
-    Head(bool),
-    /// These are due and may be sent: claim them.
-    Claim(Vec<DeliveryId>),
-    /// Nothing before that time.
-    At(Timestamp),
-    /// Nothing until something happens.
-    Nothing,
-}
 
 /// A lane.
 #[derive(Debug, Default)]
@@ -71,8 +32,7 @@ pub struct Lane {
     pub ready: VecDeque<Claimed>,
     /// Being sent.
     pub sending: usize,
-    /// How long a send takes of late.
-    pace: Option<Duration>,
+    pace: Pace,
     hold_until: Timestamp,
 }
 
@@ -177,6 +137,15 @@ impl Lane {
         self.head.is_stale();
     }
 
+    /// On whose behalf the next claimed delivery is sent, if one more may be under way.
+    #[must_use]
+    pub fn next_share(&self) -> Option<Share> {
+        let setup = self.setup.as_ref()?;
+        let free = !self.ready.is_empty() && self.sending < setup.rules.concurrency.max(1) as usize;
+        let speed = self.pace.speed();
+        free.then_some(Share { channel: setup.channel, account: setup.account, speed, sending: self.sending })
+    }
+
     /// The next claimed delivery to send, if one more may be under way.
     pub fn next_send(&mut self) -> Option<Claimed> {
         let concurrency = self.setup.as_ref()?.rules.concurrency.max(1) as usize;
@@ -186,18 +155,25 @@ impl Lane {
     /// A send has ended, after that time.
     pub fn sent(&mut self, took: Duration) {
         self.sending = self.sending.saturating_sub(1);
-        self.pace = Some(self.pace.map_or(took, |pace| (pace * 7 + took) / 8));
+        self.pace.took(took);
     }
 
-    /// How many deliveries may be claimed at once.
-    fn claims_max(&self, concurrency: u32) -> usize {
-        let ahead = match self.pace {
-            _ if concurrency == 1 => 0,
-            None => 1,
-            Some(pace) => AHEAD_TIME.as_micros().checked_div(pace.as_micros()).unwrap_or(u128::MAX),
+    /// How many deliveries that come in now may be claimed as they are stored: what waits and is due goes first, and where order
+    /// matters, all that waits. None where several lanes share a limit, which only the engine can share out.
+    pub fn free(&mut self, now: Timestamp, gate: Timestamp) -> usize {
+        let Some(setup) = self.setup.as_ref().filter(|_| !self.reading && !self.head.must_be_read()) else { return 0 };
+        let concurrency = setup.rules.concurrency.max(1);
+        let in_turn = if self.strict {
+            false
+        } else if concurrency == 1 {
+            self.head.is_empty()
+        } else {
+            self.head.next().is_none_or(|at| at > now)
         };
-        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX).min(AHEAD_MAX);
-        (concurrency * (1 + ahead)) as usize
+        if !in_turn || !self.may_send() || setup.held || setup.rules.rate.is_some() || self.hold_until.max(gate) > now {
+            return 0;
+        }
+        self.pace.claims_max(concurrency).saturating_sub(self.claimed.len())
     }
 
     /// Says what the lane wants, and notes a claim or read that it asks for. `gate` is the time before which the host that it
@@ -218,7 +194,7 @@ impl Lane {
         if held > now {
             return Want::At(held);
         }
-        let mut free = self.claims_max(setup.rules.concurrency.max(1)).saturating_sub(self.claimed.len());
+        let mut free = self.pace.claims_max(setup.rules.concurrency.max(1)).saturating_sub(self.claimed.len());
         if let Some(bucket) = &mut bucket {
             let available = bucket.available(now);
             if available == 0 && free > 0 {
@@ -246,7 +222,8 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channels::Rate;
+    use crate::channels::{LaneRules, Rate};
+    use crate::domain::channel::Channel;
     use crate::store::queue::HEAD_MAX;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
@@ -256,7 +233,17 @@ mod tests {
         assert_eq!(lane.want(NOW, NOW, None), Want::Setup);
         let rules = LaneRules { concurrency, rate: None, gate: None };
         let (settings, state) = (Err("never sent in this test".to_owned()), DestinationState::Enabled);
-        lane.set_up(Setup { settings, rules, state, failing_since: None, held: false, strict: false });
+        let (channel, account) = (Channel::Webhook, None);
+        lane.set_up(Setup {
+            channel,
+            account,
+            settings,
+            rules,
+            state,
+            failing_since: None,
+            held: false,
+            strict: false,
+        });
         assert_eq!(lane.want(NOW, NOW, None), Want::Head(false));
         let head = (1..=waiting).map(|id| Waiting { delivery: DeliveryId::new(id), due_at: NOW });
         lane.set_head(head.take(HEAD_MAX));

@@ -4,10 +4,12 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::channels::limit::{Allowance, Limit};
-use crate::dispatch::lane::{Lane, Want};
+use crate::dispatch::lane::Lane;
 use crate::dispatch::limit::Bucket;
+use crate::dispatch::want::Want;
 use crate::domain::id::DestinationId;
 use crate::domain::time::Timestamp;
+use crate::store::lanes::Changed;
 
 /// Lanes that are remembered although nothing waits in them, for their set-up's sake.
 const IDLE_MAX: usize = 4096;
@@ -47,6 +49,24 @@ impl Lanes {
     /// Every lane.
     pub fn all(&mut self) -> impl Iterator<Item = (DestinationId, &mut Lane)> {
         self.by_id.iter_mut().map(|(id, lane)| (*id, lane))
+    }
+
+    /// Reads the set-ups of these again, and of those lanes of which it is not known whose they are.
+    pub fn forget_setups(&mut self, changed: &Changed) {
+        for (id, lane) in &mut self.by_id {
+            let account = lane.setup().and_then(|setup| setup.account);
+            let same = match (changed, account) {
+                (Changed::Nothing, _) => true,
+                (Changed::Accounts(accounts), Some(account)) => !accounts.contains(&account),
+                (Changed::Accounts(_), None) | (Changed::All, _) => false,
+            };
+            if !same {
+                lane.forget_setup();
+                if self.queued.insert(*id) {
+                    self.active.push_back(*id);
+                }
+            }
+        }
     }
 
     /// Looks at a lane in the next round.
@@ -100,6 +120,13 @@ impl Lanes {
             _ => {}
         }
         want
+    }
+
+    /// How many more deliveries of a lane may be claimed as they are stored: none where something waits that is due.
+    pub fn free(&mut self, id: DestinationId, now: Timestamp) -> usize {
+        let Some(lane) = self.by_id.get_mut(&id) else { return 0 };
+        let gate = lane.setup().and_then(|setup| setup.rules.gate.as_ref()).and_then(|gate| self.gates.get(gate));
+        lane.free(now, gate.copied().unwrap_or_default())
     }
 
     /// Leaves a host that destinations share alone until then.
@@ -175,7 +202,8 @@ impl Lanes {
 mod tests {
     use super::*;
     use crate::channels::{LaneRules, Rate};
-    use crate::dispatch::lane::Setup;
+    use crate::dispatch::setup::Setup;
+    use crate::domain::channel::Channel;
     use crate::domain::destination::DestinationState;
     use crate::domain::id::DeliveryId;
     use crate::store::queue::Waiting;
@@ -213,7 +241,9 @@ mod tests {
         let state = DestinationState::Enabled;
         lanes.touch(id);
         assert_eq!(lanes.want(id, NOW), Want::Setup);
-        lanes.touch(id).set_up(Setup { settings, rules, state, failing_since: None, held: false, strict: false });
+        let (channel, account) = (Channel::Webhook, None);
+        let (held, strict, failing_since) = (false, false, None);
+        lanes.touch(id).set_up(Setup { channel, account, settings, rules, state, failing_since, held, strict });
     }
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);

@@ -19,6 +19,16 @@ pub mod head;
 
 pub mod lane;
 
+pub mod pace;
+
+pub mod setup;
+
+pub mod want;
+
+pub mod shares;
+
+pub mod files;
+
 pub mod lanes;
 
 pub mod send;
@@ -131,6 +141,8 @@ pub fn start(store: Store, senders: Senders, options: Options) -> Handle {
         let mut paused = false;
         let Some(lock) = take_lock(&store, &mut word_receiver, &mut paused, &status_sender).await else { return };
         let upkeep = tokio::spawn(upkeep::run(store.clone(), status_sender.subscribe()));
+        let sending_max = files::room_for(options.sending_max);
+        let options = Options { sending_max, ..options };
         let mut engine = Engine::new(store, senders, options, status_sender);
         engine.paused = paused;
         engine.run(word_receiver).await;

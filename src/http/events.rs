@@ -130,6 +130,9 @@ pub async fn one(
     let event =
         NewEvent { account, data: payload(&body.data)?, idempotency_key: idempotency_key(&headers)?, event_type };
     let (account, event_type) = (event.account.clone(), event.event_type.clone());
+    if app.store().is_crowded() {
+        return Err(Problem::overloaded());
+    }
     let mut answers = app.store().accept(vec![event]).await?;
     let accepted = answers.pop().unwrap_or_else(|| Err(AcceptError::UnknownAccount(account.to_string())))?;
     Ok((StatusCode::ACCEPTED, axum::Json(stored(&accepted, &account, &event_type))))
@@ -160,6 +163,9 @@ pub async fn many(
     bearer.may_somewhere(Scope::Emit)?;
     if !(1..=BATCH_MAX).contains(&batch.events.len()) {
         return Err(Problem::invalid(format!("a batch has 1 to {BATCH_MAX} events")));
+    }
+    if app.store().is_crowded() {
+        return Err(Problem::overloaded());
     }
     app.limits().take_more(Who::Token(bearer.token.id), batch.events.len() - 1, app.store().clock().now());
     let checked: Vec<Result<NewEvent, Problem>> =

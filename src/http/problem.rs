@@ -94,6 +94,21 @@ impl IntoResponse for Problem {
     }
 }
 
+/// How long a caller should wait when more comes in than can be stored.
+const CROWD_PAUSE_SECONDS: u64 = 1;
+
+impl Problem {
+    /// More comes in than can be stored: better to say so at once than to let all wait.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        let detail = "more comes in than can be stored at once; nothing of this was, send it again";
+        Self {
+            retry_after: Some(CROWD_PAUSE_SECONDS),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
+        }
+    }
+}
+
 /// How long a caller should wait when the store cannot be written just now.
 const STORE_PAUSE_SECONDS: u64 = 5;
 

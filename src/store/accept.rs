@@ -1,4 +1,5 @@
 //! Takes events in: event, deliveries and reasons in one transaction, with a handful of statements for any number of them.
+//! Where the dispatcher has offered it ([`crate::store::slots`]), a delivery is claimed by the very commit that stores it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,33 +10,23 @@ use sqlx::Row;
 
 use crate::domain::catalogue::EventType;
 use crate::domain::event::{Accepted, IDEMPOTENCY_KEY_BYTES_MAX, NewEvent};
-use crate::domain::id::{DeliveryId, EventId};
+use crate::domain::id::{DeliveryId, DestinationId, EventId};
 use crate::domain::matrix::{FanOut, fan_out};
 use crate::domain::time::Timestamp;
 use crate::store::error::{AcceptError, StoreError};
 use crate::store::events::event_id;
 use crate::store::matrix::{AccountSetup, read_setup};
-use crate::store::queue::Waiting;
+use crate::store::queue::{Claimed, Waiting};
+use crate::store::rows::{DeliveryRow, EventRow, Named, Rows, first_message};
 use crate::store::trouble::Troubles;
 use crate::store::writer::{Incoming, Numbers, Session};
 
 type Answer = Result<Accepted, AcceptError>;
 
-/// The account's row number and the caller's name for the event.
-type Named = (i64, String);
-
 /// What was stored under a caller's name for an event.
 struct Known {
     id: EventId,
     fingerprint: Vec<u8>,
-}
-
-/// Rows of one transaction, on their way into bulk statements.
-#[derive(Default)]
-struct Rows {
-    events: Vec<Value>,
-    deliveries: Vec<Value>,
-    names: Vec<Value>,
 }
 
 /// What the message of a test says besides its sample.
@@ -85,13 +76,13 @@ impl Session {
         Ok(answers)
     }
 
-    fn accept_one(
+    fn accept_one<'e>(
         &mut self,
-        event: &NewEvent,
+        event: &'e NewEvent,
         known: &mut HashMap<Named, Known>,
         troubles: &mut Troubles,
         numbers: &mut Numbers,
-        rows: &mut Rows,
+        rows: &mut Rows<'e>,
     ) -> Result<Answer, StoreError> {
         let setup = self.setups.get(&event.account).cloned().flatten();
         let (setup, event_type) = match check(setup.as_deref(), event) {
@@ -112,10 +103,35 @@ impl Session {
         }
         let to = fan_out(setup.account.profile.status, event_type, &setup.preferences, &setup.targets);
         let id = self.new_event_id()?;
-        let deliveries = self.queue(id, account, &event_type.name, event.data.as_str(), false, &to, numbers, rows);
-        troubles.note(account, event_type, &event.data, numbers.event, self.now);
+        numbers.event += 1;
+        let row = EventRow {
+            id: numbers.event,
+            public_id: id,
+            account,
+            event_type: event_type.name.clone(),
+            received_at: self.now,
+            tester: None,
+            not_sent: not_sent(&to),
+            data: event.data.as_str(),
+            down_since: troubles.note(account, event_type, &event.data, self.now),
+        };
+        let mut deliveries = Vec::with_capacity(to.to.len());
+        for destination in to.to {
+            let delivery = match if self.may_claim { self.slots.take(destination) } else { None } {
+                Some(lease) => {
+                    let lease_ends = Some(self.now.plus(lease));
+                    let delivery = add(destination, self.now, lease_ends, numbers, rows);
+                    let message = first_message((delivery, destination), &row, &setup.account, event_type, &event.data);
+                    self.claimed.push(Claimed { destination, message, tries: 1, due_since: self.now });
+                    delivery
+                }
+                None => self.wait(destination, numbers, rows),
+            };
+            deliveries.push((delivery, destination));
+        }
+        rows.events.push(row);
         if let Some((name, fingerprint)) = name.zip(fingerprint) {
-            rows.names.push(json!([name.0, name.1, numbers.event, hex(&fingerprint)]));
+            rows.names.push((name.clone(), numbers.event, fingerprint.clone()));
             known.insert(name, Known { id, fingerprint });
         }
         Ok(Ok(Accepted { id, duplicate: false, deliveries }))
@@ -132,54 +148,30 @@ impl Session {
     ) -> Result<Vec<DeliveryId>, StoreError> {
         let mut numbers = self.numbers().await?;
         let mut rows = Rows::default();
-        let id = self.new_event_id()?;
-        let deliveries = self.queue(id, account, event_type, data, true, to, &mut numbers, &mut rows);
+        numbers.event += 1;
+        rows.events.push(EventRow {
+            id: numbers.event,
+            public_id: self.new_event_id()?,
+            account,
+            event_type: event_type.to_owned(),
+            received_at: self.now,
+            tester: Some(tester.login),
+            not_sent: not_sent(to),
+            data,
+            down_since: tester.down_since,
+        });
+        let deliveries = to.to.iter().map(|destination| self.wait(*destination, &mut numbers, &mut rows)).collect();
         self.insert(rows).await?;
-        sqlx::query("UPDATE event SET tester = ?, down_since = ? WHERE id = ?")
-            .bind(tester.login)
-            .bind(tester.down_since.map(Timestamp::millis))
-            .bind(numbers.event)
-            .execute(&mut self.connection)
-            .await?;
         self.numbers = Some(numbers);
-        Ok(deliveries.into_iter().map(|(delivery, _)| delivery).collect())
+        Ok(deliveries)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a row's columns, and where to put them")]
-    fn queue(
-        &mut self,
-        id: EventId,
-        account: i64,
-        event_type: &str,
-        data: &str,
-        is_test: bool,
-        to: &FanOut,
-        numbers: &mut Numbers,
-        rows: &mut Rows,
-    ) -> Vec<(DeliveryId, crate::domain::id::DestinationId)> {
-        let now = self.now.millis();
-        numbers.event += 1;
-        let not_sent = serde_json::to_string(&to.not_sent).unwrap_or_else(|_| "[]".to_owned());
-        let public_id = hex(id.as_bytes());
-        rows.events.push(json!([
-            numbers.event,
-            public_id,
-            account,
-            event_type,
-            now,
-            u8::from(is_test),
-            not_sent,
-            data
-        ]));
-        let mut deliveries = Vec::with_capacity(to.to.len());
-        for &destination in &to.to {
-            numbers.delivery += 1;
-            rows.deliveries.push(json!([numbers.delivery, numbers.event, destination.number(), now]));
-            let waiting = Waiting { delivery: DeliveryId::new(numbers.delivery), due_at: self.now };
-            self.work.push((destination, waiting));
-            deliveries.push((DeliveryId::new(numbers.delivery), destination));
-        }
-        deliveries
+    /// A delivery that waits for its lane.
+    fn wait(&mut self, destination: DestinationId, numbers: &mut Numbers, rows: &mut Rows<'_>) -> DeliveryId {
+        let delivery = add(destination, self.now, None, numbers, rows);
+        self.slots.waits(destination);
+        self.work.push((destination, Waiting { delivery, due_at: self.now }));
+        delivery
     }
 
     fn new_event_id(&self) -> Result<EventId, StoreError> {
@@ -242,40 +234,24 @@ impl Session {
         .await?;
         Ok(Numbers { event: row.try_get(0)?, delivery: row.try_get(1)? })
     }
+}
 
-    async fn insert(&mut self, rows: Rows) -> Result<(), StoreError> {
-        if !rows.events.is_empty() {
-            sqlx::query(
-                "INSERT INTO event (id, public_id, account_id, event_type, received_at, is_test, not_sent, data)
-                 SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-                        value ->> 7 FROM json_each(?)",
-            )
-            .bind(Value::Array(rows.events).to_string())
-            .execute(&mut self.connection)
-            .await?;
-        }
-        if !rows.deliveries.is_empty() {
-            sqlx::query(
-                "INSERT INTO delivery (id, event_id, destination_id, state, attempts, attempts_base, due_at, created_at,
-                                       due_since, updated_at)
-                 SELECT value ->> 0, value ->> 1, value ->> 2, 'pending', 0, 0, value ->> 3, value ->> 3, value ->> 3,
-                        value ->> 3 FROM json_each(?)",
-            )
-            .bind(Value::Array(rows.deliveries).to_string())
-            .execute(&mut self.connection)
-            .await?;
-        }
-        if !rows.names.is_empty() {
-            sqlx::query(
-                "INSERT INTO idempotency (account_id, key, event_id, fingerprint)
-                 SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3) FROM json_each(?)",
-            )
-            .bind(Value::Array(rows.names).to_string())
-            .execute(&mut self.connection)
-            .await?;
-        }
-        Ok(())
-    }
+/// The row of a delivery of the newest event, with the next number.
+fn add(
+    destination: DestinationId,
+    now: Timestamp,
+    lease_ends: Option<Timestamp>,
+    numbers: &mut Numbers,
+    rows: &mut Rows<'_>,
+) -> DeliveryId {
+    numbers.delivery += 1;
+    let id = DeliveryId::new(numbers.delivery);
+    rows.deliveries.push(DeliveryRow { id, event: numbers.event, destination, now, lease_ends });
+    id
+}
+
+fn not_sent(to: &FanOut) -> String {
+    serde_json::to_string(&to.not_sent).unwrap_or_else(|_| "[]".to_owned())
 }
 
 fn fingerprint(event_type: &str, data: &str) -> Vec<u8> {
@@ -284,13 +260,4 @@ fn fingerprint(event_type: &str, data: &str) -> Vec<u8> {
     context.update(b"\n");
     context.update(data.as_bytes());
     context.finish().as_ref().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
-        .map(char::from)
-        .collect()
 }

@@ -34,7 +34,7 @@ impl Batch {
             Request::Chore { chore, reply } => self.chores.push((chore, reply)),
             Request::Upkeep { task, reply } => self.upkeep.push((task, reply)),
             Request::Look => self.look = true,
-            Request::Close { .. } => {}
+            Request::Rest { .. } | Request::Close { .. } => {}
         }
     }
 

@@ -9,6 +9,7 @@ use crate::domain::destination::DestinationState;
 use crate::domain::id::DestinationId;
 use crate::domain::lifecycle::INTERRUPTED_FREE_MAX;
 use crate::domain::time::Timestamp;
+use crate::store::bulk::{Bulk, Values};
 use crate::store::commands;
 use crate::store::error::{CommandError, StoreError};
 use crate::store::queue::{Deliverer, Finished, Health};
@@ -16,6 +17,26 @@ use crate::store::writer::Session;
 
 /// Who acts when nobody did.
 const PROGRAM: &str = "bellboard";
+
+const WRITE_STATES: Bulk = Bulk {
+    before: "UPDATE delivery SET state = result.column3, due_at = result.column4,
+                    attempts = attempts - result.column5, status = result.column6, reason = result.column7,
+                    duration_ms = result.column8, updated_at = result.column9
+             FROM (VALUES ",
+    after: ") AS result
+             WHERE delivery.id = result.column1 AND delivery.attempts = result.column2 AND delivery.state = 'sending'
+             RETURNING delivery.id",
+    columns: 9,
+};
+
+/// A number that is there already must not keep all other results of the commit from being written, again and again.
+const INSERT_ATTEMPTS: Bulk = Bulk {
+    before:
+        "INSERT INTO attempt (delivery_id, number, started_at, duration_ms, outcome, status, reason, request, answer)
+             SELECT * FROM (VALUES ",
+    after: ") WHERE column1 NOT NULL ON CONFLICT (delivery_id, number) DO NOTHING",
+    columns: 9,
+};
 
 impl Session {
     pub(crate) async fn finish(&mut self, results: impl Iterator<Item = &Finished> + Clone) -> Result<(), StoreError> {
@@ -36,38 +57,16 @@ impl Session {
         &mut self,
         results: impl Iterator<Item = &Finished>,
     ) -> Result<std::collections::HashSet<i64>, StoreError> {
-        let rows: Vec<Value> = results.map(|result| state_row(result, self.now)).collect();
-        let moved = sqlx::query(
-            "UPDATE delivery SET state = result.value ->> 2, due_at = result.value ->> 3,
-                    attempts = attempts - (result.value ->> 4), status = result.value ->> 5, reason = result.value ->> 6,
-                    duration_ms = result.value ->> 7, updated_at = result.value ->> 8
-             FROM json_each(?) AS result
-             WHERE delivery.id = result.value ->> 0 AND delivery.attempts = result.value ->> 1 AND delivery.state = 'sending'
-             RETURNING delivery.id",
-        )
-        .bind(Value::Array(rows).to_string())
-        .fetch_all(&mut self.connection)
-        .await?;
+        let rows: Vec<&Finished> = results.collect();
+        let moved =
+            WRITE_STATES.run(&mut self.connection, &rows, |row, values| put_state(row, self.now, values)).await?;
         Ok(moved.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
     }
 
     async fn write_attempts(&mut self, results: impl Iterator<Item = &Finished>) -> Result<(), StoreError> {
-        let rows: Vec<Value> = results
-            .filter(|result| !matches!(result.next, Next::Retry { counted: false, .. }))
-            .map(attempt_row)
-            .collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        // A number that is there already must not keep all other results of the commit from being written, again and again.
-        sqlx::query(
-            "INSERT INTO attempt (delivery_id, number, started_at, duration_ms, outcome, status, reason, request, answer)
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-                    value ->> 8 FROM json_each(?) WHERE true ON CONFLICT (delivery_id, number) DO NOTHING",
-        )
-        .bind(Value::Array(rows).to_string())
-        .execute(&mut self.connection)
-        .await?;
+        let tried = |result: &&Finished| !matches!(result.next, Next::Retry { counted: false, .. });
+        let rows: Vec<&Finished> = results.filter(tried).collect();
+        INSERT_ATTEMPTS.run(&mut self.connection, &rows, |row, values| put_attempt(row, values)).await?;
         Ok(())
     }
 
@@ -176,10 +175,10 @@ impl Session {
     }
 }
 
-fn state_row(result: &Finished, now: Timestamp) -> Value {
+fn put_state(result: &Finished, now: Timestamp, values: &mut Values) {
     let (state, uncounted) = match &result.next {
         Next::Delivered => ("delivered", 0),
-        Next::Retry { counted, .. } => ("pending", u8::from(!counted)),
+        Next::Retry { counted, .. } => ("pending", i64::from(!counted)),
         Next::Failed { .. } => ("failed", 0),
     };
     let due_at = result.due_at(now).map(Timestamp::millis);
@@ -188,34 +187,19 @@ fn state_row(result: &Finished, now: Timestamp) -> Value {
         Next::Failed { reason, .. } => Some(reason.as_str()),
         Next::Retry { .. } => result.exchange.result.as_ref().err().map(|error| error.reason().as_str()),
     };
-    json!([
-        result.delivery.number(),
-        result.attempt,
-        state,
-        due_at,
-        uncounted,
-        result.exchange.status(),
-        reason,
-        millis(result),
-        now.millis()
-    ])
+    values.put(result.delivery.number()).put(result.attempt).put(state).put(due_at).put(uncounted);
+    values.put(result.exchange.status()).put(reason).put(millis(result)).put(now.millis());
 }
 
-fn attempt_row(result: &Finished) -> Value {
+fn put_attempt(result: &Finished, values: &mut Values) {
     let error = result.exchange.result.as_ref().err();
-    json!([
-        result.delivery.number(),
-        result.attempt,
-        result.started_at.millis(),
-        millis(result),
-        error.map_or("delivered", |error| error.name()),
-        result.exchange.status(),
-        error.map(|error| error.reason().as_str()),
-        result.exchange.request.as_ref().and_then(|request| serde_json::to_string(request).ok()),
-        result.exchange.answer.as_ref().and_then(|answer| serde_json::to_string(answer).ok()),
-    ])
+    values.put(result.delivery.number()).put(result.attempt).put(result.started_at.millis()).put(millis(result));
+    values.put(error.map_or("delivered", |error| error.name())).put(result.exchange.status());
+    values.put(error.map(|error| error.reason().as_str()));
+    values.put(result.exchange.request.as_ref().and_then(|request| serde_json::to_string(request).ok()));
+    values.put(result.exchange.answer.as_ref().and_then(|answer| serde_json::to_string(answer).ok()));
 }
 
-fn millis(result: &Finished) -> u64 {
-    u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX)
+fn millis(result: &Finished) -> i64 {
+    i64::try_from(result.duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -45,6 +45,12 @@ pub mod browser;
 
 pub mod queue;
 
+pub mod lanes;
+
+pub mod slots;
+
+pub mod outbox;
+
 pub mod writer;
 
 pub mod failpoint;
@@ -53,6 +59,10 @@ pub mod upkeep;
 pub mod replays;
 
 mod batch;
+
+mod bulk;
+
+mod rows;
 
 mod accept;
 
@@ -66,6 +76,10 @@ pub mod seal;
 
 mod watcher;
 
+mod checkpoint;
+
+mod door;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -75,8 +89,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::event::{Accepted, NewEvent};
 use crate::domain::time::SharedClock;
+use crate::store::door::Door;
 use crate::store::error::{AcceptError, CommandError, StoreError};
-use crate::store::queue::NewWork;
+use crate::store::outbox::Inbox;
 use crate::store::seal::Sealer;
 use crate::store::writer::Request;
 
@@ -117,8 +132,9 @@ struct Inner {
     readers: SqlitePool,
     sealer: Sealer,
     requests: Option<mpsc::Sender<Request>>,
+    door: Door,
     revision: watch::Receiver<Revision>,
-    work: std::sync::Mutex<Option<mpsc::Receiver<Vec<NewWork>>>>,
+    inbox: std::sync::Mutex<Option<Inbox>>,
 }
 
 /// How far the store has come: changes whenever there may be something new to see.
@@ -172,9 +188,16 @@ impl Store {
     /// # Errors
     /// When the store cannot be written; then none was stored.
     pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Result<Accepted, AcceptError>>, StoreError> {
+        let _place = self.inner.door.pass(&events).await;
         let (reply, answer) = oneshot::channel();
         self.request(Request::Accept { events, reply }).await?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Whether so much waits to be written that whoever can come again later should be sent away: three quarters of the line.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.inner.requests.as_ref().is_some_and(|requests| requests.capacity() < writer::WAITING_MAX / 4)
     }
 
     /// Ends the writer after what waits for it and closes the file. Other handles' calls fail from then on.

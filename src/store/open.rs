@@ -13,11 +13,12 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 
 use crate::domain::time::SharedClock;
+use crate::store::door::Door;
 use crate::store::error::OpenError;
 use crate::store::failpoint;
 use crate::store::seal::Sealer;
-use crate::store::writer::{WAITING_MAX, WORK_MAX, Writer};
-use crate::store::{Inner, Options, Revision, Store, watcher};
+use crate::store::writer::{WAITING_MAX, Writer};
+use crate::store::{Inner, Options, Revision, Store, checkpoint, outbox, watcher};
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
@@ -32,6 +33,9 @@ const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 
 /// How long a writer waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The writer's cache: 16 MiB, so that the pages that each commit touches stay in it.
+const WRITER_CACHE: &str = "-16384";
 
 /// Connections that read. Their number is fixed and they never expire, since their cache would go with them.
 const READERS: u32 = 3;
@@ -71,7 +75,7 @@ impl Store {
         let observer = connect.connect().await?;
         tokio::spawn(watcher::observe(options.path.clone(), observer, revision_sender));
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(connect).await?;
-        let work = Mutex::new(None);
+        let inbox = Mutex::new(None);
         Ok(Self {
             inner: Arc::new(Inner {
                 path: options.path.clone(),
@@ -79,8 +83,9 @@ impl Store {
                 readers,
                 sealer,
                 requests: None,
+                door: Door::default(),
                 revision,
-                work,
+                inbox,
             }),
         })
     }
@@ -90,12 +95,19 @@ impl Store {
         let connect = connect_options(&path);
         let (revision_sender, revision) = watch::channel(Revision::default());
         let (requests, request_receiver) = mpsc::channel(WAITING_MAX);
-        let (work_sender, work) = mpsc::channel(WORK_MAX);
-        let writer = Writer::open(connect.clone(), clock.clone(), sealer.clone(), revision_sender, work_sender)
-            .await
-            .map_err(|error| path_error(&path, &error.to_string()))?;
+        let (outbox, inbox) = outbox::outbox();
+        let writer = Writer::open(
+            connect.clone().pragma("cache_size", WRITER_CACHE),
+            clock.clone(),
+            sealer.clone(),
+            revision_sender,
+            outbox,
+        )
+        .await
+        .map_err(|error| path_error(&path, &error.to_string()))?;
         tokio::spawn(writer.serve(request_receiver));
         tokio::spawn(watcher::tell(path.clone(), requests.downgrade()));
+        tokio::spawn(checkpoint::run(path.clone(), connect.clone(), requests.downgrade(), revision.clone()));
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .max_lifetime(None)
@@ -103,8 +115,16 @@ impl Store {
             .test_before_acquire(false)
             .connect_with(connect.read_only(true))
             .await?;
-        let inner =
-            Inner { path, clock, readers, sealer, requests: Some(requests), revision, work: Mutex::new(Some(work)) };
+        let inner = Inner {
+            path,
+            clock,
+            readers,
+            sealer,
+            requests: Some(requests),
+            door: Door::default(),
+            revision,
+            inbox: Mutex::new(Some(inbox)),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
@@ -119,6 +139,7 @@ fn connect_options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("journal_size_limit", "67108864")
         .pragma("cache_size", "-4096")
+        .pragma("wal_autocheckpoint", checkpoint::NET_PAGES)
         .disable_statement_logging()
 }
 

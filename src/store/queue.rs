@@ -1,4 +1,4 @@
-//! What the dispatcher alone uses: lanes, claims, results.
+//! What the dispatcher alone uses: claims and results. What it reads is in [`crate::store::lanes`].
 //!
 //! A lane is the pending deliveries of one destination in the order in which they are due. A claim makes some of them this
 //! process's until its lease ends; its attempt number is the fencing token that a result must bring back. Both are bulk
@@ -8,17 +8,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sqlx::Row;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::domain::catalogue::{EventType, Severity};
 use crate::domain::channel::Channel;
 use crate::domain::delivery::{Exchange, Next, Reason};
-use crate::domain::destination::{Destination, FieldValues};
 use crate::domain::id::{AccountId, DeliveryId, DestinationId};
 use crate::domain::message::Message;
 use crate::domain::payload::Payload;
 use crate::domain::time::Timestamp;
-use crate::store::destinations::{open_fields, read_one};
 use crate::store::error::StoreError;
 use crate::store::events::event_id;
 use crate::store::matrix::read_setup;
@@ -30,15 +28,6 @@ pub const HEAD_MAX: usize = 256;
 
 /// A delivery that was just made pending: where to, which, and when it is due.
 pub type NewWork = (DestinationId, Waiting);
-
-/// The lanes in which something waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lanes {
-    /// Each with the time at which its first delivery is due.
-    pub due: Vec<(DestinationId, Timestamp)>,
-    /// The newest row of the audit trail: as long as it stays the same, so does every set-up.
-    pub last_change: i64,
-}
 
 /// A pending delivery of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,117 +112,11 @@ pub struct Deliverer {
     pub holds: BTreeMap<Channel, Reason>,
 }
 
-/// A destination as the dispatcher needs it: with its secrets.
-#[derive(Clone, Debug)]
-pub struct Lane {
-    /// The destination.
-    pub destination: Destination,
-    /// Its fields, secrets opened.
-    pub fields: FieldValues,
-}
-
 impl Store {
-    /// Where the writer tells which deliveries came in. There is one such place; the second call gets none.
+    /// What the writer tells the dispatcher. There is one such place; the second call gets none.
     #[must_use]
-    pub fn take_work(&self) -> Option<mpsc::Receiver<Vec<NewWork>>> {
-        self.inner.work.lock().ok()?.take()
-    }
-
-    /// All destinations for which deliveries are pending, and when the first of each is due.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn lanes(&self) -> Result<Lanes, StoreError> {
-        let mut transaction = self.readers().begin().await?;
-        let last_change: i64 =
-            sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM audit").fetch_one(&mut *transaction).await?;
-        // A skip scan over the index of pending deliveries: one step a destination, however long its lane is.
-        let rows = sqlx::query(
-            "WITH RECURSIVE lane (id) AS (
-                SELECT min(destination_id) FROM delivery WHERE state = 'pending'
-                UNION ALL
-                SELECT (SELECT min(destination_id) FROM delivery WHERE state = 'pending' AND destination_id > lane.id)
-                FROM lane WHERE lane.id IS NOT NULL)
-             SELECT lane.id, (SELECT min(due_at) FROM delivery WHERE state = 'pending' AND destination_id = lane.id)
-             FROM lane WHERE lane.id IS NOT NULL",
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        let due = rows
-            .iter()
-            .map(|row| Ok((DestinationId::new(row.try_get(0)?), Timestamp::from_millis(row.try_get(1)?))))
-            .collect::<Result<_, StoreError>>()?;
-        Ok(Lanes { due, last_change })
-    }
-
-    /// The first pending deliveries of each lane, at most [`HEAD_MAX`] a lane, in the order in which they are due; of a
-    /// strict lane (`true`) only the earliest accepted one, and before it the tests that are due, which wait for nobody. What
-    /// was to wait a while from a time that is still to come, since the clock has been set back, waits that while from now.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn lane_heads(
-        &self,
-        lanes: &[(DestinationId, bool)],
-    ) -> Result<Vec<(DestinationId, Waiting)>, StoreError> {
-        let ids = |wanted: bool| {
-            let of_kind = lanes.iter().filter(|(_, strict)| *strict == wanted).map(|(id, _)| id.number());
-            serde_json::Value::from(of_kind.collect::<Vec<_>>()).to_string()
-        };
-        let rows = sqlx::query(
-            "SELECT delivery.destination_id, delivery.id,
-                    min(delivery.due_at, ?3 + delivery.due_at - delivery.updated_at)
-             FROM json_each(?1) AS lane
-             CROSS JOIN delivery ON delivery.id IN (
-                SELECT id FROM delivery WHERE state = 'pending' AND destination_id = lane.value
-                ORDER BY due_at, id LIMIT ?2)
-             UNION ALL
-             SELECT delivery.destination_id, delivery.id,
-                    min(delivery.due_at, ?3 + delivery.due_at - delivery.updated_at)
-             FROM json_each(?4) AS lane
-             CROSS JOIN delivery ON delivery.id = (
-                SELECT delivery.id FROM delivery INDEXED BY delivery_order
-                CROSS JOIN event ON event.id = delivery.event_id
-                WHERE delivery.state = 'pending' AND delivery.destination_id = lane.value AND event.is_test = 0
-                ORDER BY delivery.id LIMIT 1)
-             UNION ALL
-             SELECT delivery.destination_id, delivery.id, CASE WHEN delivery.due_at <= ?3 THEN 0
-                    ELSE min(delivery.due_at, ?3 + delivery.due_at - delivery.updated_at) END
-             FROM json_each(?4) AS lane
-             CROSS JOIN event ON event.is_test = 1
-             CROSS JOIN delivery ON delivery.event_id = event.id
-             WHERE delivery.state = 'pending' AND delivery.destination_id = lane.value
-             ORDER BY 3, 2",
-        )
-        .bind(ids(false))
-        .bind(u32::try_from(HEAD_MAX).unwrap_or(u32::MAX))
-        .bind(self.clock().now().millis())
-        .bind(ids(true))
-        .fetch_all(self.readers())
-        .await?;
-        rows.iter()
-            .map(|row| {
-                let due_at = Timestamp::from_millis(row.try_get(2)?);
-                let waiting = Waiting { delivery: DeliveryId::new(row.try_get(1)?), due_at };
-                Ok((DestinationId::new(row.try_get(0)?), waiting))
-            })
-            .collect()
-    }
-
-    /// A destination with its secrets; nothing when it was removed.
-    ///
-    /// # Errors
-    /// When the store cannot be read, or the secrets cannot be opened.
-    pub async fn lane(&self, id: DestinationId) -> Result<Option<Lane>, StoreError> {
-        let mut connection = self.readers().acquire().await?;
-        match read_one(&mut connection, id).await {
-            Ok((destination, sealed)) => {
-                let fields = open_fields(&destination.fields, sealed.as_deref(), &self.inner.sealer, id)?;
-                Ok(Some(Lane { destination, fields }))
-            }
-            Err(StoreError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+    pub fn take_inbox(&self) -> Option<crate::store::outbox::Inbox> {
+        self.inner.inbox.lock().ok()?.take()
     }
 
     /// Makes pending deliveries this process's until `lease_ends`. Those that are no longer pending are left out.

@@ -29,24 +29,28 @@ pub(crate) struct Troubles {
     ended: Vec<Key>,
     /// Those that the store may have to learn of.
     begun: Vec<Key>,
-    /// Recoveries whose failure is known: the event's row number, and when it began.
-    recovered: Vec<Value>,
 }
 
 impl Troubles {
-    /// Takes an event into account; `row` is its number.
-    pub(crate) fn note(&mut self, account: i64, event_type: &EventType, data: &Payload, row: i64, at: Timestamp) {
-        let Some((of, subject)) = failure(event_type, data) else { return };
+    /// Takes an event into account; of a recovery, tells when its failure began, when that is known.
+    pub(crate) fn note(
+        &mut self,
+        account: i64,
+        event_type: &EventType,
+        data: &Payload,
+        at: Timestamp,
+    ) -> Option<Timestamp> {
+        let (of, subject) = failure(event_type, data)?;
         let key = (account, of.to_owned(), subject);
         if event_type.recovers.is_some() {
-            if let Some(Some(since)) = self.now.insert(key.clone(), None) {
-                self.recovered.push(json!([row, since]));
-            }
+            let since = self.now.insert(key.clone(), None).flatten();
             self.ended.push(key);
+            return since.map(Timestamp::from_millis);
         } else if self.now.entry(key.clone()).or_default().is_none() {
             self.now.insert(key.clone(), Some(at.millis()));
             self.begun.push(key);
         }
+        None
     }
 }
 
@@ -84,9 +88,9 @@ impl Session {
         Ok(troubles)
     }
 
-    /// Writes what has become of them. The events must have been stored.
+    /// Writes what has become of them.
     pub(crate) async fn write_troubles(&mut self, troubles: Troubles) -> Result<(), StoreError> {
-        let Troubles { now, ended, begun, recovered } = troubles;
+        let Troubles { now, ended, begun } = troubles;
         if !ended.is_empty() {
             sqlx::query(
                 "DELETE FROM trouble WHERE (account_id, event_type, subject) IN
@@ -105,15 +109,6 @@ impl Session {
                  ON CONFLICT DO NOTHING",
             )
             .bind(Value::Array(begun).to_string())
-            .execute(&mut self.connection)
-            .await?;
-        }
-        if !recovered.is_empty() {
-            sqlx::query(
-                "UPDATE event SET down_since = given.value ->> 1
-                 FROM json_each(?) AS given WHERE event.id = given.value ->> 0",
-            )
-            .bind(Value::Array(recovered).to_string())
             .execute(&mut self.connection)
             .await?;
         }

@@ -25,20 +25,17 @@ use crate::domain::time::{SharedClock, Timestamp};
 use crate::store::Revision;
 use crate::store::access::Chore;
 use crate::store::batch::{Answers, Batch};
-use crate::store::commands;
 use crate::store::error::{AcceptError, CommandError, StoreError};
 use crate::store::failpoint;
 use crate::store::matrix::AccountSetup;
+use crate::store::outbox::Outbox;
 use crate::store::queue::{Claimed, Deliverer, Finished, NewWork};
 use crate::store::seal::Sealer;
+use crate::store::slots::Slots;
 use crate::store::upkeep::Upkeep;
 
 /// Requests that may wait before callers do.
 pub const WAITING_MAX: usize = 1024;
-
-/// Commits whose new deliveries may wait for the dispatcher to hear of them. Where there is none, or it is slower, it is told to
-/// look for itself.
-pub const WORK_MAX: usize = 1024;
 
 /// Requests in one transaction.
 const BATCH_REQUESTS_MAX: usize = 512;
@@ -113,6 +110,13 @@ pub enum Request {
         /// How many rows it moved.
         reply: Reply<u64>,
     },
+    /// Begin no transaction for a while: the log of commits is to begin anew.
+    Rest {
+        /// Told when none is open.
+        resting: oneshot::Sender<()>,
+        /// When this is told, or dropped, the rest is over.
+        until: oneshot::Receiver<()>,
+    },
     /// Another process may have committed.
     Look,
     /// Write what waits, then end.
@@ -131,7 +135,7 @@ impl Request {
             Self::Run { .. } | Self::Reclaim { .. } => 64,
             Self::Upkeep { .. } => 256,
             Self::Chore { .. } => 1,
-            Self::Look | Self::Close { .. } => 0,
+            Self::Look | Self::Rest { .. } | Self::Close { .. } => 0,
         }
     }
 
@@ -158,6 +162,12 @@ pub(crate) struct Session {
     pub(crate) work: Vec<NewWork>,
     /// The change that is being taken back, while it is.
     pub(crate) undoing: Option<ChangeId>,
+    /// Deliveries that this transaction stored and claimed.
+    pub(crate) claimed: Vec<Claimed>,
+    /// What may be claimed as it is stored.
+    pub(crate) slots: Slots,
+    /// Whether the dispatcher knows as much as this connection.
+    pub(crate) may_claim: bool,
 }
 
 /// The last numbers given to rows of the tables that are written in bulk.
@@ -169,7 +179,7 @@ pub(crate) struct Numbers {
 
 impl Session {
     /// Forgets what may no longer be so.
-    fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.setups.clear();
         self.keys.clear();
         self.numbers = None;
@@ -183,7 +193,7 @@ pub(crate) struct Writer {
     clock: SharedClock,
     data_version: i64,
     revision: watch::Sender<Revision>,
-    work: mpsc::Sender<Vec<NewWork>>,
+    outbox: Outbox,
 }
 
 impl Writer {
@@ -192,7 +202,7 @@ impl Writer {
         clock: SharedClock,
         sealer: Sealer,
         revision: watch::Sender<Revision>,
-        work: mpsc::Sender<Vec<NewWork>>,
+        outbox: Outbox,
     ) -> Result<Self, StoreError> {
         let mut connection = options.connect().await?;
         // Seen before anybody reads, so that no commit after the first read goes unnoticed.
@@ -207,8 +217,11 @@ impl Writer {
             numbers: None,
             work: Vec::new(),
             undoing: None,
+            claimed: Vec::new(),
+            slots: outbox.slots.clone(),
+            may_claim: false,
         };
-        Ok(Self { session, options, clock, data_version, revision, work })
+        Ok(Self { session, options, clock, data_version, revision, outbox })
     }
 
     /// Serves requests until it is told to close or nobody can ask any more.
@@ -224,14 +237,20 @@ impl Writer {
                 batch.push(request);
             }
             let mut closing = None;
+            let mut rests = Vec::new();
             let mut sorted = Batch::default();
             for request in batch.drain(..) {
                 match request {
                     Request::Close { reply } => closing = Some(reply),
+                    Request::Rest { resting, until } => rests.push((resting, until)),
                     other => sorted.put(other),
                 }
             }
             self.commit(sorted).await;
+            for (resting, until) in rests {
+                let _ = resting.send(());
+                let _ = until.await;
+            }
             if let Some(reply) = closing {
                 let _ = self.session.connection.close().await;
                 let _ = reply.send(());
@@ -259,6 +278,8 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, "a transaction failed; nothing of it was stored");
                 batch.refuse(&error);
+                let claimed = std::mem::take(&mut self.session.claimed);
+                self.outbox.forget(&std::mem::take(&mut self.session.work), &claimed);
                 self.recover().await;
             }
         }
@@ -266,10 +287,11 @@ impl Writer {
 
     async fn transact(&mut self, batch: &mut Batch) -> Result<Answers, StoreError> {
         self.session.now = self.clock.now();
-        self.session.work.clear();
+        self.session.may_claim = !batch.touches_lanes();
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.session.connection).await?;
         if self.notice_others().await? {
-            self.revision.send_modify(|revision| revision.lanes += 1);
+            self.lanes_changed();
+            self.session.may_claim = false;
         }
         if self.session.setups.len() > SETUPS_MAX {
             self.session.setups.clear();
@@ -316,21 +338,30 @@ impl Writer {
 
     async fn look(&mut self) {
         match self.notice_others().await {
-            Ok(true) => self.revision.send_modify(|revision| {
-                revision.number += 1;
-                revision.lanes += 1;
-            }),
+            Ok(true) => {
+                self.lanes_changed();
+                self.revision.send_modify(|revision| revision.number += 1);
+            }
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "cannot look for other processes' commits"),
         }
     }
 
     fn announce(&mut self, commands: bool) {
-        let work = std::mem::take(&mut self.session.work);
-        let untold = !work.is_empty() && self.work.try_send(work).is_err();
+        let claimed = std::mem::take(&mut self.session.claimed);
+        let told = self.outbox.tell(std::mem::take(&mut self.session.work), claimed);
+        if commands || !told {
+            self.lanes_changed();
+        }
+        self.revision.send_modify(|revision| revision.number += 1);
+    }
+
+    /// There may be something in the lanes, or about them, that the dispatcher has not been told.
+    fn lanes_changed(&self) {
         self.revision.send_modify(|revision| {
-            revision.number += 1;
-            revision.lanes += u64::from(commands || untold);
+            revision.lanes += 1;
+            // Before anybody sees that number, or an offer that knows it could come first.
+            self.session.slots.changed(revision.lanes);
         });
     }
 
@@ -349,26 +380,5 @@ impl Writer {
                 tracing::error!(%error, "the database cannot be opened again; the next write tries once more");
             }
         }
-    }
-}
-
-impl Session {
-    /// Runs a command so that its failure takes back its own rows only. The outer error is one that ends the transaction.
-    async fn run_in_savepoint(
-        &mut self,
-        actor: &Actor,
-        command: &Command,
-    ) -> Result<Result<Done, CommandError>, StoreError> {
-        sqlx::query("SAVEPOINT command").execute(&mut self.connection).await?;
-        let told = self.work.len();
-        self.undoing = None;
-        let done = commands::execute(self, actor, command).await;
-        if done.is_err() {
-            self.work.truncate(told);
-            sqlx::query("ROLLBACK TO command").execute(&mut self.connection).await?;
-        }
-        sqlx::query("RELEASE command").execute(&mut self.connection).await?;
-        self.forget();
-        Ok(done)
     }
 }

@@ -127,3 +127,26 @@ impl Session {
         Ok(ChangeId::new(link.id))
     }
 }
+
+impl Session {
+    /// Runs a command so that its failure takes back its own rows only. The outer error is one that ends the transaction.
+    pub(crate) async fn run_in_savepoint(
+        &mut self,
+        actor: &Actor,
+        command: &Command,
+    ) -> Result<Result<Done, CommandError>, StoreError> {
+        sqlx::query("SAVEPOINT command").execute(&mut self.connection).await?;
+        let told = self.work.len();
+        self.undoing = None;
+        let done = execute(self, actor, command).await;
+        if done.is_err() {
+            for (lane, _) in self.work.drain(told..) {
+                self.slots.told(lane);
+            }
+            sqlx::query("ROLLBACK TO command").execute(&mut self.connection).await?;
+        }
+        sqlx::query("RELEASE command").execute(&mut self.connection).await?;
+        self.forget();
+        Ok(done)
+    }
+}

@@ -5,36 +5,27 @@
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first trouble")]
 
+#[path = "../common/receiver.rs"]
 mod receiver;
 
-use std::collections::BTreeMap;
+mod recovery;
+
+mod rig;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellboard::channels::form::values_from_text;
-use bellboard::channels::{self, Senders};
-use bellboard::dispatch::{self, Handle};
-use bellboard::domain::account::{AccountKey, AccountStatus, Profile};
-use bellboard::domain::channel::Channel;
-use bellboard::domain::command::{Actor, CellChange, Command, DestinationForm};
-use bellboard::domain::event::NewEvent;
-use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::payload::Payload;
-use bellboard::domain::time::SystemClock;
-use bellboard::store::{Options, Store};
 use futures_util::StreamExt;
 use futures_util::stream;
 
-/// Destinations, each with eight sends under way at once; together as many as the bare client has.
-const LANES: usize = 4;
-const CONCURRENCY: usize = 8 * LANES;
-const CALLERS: usize = 64;
-const DATA: &str = r#"{"uid":"5b1c1f5ae4b0","status":0,"server":"web-17","created_at":1700000000,"updated_at":1700000000,"created_at_iso":"2023-11-14T22:13:20Z","updated_at_iso":"2023-11-14T22:13:20Z"}"#;
+use crate::rig::{Bench, CONCURRENCY, DATA, event};
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     match arguments.next().as_deref() {
         Some("receive") => receiver::run(),
+        Some("serve") => runtime().block_on(recovery::serve(&arguments.next().unwrap())),
         events => runtime().block_on(measure(events.map_or(40_000, |events| events.parse().unwrap()))),
     }
 }
@@ -59,8 +50,18 @@ async fn measure(events: usize) {
     line("accepted and delivered", both, bare);
     let (p50, p99) = latency(&receiver, both / 2.0).await;
     println!("emit to receiver at half of that    p50 {p50:>6.2} ms   p99 {p99:>6.2} ms");
-    println!("resident {} MiB", resident_kib() / 1024);
-    println!("history bare={bare:.0} accept={accepted:.0} drain={drained:.0} both={both:.0} p50={p50:.2} p99={p99:.2}");
+    let memory = resident_kib() / 1024;
+    println!("resident {memory} MiB");
+    let backlog = (events * 5 / 2).min(100_000);
+    let (restart, takeover) = recovery::measure(&receiver.url, backlog).await;
+    println!(
+        "killed with {backlog} waiting: first send {restart:.0} ms after the new start, {takeover:.0} ms by another process"
+    );
+    println!(
+        "{{\"events\":{events},\"bare\":{bare:.0},\"accept\":{accepted:.0},\"drain\":{drained:.0},\"both\":{both:.0},\
+         \"p50_ms\":{p50:.2},\"p99_ms\":{p99:.2},\"resident_mib\":{memory},\"restart_ms\":{restart:.0},\
+         \"takeover_ms\":{takeover:.0}}}"
+    );
 }
 
 fn line(what: &str, rate: f64, bare: f64) {
@@ -84,60 +85,6 @@ async fn bare_client(url: &str, count: usize) -> Duration {
         })
         .await;
     began.elapsed()
-}
-
-struct Bench {
-    store: Store,
-    _folder: tempfile::TempDir,
-}
-
-impl Bench {
-    async fn new(url: &str) -> Self {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let store = Store::open(&Options::at(folder.path().join("bellboard.db")), SystemClock::shared()).await.unwrap();
-        let actor = Actor { login: "bench".to_owned(), origin: "bench".to_owned() };
-        let profile = Profile::new("Acme", "ops@acme.test", "UTC", AccountStatus::Active).unwrap();
-        for lane in 0..LANES {
-            let account = account(lane);
-            store.run(&actor, Command::AddAccount { key: account.clone(), profile: profile.clone() }).await.unwrap();
-            let fields = values_from_text(Channel::Webhook, &BTreeMap::from([("url".to_owned(), url.to_owned())]));
-            let form = DestinationForm { label: String::new(), only: Vec::new(), fields: fields.unwrap() };
-            let add = Command::AddDestination { account: account.clone(), channel: Channel::Webhook, form };
-            store.run(&actor, add).await.unwrap();
-            let cell = |channel, to| CellChange { event_type: "server.stopped".to_owned(), channel, to };
-            let cells = vec![cell(Channel::Webhook, CellSetting::On), cell(Channel::Email, CellSetting::Off)];
-            store.run(&actor, Command::SetCells { account, cells }).await.unwrap();
-        }
-        Self { store, _folder: folder }
-    }
-
-    fn dispatch(&self) -> Handle {
-        let allow = vec!["127.0.0.0/8".parse().unwrap()];
-        let senders = Senders::new(channels::Options { allow, ..channels::Options::default() }).unwrap();
-        dispatch::start(self.store.clone(), senders, dispatch::Options::default())
-    }
-
-    /// Accepts one event a call, as HTTP callers do.
-    async fn accept(&self, count: usize) {
-        stream::iter(0..count)
-            .for_each_concurrent(CALLERS, |number| async move {
-                self.store.accept(vec![event(number)]).await.unwrap().remove(0).unwrap();
-            })
-            .await;
-    }
-}
-
-fn account(number: usize) -> AccountKey {
-    format!("acme-{}", number % LANES).parse().unwrap()
-}
-
-fn event(number: usize) -> NewEvent {
-    NewEvent {
-        account: account(number),
-        event_type: "server.stopped".to_owned(),
-        data: Payload::parse(DATA).unwrap(),
-        idempotency_key: None,
-    }
 }
 
 async fn accept_only(url: &str, count: usize) -> Duration {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bellboard::dispatch::lane::AHEAD_MAX;
+use bellboard::dispatch::pace::AHEAD_MAX;
 use bellboard::dispatch::send::{lease, release};
 use bellboard::domain::channel::Channel;
 use bellboard::domain::command::Command;

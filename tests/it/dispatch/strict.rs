@@ -6,7 +6,9 @@ use std::time::Duration;
 use bellboard::channels::LaneRules;
 use bellboard::channels::form::values_from_text;
 use bellboard::dispatch::engine::Engine;
-use bellboard::dispatch::lane::{Lane, Setup, Want};
+use bellboard::dispatch::lane::Lane;
+use bellboard::dispatch::setup::Setup;
+use bellboard::dispatch::want::Want;
 use bellboard::dispatch::{Options, Status};
 use bellboard::domain::channel::Channel;
 use bellboard::domain::command::{Command, DestinationForm};
@@ -145,6 +147,8 @@ fn a_strict_lane_reads_who_is_first_before_each_send() {
     let mut lane = Lane::default();
     assert_eq!(lane.want(NOW, NOW, None), Want::Setup);
     lane.set_up(Setup {
+        channel: Channel::Webhook,
+        account: None,
         settings: Err("never sent in this test".to_owned()),
         rules: LaneRules { concurrency: 1, rate: None, gate: None },
         state: DestinationState::Enabled,

@@ -10,6 +10,8 @@ mod chain;
 
 mod changes;
 
+mod handed;
+
 mod open;
 
 mod queue;

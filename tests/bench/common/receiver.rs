@@ -1,4 +1,5 @@
-//! The receiver: an HTTP/1.1 server in a process of its own that counts, and notes how long each event was under way.
+//! The receiver: an HTTP/1.1 server in a process of its own that counts, and notes how long each event was under way. What is
+//! sent to `/hang` is never answered, and to `/slow` only after two seconds; neither is noted.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -8,6 +9,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+/// Longer than any send.
+const HANG: Duration = Duration::from_hours(1);
+
+const SLOW: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 struct Seen {
@@ -64,6 +70,7 @@ async fn serve(stream: TcpStream, seen: Arc<Seen>) -> Option<()> {
     let mut body = Vec::new();
     loop {
         let mut length = 0;
+        let mut trouble = None;
         loop {
             line.clear();
             if stream.read_line(&mut line).await.ok()? == 0 {
@@ -76,10 +83,22 @@ async fn serve(stream: TcpStream, seen: Arc<Seen>) -> Option<()> {
             if line.trim().is_empty() {
                 break;
             }
+            if let Some(path) = line.strip_prefix("POST ") {
+                trouble = if path.starts_with("/hang") {
+                    Some(HANG)
+                } else if path.starts_with("/slow") {
+                    Some(SLOW)
+                } else {
+                    None
+                };
+            }
         }
         body.resize(length, 0);
         stream.read_exact(&mut body).await.ok()?;
-        note(&seen, &body);
+        match trouble {
+            Some(time) => tokio::time::sleep(time).await,
+            None => note(&seen, &body),
+        }
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.ok()?;
     }
 }
