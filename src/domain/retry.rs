@@ -92,6 +92,10 @@ pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(value.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX));
     }
+    // "Never", as some write it; just beyond the last day that is a date here.
+    if value.ends_with("31 Dec 9999 23:59:59 GMT") {
+        return Some(RETRY_AFTER_MAX);
+    }
     let date = jiff::fmt::rfc2822::parse(value).ok()?;
     Some(Timestamp::from_millis(date.timestamp().as_millisecond()).since(now).min(RETRY_AFTER_MAX))
 }
@@ -123,6 +127,32 @@ mod tests {
         assert_eq!(after(99, Patience::NotCounted, Some(60), 0.0), Some(60));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_try_comes_before_its_time_or_much_after_it(
+            attempts in 1..20_u32, short: bool, asked in proptest::option::of(0..u64::MAX), jitter in -1.0..2.0_f64,
+        ) {
+            let policy = RetryPolicy::default();
+            let patience = if short { Patience::Short } else { Patience::Full };
+            let retries = if short { SHORT_RETRIES } else { policy.schedule.len() };
+            let at = policy.next_try(attempts, patience, NOW, asked.map(Duration::from_secs), jitter);
+            let delay = policy.schedule.get(attempts as usize - 1).filter(|_| attempts as usize <= retries);
+            proptest::prop_assert_eq!(at.is_some(), delay.is_some());
+            if let (Some(at), Some(delay)) = (at, delay) {
+                let least = (*delay).max(Duration::from_secs(asked.unwrap_or(0)).min(RETRY_AFTER_MAX));
+                let waits = at.since(NOW);
+                proptest::prop_assert!(least <= waits && waits <= least.mul_f64(1.1), "{waits:?}, at least {least:?}");
+            }
+        }
+
+        #[test]
+        fn any_retry_after_is_read_or_ignored(value: String) {
+            if let Some(wait) = parse_retry_after(&value, NOW) {
+                proptest::prop_assert!(wait <= RETRY_AFTER_MAX);
+            }
+        }
+    }
+
     #[test]
     fn retry_after_is_seconds_or_a_date() {
         let check = |value: &str, seconds: Option<u64>| {
@@ -133,6 +163,7 @@ mod tests {
         check("99999999999999999999999", Some(86_400));
         check("Sun, 06 Nov 1994 08:49:47 GMT", Some(10));
         check("Sun, 06 Nov 1994 08:49:07 GMT", Some(0));
+        check("Fri, 31 Dec 9999 23:59:59 GMT", Some(86_400));
         check("", None);
         check("-5", None);
         check("soon", None);

@@ -10,6 +10,8 @@ mod orders;
 
 mod outcomes;
 
+mod waiting;
+
 mod strict;
 
 use std::time::Duration;
