@@ -165,6 +165,7 @@ impl Engine {
             boot_id: format!("{host}/{pid}/{}", self.clock.now()),
             process: format!("pid {pid} on {host}"),
             holds: holds.collect(),
+            schedule: self.options.retry.schedule.clone(),
         };
         let reclaimed = self.store.reclaim(deliverer).await?;
         self.inbox.slots.open(lease(&self.senders, AHEAD_MAX));

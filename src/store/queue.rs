@@ -110,6 +110,8 @@ pub struct Deliverer {
     pub process: String,
     /// The channels that it cannot serve, and why; what waits for them says so.
     pub holds: BTreeMap<Channel, Reason>,
+    /// How long after each failed try the next one is made.
+    pub schedule: Vec<Duration>,
 }
 
 impl Store {

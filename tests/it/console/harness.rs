@@ -150,7 +150,8 @@ impl Console {
         }
         let store = &self.test.store;
         let holds = [(Channel::Email, Reason::new("no mail server is configured"))].into();
-        let deliverer = Deliverer { boot_id: "boot".to_owned(), process: "pid 1".to_owned(), holds };
+        let deliverer =
+            Deliverer { boot_id: "boot".to_owned(), process: "pid 1".to_owned(), holds, schedule: Vec::new() };
         store.reclaim(deliverer).await.unwrap();
         self.test.emit("account.suspended", "{}").await;
         let good = self.test.emit("server.stopped", r#"{"uid":"web1"}"#).await.deliveries[0].0;

@@ -209,7 +209,7 @@ impl World {
 
     async fn restart(&mut self) {
         let name = || "another".to_owned();
-        let deliverer = Deliverer { boot_id: name(), process: name(), holds: BTreeMap::new() };
+        let deliverer = Deliverer { boot_id: name(), process: name(), holds: BTreeMap::new(), schedule: Vec::new() };
         self.test.store.reclaim(deliverer).await.unwrap();
         for delivery in self.lives.keys().copied().collect::<Vec<_>>() {
             let open = self.is_open(self.lives[&delivery].1);

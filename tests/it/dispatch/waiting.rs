@@ -113,12 +113,29 @@ async fn a_changed_schedule_decides_what_follows_for_what_waits() {
     assert!(row.reason.unwrap().contains("given up after 2 tries"));
 
     let delivery = rig.deliver().await;
+    rig.restart_with(&[Duration::from_secs(1)]).await;
+    rig.after(2).await;
+    assert_eq!(rig.state(delivery).await, DeliveryState::Failed, "it waited for as long as the new one says");
+
+    let delivery = rig.deliver().await;
     rig.restart_with(&[Duration::from_secs(5), Duration::from_mins(1), Duration::from_secs(70)]).await;
     rig.after(6).await;
     let row = rig.detail(delivery).await.delivery;
     assert_eq!((row.state, row.attempts), (DeliveryState::Pending, 2), "this one has more");
     let wait = row.next_attempt_at.unwrap().since(rig.test.clock_now());
     assert!((60..=66).contains(&wait.as_secs()), "{wait:?}");
+}
+
+#[tokio::test]
+async fn a_changed_schedule_undercuts_no_receivers_wish() {
+    let receiver = Receiver::start(Box::new(|_| (503, "retry-after: 100\r\n".to_owned(), String::new()))).await;
+    let mut rig = Rig::new(&receiver).await;
+    let delivery = rig.deliver().await;
+    rig.restart_with(&[Duration::from_secs(1)]).await;
+    rig.after(99).await;
+    assert_eq!((rig.state(delivery).await, receiver.received().len()), (DeliveryState::Pending, 1));
+    rig.after(12).await;
+    assert_eq!((rig.state(delivery).await, receiver.received().len()), (DeliveryState::Failed, 2));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use bellboard::store::{Options, Store};
 use crate::support::{TestStore, acme, actor, event};
 
 fn deliverer() -> Deliverer {
-    Deliverer { boot_id: "boot".to_owned(), process: "pid 1".to_owned(), holds: [].into() }
+    Deliverer { boot_id: "boot".to_owned(), process: "pid 1".to_owned(), holds: [].into(), schedule: Vec::new() }
 }
 
 fn delivered(test: &TestStore, claimed: &Claimed) -> Finished {

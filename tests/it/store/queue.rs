@@ -15,7 +15,7 @@ const LEASE: Duration = Duration::from_secs(30);
 
 fn deliverer() -> Deliverer {
     let holds = [(Channel::Email, Reason::new("no mail server is configured"))].into();
-    Deliverer { boot_id: "boot".to_owned(), process: "pid 1".to_owned(), holds }
+    Deliverer { boot_id: "boot".to_owned(), process: "pid 1".to_owned(), holds, schedule: Vec::new() }
 }
 
 async fn webhook_store() -> TestStore {
