@@ -142,6 +142,10 @@ pub async fn send(mailer: &Mailer, settings: &Settings, message: &Message) -> Ex
         headers: headers(&mail).into_iter().map(|(name, value)| (name, masked(&value, link.as_deref()))).collect(),
         body: SentBody::Text(masked(&text, link.as_deref())),
     };
+    let _connection = match server.connection().await {
+        Ok(connection) => connection,
+        Err(error) => return Exchange { request: None, answer: None, result: Err(error) },
+    };
     let sent = tokio::time::timeout(mailer.timeout, server.send(mail)).await;
     let (answer, result) = if let Ok(sent) = sent {
         sent

@@ -12,7 +12,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use lettre::transport::smtp::{Error, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::channels::email::EmailOptions;
@@ -24,8 +24,18 @@ use crate::domain::secret::Secret;
 
 type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
-/// Connections to the server at once. A pooled send takes some 45 ms on loopback, so one would be few.
+/// Connections to the server at once. A pooled send takes some 45 ms on loopback, so one would be few; servers take only so many
+/// of one client.
 const CONNECTIONS_MAX: u32 = 16;
+
+/// How long a mail waits for a connection that is free. Less than what the dispatcher grants beyond the time limit of a send.
+const FREE_WAIT_MAX: Duration = Duration::from_secs(4);
+
+/// How long a mail that found none free leaves its place to others.
+const FREE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long mail waits for a server that is busy just now.
+const BUSY_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long an unused connection is kept; servers hang up after five minutes (RFC 5321 section 4.5.3.2.7).
 const IDLE_MAX: Duration = Duration::from_mins(1);
@@ -48,6 +58,7 @@ pub struct Server {
     gate: Gate,
     timeout: Duration,
     transport: Mutex<Option<(SocketAddr, Transport)>>,
+    free: Semaphore,
 }
 
 impl std::fmt::Debug for Server {
@@ -104,6 +115,7 @@ impl Server {
             gate,
             timeout,
             transport: Mutex::new(None),
+            free: Semaphore::new(CONNECTIONS_MAX as usize),
         })
     }
 
@@ -117,6 +129,17 @@ impl Server {
     /// a mail, and the next one on it would wait for that mail's answer.
     pub async fn forget_connections(&self) {
         *self.transport.lock().await = None;
+    }
+
+    /// Waits until one of the connections is free.
+    ///
+    /// # Errors
+    /// When none is for long. It is no try of that mail.
+    pub async fn connection(&self) -> Result<SemaphorePermit<'_>, SendError> {
+        match tokio::time::timeout(FREE_WAIT_MAX, self.free.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(held("all connections to the mail server are busy", FREE_PAUSE)),
+        }
     }
 
     /// Hands one mail over. What the server said comes back, and what that means.
@@ -190,7 +213,7 @@ impl Server {
             Some(454 | 530 | 534 | 535 | 538) => Err(ours(&format!(
                 "the mail server refuses the log-in ({said}); check [email] server and password_file"
             ))),
-            Some(421) => Err(ours(&format!("the mail server takes nothing just now: {said}"))),
+            Some(421) => Err(held(&format!("the mail server takes nothing just now: {said}"), BUSY_PAUSE)),
             Some(500..=599) if is_full(&said) => Err(retry(format!("the mailbox is full: {said}"), Patience::Full)),
             Some(500..=599) => Err(SendError::Reject { reason: Reason::new(permanent(&said)) }),
             Some(_) => Err(retry(format!("put off by the mail server: {said}"), Patience::Full)),
@@ -198,6 +221,9 @@ impl Server {
                 "no secure connection to the mail server ({said}); check `tls=` and the name in [email] server, and ca_file"
             ))),
             None if is_refused(error) => Err(ours("nobody listens at [email] server; check its host and port")),
+            None if said.contains("SMTPUTF8") => Err(SendError::Reject {
+                reason: Reason::new("the mail server takes plain letters only in an address (it offers no SMTPUTF8)"),
+            }),
             // It speaks, but offers no way to log in or no TLS.
             None if error.is_client() => Err(ours(&format!("{said}; check [email] server"))),
             None if error.is_timeout() => Err(retry("the mail server did not answer in time", Patience::Full)),
@@ -216,7 +242,12 @@ const OWN_PAUSE: Duration = Duration::from_secs(30);
 
 /// A fault of our own set-up, or of our own server.
 fn ours(problem: &str) -> SendError {
-    SendError::Retry { reason: Reason::new(problem), after: Some(OWN_PAUSE), patience: Patience::NotCounted }
+    held(problem, OWN_PAUSE)
+}
+
+/// What says nothing about the mail: it waits, and that is no try.
+fn held(problem: &str, pause: Duration) -> SendError {
+    SendError::Retry { reason: Reason::new(problem), after: Some(pause), patience: Patience::NotCounted }
 }
 
 fn is_full(said: &str) -> bool {

@@ -17,6 +17,7 @@ class Mailbox:
         self.mails, self.raw, self.envelopes = [], [], []
         self.connections, self.open, self.open_most = 0, 0, 0
         self.wait = wait
+        self.is_up = False
         lock = threading.Lock()
         mailbox = self
 
@@ -39,6 +40,7 @@ class Mailbox:
 
         self.controller = Starting(self, hostname="127.0.0.1", port=free_port())
         self.controller.start()
+        self.is_up = True
         self.environment = {
             "BELLBOARD_EMAIL_SERVER": f"smtp://127.0.0.1:{self.controller.port}?tls=none",
             "BELLBOARD_EMAIL_FROM": "Glöckner <bells@acme.test>",

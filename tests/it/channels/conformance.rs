@@ -28,7 +28,7 @@ const DEVICE_TOKEN: &str = "00fc13adff785122b4ad28809a3420982341241421348097878e
 const PUBLIC_KEY: &str = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
 
 /// Everything that was planted, also as it is written in a URL.
-const SECRETS: [&str; 8] = [
+pub const SECRETS: [&str; 8] = [
     HEADER_SECRET,
     "pathsecret7731",
     TOKEN,
@@ -40,29 +40,38 @@ const SECRETS: [&str; 8] = [
 ];
 
 /// The channels that speak HTTP, in the order of the table's columns.
-const OVER_HTTP: [Channel; 5] = [Channel::Webhook, Channel::Slack, Channel::Hipchat, Channel::Browser, Channel::Ios];
+pub const OVER_HTTP: [Channel; 5] =
+    [Channel::Webhook, Channel::Slack, Channel::Hipchat, Channel::Browser, Channel::Ios];
 
-/// A destination of that channel at an address; nothing for a channel that does not speak HTTP to a destination.
-fn at(channel: Channel, address: &str) -> Option<Settings> {
-    match channel {
-        Channel::Webhook => {
-            let url = format!("{address}/in");
-            let headers = format!("X-Key: {HEADER_SECRET}");
-            Some(settings(channel, &[("url", &url), ("secret", SIGNING), ("headers", &headers)]))
-        }
+/// What a form says for a destination of that channel at an address; nothing for a channel that speaks to no address over HTTP.
+pub fn typed(channel: Channel, address: &str) -> Option<Vec<(&'static str, String)>> {
+    Some(match channel {
+        Channel::Webhook => vec![
+            ("url", format!("{address}/in")),
+            ("secret", SIGNING.to_owned()),
+            ("headers", format!("X-Key: {HEADER_SECRET}")),
+        ],
         Channel::Slack => {
-            let url = format!("{address}/services/{PATH_SECRET}");
-            Some(settings(channel, &[("url", &url), ("channel", "#ops")]))
+            vec![("url", format!("{address}/services/{PATH_SECRET}")), ("channel", "#ops".to_owned())]
         }
-        Channel::Hipchat => Some(settings(channel, &[("token", TOKEN), ("room", "7"), ("base_url", address)])),
-        Channel::Browser => {
-            let endpoint = format!("{address}/push/{ENDPOINT_SECRET}");
-            Some(settings(channel, &[("endpoint", &endpoint), ("p256dh", PUBLIC_KEY), ("auth", AUTH)]))
+        Channel::Hipchat => {
+            vec![("token", TOKEN.to_owned()), ("room", "7".to_owned()), ("base_url", address.to_owned())]
         }
-        Channel::Ios => Some(settings(channel, &[("device_token", DEVICE_TOKEN)])),
+        Channel::Browser => vec![
+            ("endpoint", format!("{address}/push/{ENDPOINT_SECRET}")),
+            ("p256dh", PUBLIC_KEY.to_owned()),
+            ("auth", AUTH.to_owned()),
+        ],
+        Channel::Ios => vec![("device_token", DEVICE_TOKEN.to_owned())],
         // Mail has its own other end, in `mail`.
-        Channel::Email => None,
-    }
+        Channel::Email => return None,
+    })
+}
+
+fn at(channel: Channel, address: &str) -> Option<Settings> {
+    let typed = typed(channel, address)?;
+    let fields: Vec<_> = typed.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    Some(settings(channel, &fields))
 }
 
 async fn send(channel: Channel, does: Does) -> Option<Exchange> {
@@ -73,7 +82,7 @@ async fn send(channel: Channel, does: Does) -> Option<Exchange> {
 }
 
 /// With keys for push services and for Apple, whose server is at that address.
-fn senders_to(options: Options, address: &str) -> Senders {
+pub fn senders_to(options: Options, address: &str) -> Senders {
     let key = new_key().unwrap();
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(&key));
     let apns = ApnsOptions {
@@ -88,44 +97,42 @@ fn senders_to(options: Options, address: &str) -> Senders {
     Senders::new(Options { apns: Some(apns), web_push: Some(web_push), ..options }).unwrap()
 }
 
+/// What another end does, and what that comes to for Webhook, Slack, HipChat, Browser and iOS.
+pub const TABLE: [(Does, [&str; 5]); 29] = [
+    (Does::Answers(200), ["ok", "ok", "ok", "ok", "ok"]),
+    (Does::Answers(202), ["ok", "ok", "ok", "ok", "ok"]),
+    (Does::Answers(204), ["ok", "ok", "short", "ok", "ok"]),
+    (Does::Answers(301), ["short", "short", "short", "short", "short"]),
+    (Does::AnswersWith(307, "location: http://169.254.169.254/\r\n"), ["short", "short", "short", "short", "short"]),
+    (Does::Answers(400), ["short", "short", "reject", "reject", "short"]),
+    (Does::Answers(401), ["short", "short", "gone", "reject", "short"]),
+    (Does::Answers(403), ["short", "short", "reject", "reject", "short"]),
+    (Does::AnswersWith(403, "x-ratelimit-remaining: 0\r\n"), ["short", "short", "wait", "reject", "short"]),
+    (Does::Answers(404), ["short", "short", "reject", "gone", "short"]),
+    (Does::Answers(405), ["short", "short", "short", "short", "short"]),
+    (Does::Answers(408), ["retry", "retry", "retry", "retry", "retry"]),
+    (Does::Answers(410), ["gone", "gone", "short", "gone", "short"]),
+    (Does::Answers(413), ["short", "short", "short", "reject", "short"]),
+    (Does::Answers(425), ["retry", "retry", "retry", "retry", "retry"]),
+    (Does::Answers(429), ["retry", "wait", "wait", "wait", "retry"]),
+    (Does::Answers(500), ["retry", "retry", "retry", "retry", "retry"]),
+    (Does::Answers(501), ["short", "short", "short", "short", "retry"]),
+    (Does::Answers(502), ["retry", "retry", "retry", "retry", "retry"]),
+    (Does::Answers(503), ["retry", "retry", "retry", "retry", "retry"]),
+    (Does::Answers(504), ["retry", "retry", "retry", "retry", "retry"]),
+    (Does::Answers(599), ["retry", "retry", "retry", "retry", "retry"]),
+    (Does::Hangs, ["retry", "retry", "retry", "retry", "retry"]),
+    (Does::Closes, ["retry", "retry", "retry", "retry", "retry"]),
+    (Does::Babbles, ["retry", "retry", "retry", "retry", "retry"]),
+    (Does::NeverEnds, ["ok", "ok", "short", "ok", "ok"]),
+    (Does::Drips, ["retry", "retry", "retry", "retry", "retry"]),
+    (Does::HasHugeHeaders, ["retry", "retry", "retry", "retry", "retry"]),
+    (Does::CutsShort, ["retry", "retry", "retry", "retry", "retry"]),
+];
+
 #[tokio::test]
 async fn everything_that_another_end_can_do_leads_to_its_state() {
-    let table: [(Does, [&str; 5]); 29] = [
-        // What it does: Webhook, Slack, HipChat, Browser, iOS
-        (Does::Answers(200), ["ok", "ok", "ok", "ok", "ok"]),
-        (Does::Answers(202), ["ok", "ok", "ok", "ok", "ok"]),
-        (Does::Answers(204), ["ok", "ok", "short", "ok", "ok"]),
-        (Does::Answers(301), ["short", "short", "short", "short", "short"]),
-        (
-            Does::AnswersWith(307, "location: http://169.254.169.254/\r\n"),
-            ["short", "short", "short", "short", "short"],
-        ),
-        (Does::Answers(400), ["short", "short", "reject", "reject", "short"]),
-        (Does::Answers(401), ["short", "short", "gone", "reject", "short"]),
-        (Does::Answers(403), ["short", "short", "reject", "reject", "short"]),
-        (Does::AnswersWith(403, "x-ratelimit-remaining: 0\r\n"), ["short", "short", "wait", "reject", "short"]),
-        (Does::Answers(404), ["short", "short", "reject", "gone", "short"]),
-        (Does::Answers(405), ["short", "short", "short", "short", "short"]),
-        (Does::Answers(408), ["retry", "retry", "retry", "retry", "retry"]),
-        (Does::Answers(410), ["gone", "gone", "short", "gone", "short"]),
-        (Does::Answers(413), ["short", "short", "short", "reject", "short"]),
-        (Does::Answers(425), ["retry", "retry", "retry", "retry", "retry"]),
-        (Does::Answers(429), ["retry", "wait", "wait", "wait", "retry"]),
-        (Does::Answers(500), ["retry", "retry", "retry", "retry", "retry"]),
-        (Does::Answers(501), ["short", "short", "short", "short", "retry"]),
-        (Does::Answers(502), ["retry", "retry", "retry", "retry", "retry"]),
-        (Does::Answers(503), ["retry", "retry", "retry", "retry", "retry"]),
-        (Does::Answers(504), ["retry", "retry", "retry", "retry", "retry"]),
-        (Does::Answers(599), ["retry", "retry", "retry", "retry", "retry"]),
-        (Does::Hangs, ["retry", "retry", "retry", "retry", "retry"]),
-        (Does::Closes, ["retry", "retry", "retry", "retry", "retry"]),
-        (Does::Babbles, ["retry", "retry", "retry", "retry", "retry"]),
-        (Does::NeverEnds, ["ok", "ok", "short", "ok", "ok"]),
-        (Does::Drips, ["retry", "retry", "retry", "retry", "retry"]),
-        (Does::HasHugeHeaders, ["retry", "retry", "retry", "retry", "retry"]),
-        (Does::CutsShort, ["retry", "retry", "retry", "retry", "retry"]),
-    ];
-    for (does, expected) in table {
+    for (does, expected) in TABLE {
         for (channel, expected) in OVER_HTTP.into_iter().zip(expected) {
             let exchange = send(channel, does).await.unwrap();
             let what = format!("{channel} when the other end does {does:?}");

@@ -9,12 +9,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::channels::{is_fit_to_keep, message, options, outcome, settings};
 
-const PASSWORD: &str = "mailsecret5527";
+pub const PASSWORD: &str = "mailsecret5527";
 
 /// At which command it answers what; the rest is answered as is usual. An empty answer hangs up, `…` says nothing more.
-type Script = (&'static str, &'static str);
+pub type Script = (&'static str, &'static str);
 
-async fn start(script: Script) -> u16 {
+pub async fn start(script: Script) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -23,6 +23,17 @@ async fn start(script: Script) -> u16 {
         }
     });
     port
+}
+
+/// The way to the server at that port.
+pub fn to(port: u16) -> EmailOptions {
+    EmailOptions {
+        server: Some(format!("smtp://jane@127.0.0.1:{port}?tls=none")),
+        from: Some("bells@acme.test".to_owned()),
+        password: Some(Secret::new(PASSWORD)),
+        ca: None,
+        unsubscribe: None,
+    }
 }
 
 async fn serve(stream: TcpStream, (at, says): Script) -> std::io::Result<()> {
@@ -57,33 +68,29 @@ async fn serve(stream: TcpStream, (at, says): Script) -> std::io::Result<()> {
     }
 }
 
+/// What a mail server says, what that comes to, and the status that is kept.
+pub const TABLE: [(Script, &str, Option<u16>); 14] = [
+    (("", ""), "ok", Some(250)),
+    (("END", "250 2.0.0 queued as 42"), "ok", Some(250)),
+    (("RCPT", "451 4.7.1 greylisted"), "retry", Some(451)),
+    (("RCPT", "550 5.1.1 no such user"), "reject", Some(550)),
+    (("END", "554 5.7.1 looks like spam"), "reject", Some(554)),
+    (("END", "452 4.2.2 mailbox full"), "retry", Some(452)),
+    (("END", "552 5.2.2 mailbox full"), "retry", Some(552)),
+    (("AUTH", "535 5.7.8 wrong password mailsecret5527"), "wait", Some(535)),
+    (("CONNECT", "421 4.3.2 too busy"), "wait", Some(421)),
+    (("CONNECT", "HTTP/1.1 400 Bad Request"), "retry", None),
+    (("CONNECT", "…"), "retry", None),
+    (("DATA", "…"), "retry", None),
+    (("DATA", ""), "retry", None),
+    (("END", ""), "retry", None),
+];
+
 #[tokio::test]
 async fn everything_that_a_mail_server_can_say_leads_to_its_state() {
-    let table: [(Script, &str, Option<u16>); 14] = [
-        (("", ""), "ok", Some(250)),
-        (("END", "250 2.0.0 queued as 42"), "ok", Some(250)),
-        (("RCPT", "451 4.7.1 greylisted"), "retry", Some(451)),
-        (("RCPT", "550 5.1.1 no such user"), "reject", Some(550)),
-        (("END", "554 5.7.1 looks like spam"), "reject", Some(554)),
-        (("END", "452 4.2.2 mailbox full"), "retry", Some(452)),
-        (("END", "552 5.2.2 mailbox full"), "retry", Some(552)),
-        (("AUTH", "535 5.7.8 wrong password mailsecret5527"), "wait", Some(535)),
-        (("CONNECT", "421 4.3.2 too busy"), "wait", Some(421)),
-        (("CONNECT", "HTTP/1.1 400 Bad Request"), "retry", None),
-        (("CONNECT", "…"), "retry", None),
-        (("DATA", "…"), "retry", None),
-        (("DATA", ""), "retry", None),
-        (("END", ""), "retry", None),
-    ];
-    for (script, expected, status) in table {
+    for (script, expected, status) in TABLE {
         let port = start(script).await;
-        let email = EmailOptions {
-            server: Some(format!("smtp://jane@127.0.0.1:{port}?tls=none")),
-            from: Some("bells@acme.test".to_owned()),
-            password: Some(Secret::new(PASSWORD)),
-            ca: None,
-            unsubscribe: None,
-        };
+        let email = to(port);
         let senders = Senders::new(Options { email, ..options(script.1 == "…") }).unwrap();
         let destination = settings(Channel::Email, &[("address", "ops@acme.test")]);
         let exchange = senders.send(&destination, &message()).await;

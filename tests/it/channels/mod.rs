@@ -1,10 +1,10 @@
 //! Every channel against another end that does everything that another end can do.
 
-mod conformance;
+pub mod conformance;
 
-mod far_end;
+pub mod far_end;
 
-mod mail;
+pub mod mail;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -2,6 +2,8 @@
 
 mod breaking;
 
+mod conformance;
+
 mod handover;
 
 mod lifecycle;
