@@ -1,6 +1,9 @@
 //! Who acts: the login behind the SSH session, not the account that sudo made of it.
 
+use std::ffi::CString;
 use std::io;
+
+use nix::unistd::{Group, User, getgrouplist};
 
 use crate::domain::command::Actor;
 use crate::domain::text::{safe_line, shorten};
@@ -32,6 +35,15 @@ fn from(variable: impl Fn(&str) -> Option<String>, terminal: Option<&str>, user_
     Actor { login: login.unwrap_or_else(|| format!("uid {user_id}")), origin }
 }
 
+/// The groups that a login is in, by name; none when the system does not know it.
+#[must_use]
+pub fn groups(login: &str) -> Vec<String> {
+    let Ok(Some(user)) = User::from_name(login) else { return Vec::new() };
+    let Ok(name) = CString::new(login) else { return Vec::new() };
+    let ids = getgrouplist(&name, user.gid).unwrap_or_default();
+    ids.into_iter().filter_map(|id| Group::from_gid(id).ok().flatten()).map(|group| group.name).collect()
+}
+
 fn cleaned(text: &str) -> String {
     shorten(safe_line(text).trim(), CHARACTERS_MAX).into_owned()
 }
@@ -49,6 +61,13 @@ fn terminal() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_logins_groups_are_known() {
+        assert_eq!(groups("root"), ["root"]);
+        assert!(groups("nobody-of-that-name").is_empty());
+        assert!(groups("nul\0").is_empty());
+    }
 
     #[test]
     fn the_login_is_the_one_that_came_in() {

@@ -46,6 +46,9 @@ pub struct Globals {
     /// Refuse every change
     #[arg(long, global = true)]
     pub read_only: bool,
+    /// For an SSH `ForceCommand`: takes the command from `SSH_ORIGINAL_COMMAND` and keeps to the terminal and the database
+    #[arg(long, global = true)]
+    pub restricted: bool,
     /// How much to log, off, error, warn, info, debug or trace: into a file, or to stderr under `serve`
     #[arg(
         long,

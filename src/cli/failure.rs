@@ -25,6 +25,8 @@ pub enum Failure {
         /// What is wrong and what to do next.
         sentence: String,
     },
+    /// It was asked how to use it.
+    Help(String),
     /// All has been said already.
     Silent(u8),
 }

@@ -23,6 +23,8 @@ pub mod query;
 
 pub mod confirm;
 
+pub mod restricted;
+
 pub mod show;
 
 pub mod wait;
@@ -74,10 +76,27 @@ use crate::cli::session::Session;
 
 /// Does what was asked for and says how it ended.
 pub async fn run(arguments: Arguments) -> ExitCode {
-    let out = Output { json: arguments.globals.json };
-    match dispatch(arguments, out).await {
+    let mut out = Output { json: arguments.globals.json };
+    let arguments = if arguments.globals.restricted {
+        let asked = std::env::var("SSH_ORIGINAL_COMMAND").ok();
+        restricted::arguments(arguments, asked.as_deref())
+    } else {
+        Ok(arguments)
+    };
+    let ended = match arguments {
+        Ok(arguments) => {
+            out.json = arguments.globals.json;
+            dispatch(arguments, out).await
+        }
+        Err(failure) => Err(failure),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Silent(code)) => ExitCode::from(code),
+        Err(Failure::Help(text)) => match out.raw(text.as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
         Err(Failure::Says { code, sentence }) => {
             out.aside(format!("error: {sentence}"));
             ExitCode::from(code)

@@ -4,13 +4,14 @@ use crate::channels::unsubscribe::{self, Unsubscribe};
 use crate::channels::{Senders, WebPushOptions, web_push};
 use crate::cli::actor;
 use crate::cli::args::Globals;
-use crate::cli::failure::{EXIT_STORE, Failure};
+use crate::cli::failure::{EXIT_REFUSED, EXIT_STORE, Failure};
 use crate::cli::logging::{self, Level};
 use crate::cli::output::Output;
 use crate::cli::paths::Paths;
 use crate::config::Config;
 use crate::dispatch;
 use crate::domain::command::{Actor, Command, Done};
+use crate::domain::role::Role;
 use crate::domain::time::{SharedClock, SystemClock};
 use crate::http;
 use crate::store::error::{AcceptError, CommandError, OpenError, StoreError};
@@ -32,8 +33,12 @@ pub struct Session {
     pub paths: Paths,
     /// Who acts.
     pub actor: Actor,
+    /// What they may have done.
+    pub role: Role,
     /// Whether every change is refused.
     pub read_only: bool,
+    /// Whether only the terminal and the database are within reach.
+    pub restricted: bool,
     /// How much is logged, when it was said.
     pub log: Option<Level>,
     /// The time.
@@ -48,12 +53,20 @@ impl Session {
     pub fn start(globals: &Globals, out: Output) -> Result<Self, Failure> {
         let paths = Paths::new(globals)?;
         let config = load_config(&paths)?;
+        let actor = actor::current();
+        let role = config.roles.of(&actor.login, &actor::groups(&actor.login)).ok_or_else(|| {
+            let sentence =
+                format!("{} has no role here; ask an administrator to add it to [roles] in the config", actor.login);
+            Failure::new(EXIT_REFUSED, sentence)
+        })?;
         Ok(Self {
             out,
             config,
             paths,
-            actor: actor::current(),
-            read_only: globals.read_only,
+            actor,
+            role,
+            read_only: globals.read_only || role == Role::Look,
+            restricted: globals.restricted,
             log: globals.log,
             clock: SystemClock::shared(),
         })
@@ -73,7 +86,7 @@ impl Session {
     /// When it cannot be opened; nothing has changed then.
     pub async fn open(&self) -> Result<Store, Failure> {
         let options = store::Options { path: self.paths.database.clone(), key_file: None, read_only: self.read_only };
-        Ok(Store::open(&options, self.clock.clone()).await?)
+        Ok(Store::open(&options, self.clock.clone()).await?.limited_to(self.role))
     }
 
     /// Delivers from this store in this process, as soon as no other process does.
@@ -99,7 +112,8 @@ impl Session {
         let identity = identity.map_err(|problem| Failure::new(EXIT_STORE, problem))?;
         let unsubscribe = self.unsubscribe(store).await?;
         let options = http::Options { push_key: Some(identity.public_key().to_owned()), unsubscribe, ..options };
-        Ok(http::start(store.clone(), options, dispatcher.status()))
+        // Whoever comes over HTTP has a token for what they may, whoever started this process.
+        Ok(http::start(store.limited_to(Role::Administer), options, dispatcher.status()))
     }
 
     /// Links in mails; only where readers can reach them.

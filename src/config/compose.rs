@@ -118,6 +118,7 @@ impl Config {
             zone: zone.unwrap_or(default.zone),
             enrolment_url,
             template: self.console.template.clone(),
+            ..default
         }
     }
 

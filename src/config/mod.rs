@@ -30,6 +30,7 @@ use crate::config::value::Value;
 use crate::console::theme::ThemeName;
 use crate::domain::account::AccountKey;
 use crate::domain::retry::RetryPolicy;
+use crate::domain::role::Roles;
 
 /// The commented file that is handed out: every option with its default.
 pub const EXAMPLE: &str = include_str!("../../assets/config.toml");
@@ -47,6 +48,8 @@ pub struct Config {
     pub http: Http,
     /// `[apns]`
     pub apns: Apns,
+    /// `[roles]`
+    pub roles: Roles,
     /// `[console]`
     pub console: Console,
     /// Where each option that is not at its default was set, by its full name.
@@ -166,6 +169,7 @@ impl Default for Config {
                 proxies: Vec::new(),
             },
             apns: Apns::default(),
+            roles: Roles::default(),
             console: Console::default(),
             origins: BTreeMap::new(),
         }

@@ -245,6 +245,36 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| shown(config.apns.ca_file.as_ref().map(|path| path.display())),
     },
     Setting {
+        section: "roles",
+        name: "look",
+        is_list: true,
+        set: |config, value| {
+            config.roles.look = who(value.list()?)?;
+            Ok(())
+        },
+        get: |config| Some(Value::List(config.roles.look.clone())),
+    },
+    Setting {
+        section: "roles",
+        name: "operate",
+        is_list: true,
+        set: |config, value| {
+            config.roles.operate = who(value.list()?)?;
+            Ok(())
+        },
+        get: |config| Some(Value::List(config.roles.operate.clone())),
+    },
+    Setting {
+        section: "roles",
+        name: "administer",
+        is_list: true,
+        set: |config, value| {
+            config.roles.administer = who(value.list()?)?;
+            Ok(())
+        },
+        get: |config| Some(Value::List(config.roles.administer.clone())),
+    },
+    Setting {
         section: "console",
         name: "theme",
         is_list: false,
@@ -325,6 +355,17 @@ fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         format!("`{text}` cannot stand here; write one of {}", names.join(", "))
     })
+}
+
+/// Logins, groups as `@support`, or `*`.
+fn who(names: &[String]) -> Result<Vec<String>, String> {
+    for name in names {
+        let bare = name.strip_prefix('@').unwrap_or(name);
+        if bare.is_empty() || bare.chars().any(|c| c.is_whitespace() || c.is_control() || "@:,".contains(c)) {
+            return Err(format!("`{name}` is nobody; write a login as jane, a group as @support, or * for everybody"));
+        }
+    }
+    Ok(names.to_vec())
 }
 
 fn shown(value: Option<impl Display>) -> Option<Value> {

@@ -137,6 +137,10 @@ impl App {
         }
         let outcome = match action {
             Some(Action::Quit) => return Turn::Quit,
+            Some(Action::Suspend) if self.services.options.restricted => {
+                self.message = Some(Message::plain("there is no shell to go back to; q leads out"));
+                return Turn::On;
+            }
             Some(Action::Suspend) => return Turn::Suspend,
             Some(Action::Redraw) => return Turn::Redraw,
             _ if self.question.is_some() => return self.answer(action, event).await,

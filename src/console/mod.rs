@@ -57,11 +57,20 @@ pub struct Options {
     pub enrolment_url: Option<String>,
     /// The account whose set-up new accounts get.
     pub template: Option<AccountKey>,
+    /// Whether only the terminal and the database are within reach: no file, no other program, no shell.
+    pub restricted: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { theme: ThemeName::Terminal, color: true, zone: TimeZone::system(), enrolment_url: None, template: None }
+        Self {
+            theme: ThemeName::Terminal,
+            color: true,
+            zone: TimeZone::system(),
+            enrolment_url: None,
+            template: None,
+            restricted: false,
+        }
     }
 }
 

@@ -47,3 +47,5 @@ pub mod replay;
 pub mod vendor;
 
 pub mod command;
+
+pub mod role;

@@ -131,6 +131,7 @@ impl From<CommandError> for Problem {
         match error {
             CommandError::Store(error) => error.into(),
             CommandError::Invalid(detail) => Self::invalid(detail),
+            CommandError::Role { .. } => Self::forbidden(error.to_string()),
             CommandError::Fields(_) => Self::invalid(error.to_string()),
             CommandError::Refused(detail) => Self::new(StatusCode::CONFLICT, "refused", detail),
             CommandError::NotFound(detail) => Self::not_found(detail),

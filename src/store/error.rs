@@ -1,6 +1,7 @@
 //! What can go wrong with the store, in terms of what a person or a caller can do about it.
 
 use crate::channels::form::FieldError;
+use crate::domain::role::Role;
 use crate::store::seal::SealError;
 
 /// Exit code for wrong input.
@@ -19,7 +20,7 @@ pub enum StoreError {
     #[error("{0}")]
     NotFound(String),
     /// The store was opened for reading.
-    #[error("this is read-only; start without --read-only to change anything")]
+    #[error("this is read-only; to change anything, start without --read-only, with a role that may")]
     ReadOnly,
     /// No room is left for the database.
     #[error("the disk is full, so nothing was stored; make room, and it goes on by itself")]
@@ -150,6 +151,14 @@ pub enum CommandError {
     /// It must not be done.
     #[error("{0}")]
     Refused(String),
+    /// It takes a higher role.
+    #[error("this takes the role {needed}, and yours is {own}; ask somebody who has it ([roles] in the config)")]
+    Role {
+        /// The lowest that may.
+        needed: Role,
+        /// Of who asked.
+        own: Role,
+    },
     /// There is nothing by that name.
     #[error("{0}")]
     NotFound(String),
@@ -165,7 +174,7 @@ impl CommandError {
         match self {
             Self::Store(error) => error.exit_code(),
             Self::Invalid(_) | Self::Fields(_) => EXIT_USAGE,
-            Self::Refused(_) => EXIT_REFUSED,
+            Self::Refused(_) | Self::Role { .. } => EXIT_REFUSED,
             Self::NotFound(_) => EXIT_NOT_FOUND,
         }
     }

@@ -88,6 +88,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::event::{Accepted, NewEvent};
+use crate::domain::role::Role;
 use crate::domain::time::SharedClock;
 use crate::store::door::Door;
 use crate::store::error::{AcceptError, CommandError, StoreError};
@@ -124,6 +125,8 @@ impl Options {
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// What whoever holds this handle may have done.
+    role: Role,
 }
 
 struct Inner {
@@ -169,7 +172,19 @@ impl Store {
     /// Whether changes are refused.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
-        self.inner.requests.is_none()
+        self.inner.requests.is_none() || self.role < Role::Operate
+    }
+
+    /// A handle for somebody with that role: what is beyond it is refused.
+    #[must_use]
+    pub fn limited_to(&self, role: Role) -> Self {
+        Self { inner: self.inner.clone(), role }
+    }
+
+    /// What whoever holds this handle may have done.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
     }
 
     /// Does what a person wants changed, all or nothing, and writes it into the audit trail.
@@ -177,6 +192,9 @@ impl Store {
     /// # Errors
     /// When it cannot be done; nothing has changed then.
     pub async fn run(&self, actor: &Actor, command: Command) -> Result<Done, CommandError> {
+        if command.role() > self.role {
+            return Err(CommandError::Role { needed: command.role(), own: self.role });
+        }
         let (reply, answer) = oneshot::channel();
         self.request(Request::Run { actor: actor.clone(), command, reply }).await?;
         answer.await.map_err(|_| StoreError::Closed)?
@@ -188,6 +206,9 @@ impl Store {
     /// # Errors
     /// When the store cannot be written; then none was stored.
     pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Result<Accepted, AcceptError>>, StoreError> {
+        if self.role < Role::Operate {
+            return Err(StoreError::ReadOnly);
+        }
         let _place = self.inner.door.pass(&events).await;
         let (reply, answer) = oneshot::channel();
         self.request(Request::Accept { events, reply }).await?;

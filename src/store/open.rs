@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 
+use crate::domain::role::Role;
 use crate::domain::time::SharedClock;
 use crate::store::door::Door;
 use crate::store::error::OpenError;
@@ -87,6 +88,7 @@ impl Store {
                 revision,
                 inbox,
             }),
+            role: Role::Administer,
         })
     }
 
@@ -125,7 +127,7 @@ impl Store {
             revision,
             inbox: Mutex::new(Some(inbox)),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), role: Role::Administer })
     }
 }
 

@@ -105,9 +105,9 @@ def bytes_written(pid):
 
 
 class Sshd:
-    """A real sshd on loopback, with keys and a config of its own, for this user."""
+    """A real sshd on loopback, with keys and a config of its own, for this user; `more` lines may stand in its config."""
 
-    def __init__(self):
+    def __init__(self, more=""):
         self.folder = tempfile.mkdtemp(prefix="bellboard-sshd-")
         self.port = free_port()
         for name in ("host", "user"):
@@ -117,13 +117,14 @@ class Sshd:
             config.write(
                 f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.file('host')}\nPidFile none\n"
                 f"AuthorizedKeysFile {self.file('authorized')}\nStrictModes no\nUsePAM no\n"
-                "PasswordAuthentication no\nPermitRootLogin prohibit-password\n"
+                f"PasswordAuthentication no\nPermitRootLogin prohibit-password\n{more}\n"
             )
         os.makedirs("/run/sshd", exist_ok=True) if os.getuid() == 0 else None
         self.process = subprocess.Popen(
             ["/usr/sbin/sshd", "-D", "-e", "-f", self.file("config")], stderr=subprocess.DEVNULL, start_new_session=True
         )
-        wait_until(lambda: subprocess.run(self.command("true"), shell=True, capture_output=True).returncode == 0)
+        # 255 is ssh's own; what else `true` ends with is up to a forced command.
+        wait_until(lambda: subprocess.run(self.command("true"), shell=True, capture_output=True).returncode != 255)
 
     def file(self, name):
         return os.path.join(self.folder, name)

@@ -29,6 +29,7 @@ use crate::cli::signals::EndSignals;
 use crate::cli::{console, watch};
 use crate::config::Config;
 use crate::domain::command::Actor;
+use crate::domain::role::Role;
 use crate::store::Store;
 use crate::store::error::CommandError;
 
@@ -99,7 +100,9 @@ fn session_on(session: &Session, folder: &Path, mail: &MailSink) -> Session {
         config,
         paths,
         actor: session.actor.clone(),
+        role: Role::Administer,
         read_only: false,
+        restricted: session.restricted,
         log: session.log,
         clock: session.clock.clone(),
     }

@@ -12,6 +12,8 @@ mod destinations;
 
 mod ingest;
 
+mod roles;
+
 mod scripts;
 
 use std::io::Write;

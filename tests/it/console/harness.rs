@@ -177,6 +177,7 @@ async fn app(test: &TestStore) -> (App, mpsc::UnboundedReceiver<JobDone>) {
             zone: TimeZone::UTC,
             enrolment_url: Some("https://bells.acme.test/browser/#".to_owned()),
             template: Some(acme()),
+            restricted: false,
         },
         clock: test.clock.clone(),
         read_only: test.store.is_read_only(),
