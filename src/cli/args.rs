@@ -6,15 +6,15 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cli::logging::Level;
 use crate::cli::{
-    accounts, audit, config, deliveries, demo, destinations, emit, event_types, events, ingest, matrix, scripts, serve,
-    tokens, watch, why,
+    accounts, audit, config, deliveries, demo, destinations, emit, event_types, events, help, ingest, matrix, scripts,
+    serve, tokens, watch, why,
 };
 
 /// Who is told of what, and was it delivered: a console over a durable notification dispatcher
 ///
 /// Without a command it opens the console on the database and delivers while it runs, unless another process does.
 #[derive(Debug, Parser)]
-#[command(name = "bellboard", version, after_help = AFTER_HELP)]
+#[command(name = "bellboard", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
 pub struct Arguments {
     /// What goes with every command.
     #[command(flatten)]
@@ -28,6 +28,7 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 tried and failed, 2 wrong usage, 3 nothing there by that name, 4 refused,
 5 time ran out under --wait, 6 the database is in use, damaged, or from a newer version.
 
+`bellboard help TOPIC` tells about start, channels, receiving, http, ssh, security and limits.
 New here? `bellboard demo` shows it with sample accounts; nothing leaves this machine.";
 
 /// Options that may stand before or after any command.
@@ -132,8 +133,10 @@ pub enum Command {
     },
     /// Print a completion script for a shell
     Completions(scripts::Completions),
-    /// Print the manual page
-    Man,
+    /// Print a manual page: of the commands, or of a topic
+    Man(scripts::Man),
+    /// Say how a command is used, or tell about a topic
+    Help(help::Help),
 }
 
 #[cfg(test)]

@@ -67,6 +67,8 @@ pub mod config;
 
 pub mod scripts;
 
+pub mod help;
+
 use std::process::ExitCode;
 
 use crate::cli::args::{Arguments, Command};
@@ -109,7 +111,8 @@ async fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
     // These answer without a store, and while the config is broken.
     let command = match command {
         Some(Command::Completions(command)) => return command.run(out),
-        Some(Command::Man) => return scripts::man(out),
+        Some(Command::Man(command)) => return command.run(out),
+        Some(Command::Help(command)) => return command.run(out),
         Some(Command::Config { command }) => return command.run(&globals, out),
         other => other,
     };
@@ -139,8 +142,11 @@ async fn one_shot(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Events { command } => command.run(session).await,
         Command::Tokens { command } => command.run(session).await,
         Command::Audit { command } => command.run(session).await,
-        Command::Demo(_) | Command::Serve(_) | Command::Config { .. } | Command::Completions(_) | Command::Man => {
-            Ok(())
-        }
+        Command::Demo(_)
+        | Command::Serve(_)
+        | Command::Config { .. }
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Help(_) => Ok(()),
     }
 }

@@ -75,7 +75,8 @@ fn check_reach(arguments: &Arguments) -> Result<(), Failure> {
             | Command::Deliveries { .. }
             | Command::Events { .. }
             | Command::Audit { .. }
-            | Command::Man,
+            | Command::Man(_)
+            | Command::Help(_),
         ) => Ok(()),
         _ => Err(out_of_reach("this command")),
     }

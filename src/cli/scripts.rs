@@ -4,7 +4,8 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use crate::cli::args::Arguments;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{EXIT_NOT_FOUND, Failure};
+use crate::cli::help::{self, roff};
 use crate::cli::output::Output;
 
 /// Print a completion script for a shell
@@ -26,16 +27,34 @@ impl Completions {
     }
 }
 
-/// Prints the manual page, in roff, with a section for each command.
-///
-/// # Errors
-/// When stdout cannot be written.
-pub fn man(out: Output) -> Result<(), Failure> {
+/// Print a manual page: of the commands, or of a topic
+#[derive(Debug, Args)]
+pub struct Man {
+    /// A topic, see `bellboard help`; its page belongs into section 7
+    topic: Option<String>,
+}
+
+impl Man {
+    /// Prints the page, in roff; that of the commands has a section for each.
+    ///
+    /// # Errors
+    /// When there is no such topic, or stdout cannot be written.
+    pub fn run(&self, out: Output) -> Result<(), Failure> {
+        let Some(name) = &self.topic else { return commands(out) };
+        let topic = help::topic(name).ok_or_else(|| {
+            let known: Vec<_> = help::TOPICS.iter().map(|topic| topic.name).collect();
+            Failure::new(EXIT_NOT_FOUND, format!("there is no topic `{name}`; the topics are {}", known.join(", ")))
+        })?;
+        Ok(out.raw(roff::page(topic).as_bytes())?)
+    }
+}
+
+fn commands(out: Output) -> Result<(), Failure> {
     let mut command = Arguments::command();
     command.build();
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
-    for family in command.get_subcommands().filter(|family| family.get_name() != "help") {
+    for family in command.get_subcommands() {
         describe(family, &mut page)?;
     }
     Ok(out.raw(&page)?)

@@ -18,6 +18,10 @@ fn help_version_completions_and_man_need_no_store() {
     check("completions zsh", "#compdef bellboard");
     check("completions fish", "complete -c bellboard");
     check("man", ".SH \"BELLBOARD ACCOUNTS ADD\"");
+    check("man receiving", ".TH \"BELLBOARD-RECEIVING\" 7");
+    check("help", "  receiving ");
+    check("help limits", "# Limits");
+    check("help destinations add", "Usage: bellboard destinations add");
     check("config show --example", "[delivery]");
     assert!(!cli.path("bellboard.db").exists(), "none of these makes a database");
 }
@@ -25,6 +29,8 @@ fn help_version_completions_and_man_need_no_store() {
 #[test]
 fn wrong_usage_ends_with_2() {
     let cli = Cli::new();
+    cli.run("help nonsense").refused(3, &["receiving"]);
+    cli.run("man nonsense").refused(3, &["receiving"]);
     for line in ["nonsense", "accounts", "accounts add", "emit acme", "deliveries list --state lost", "why 17"] {
         let ran = cli.run(line);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{line}: {ran:?}");
