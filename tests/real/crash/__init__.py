@@ -5,5 +5,6 @@ notes what was acknowledged; `drive` hands events in by HTTP, `ingest` and `emit
 the file with both; `faults` loads `fault.c` into the program, which forgets what was not synced, fails writes and sets clocks.
 
 The tests are the files test_crash*.py beside this folder. By hand, a thousand kills: `BELLBOARD_CRASH_ROUNDS=1000 tests/run
-real crash`. Each test prints its seed, and BELLBOARD_CRASH_SEED repeats it.
+real crash`; BELLBOARD_CRASH_CALLS=200 fails that many writes and syncs in turn. Each test prints its seed, and
+BELLBOARD_CRASH_SEED repeats it.
 """
