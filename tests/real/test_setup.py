@@ -112,6 +112,8 @@ class Setup(unittest.TestCase):
             tmux.keys("a")
             tmux.paste(f" {ends.webhook.url}\n")
             tmux.keys("Enter")
+            tmux.wait_for("whsec_")
+            tmux.keys("o")
             self.try_it("127.0.0.1")
             self.assertEqual(ends.heard(), ONE_EACH)
             self.assertTrue(all(path == "/services/T1/B1/hush-hush" for _, path, _, _ in ends.slack.requests))
