@@ -84,6 +84,18 @@ impl Mailer {
         Ok(Self { server, from, unsubscribe: options.unsubscribe.clone(), timeout })
     }
 
+    /// Connects to the mail server and logs in, within the time limit.
+    ///
+    /// # Errors
+    /// Why that does not work.
+    pub async fn check(&self) -> Result<(), Reason> {
+        let Some(server) = &self.server else { return self.waits_for().map_or(Ok(()), Err) };
+        match tokio::time::timeout(self.timeout, server.check()).await {
+            Ok(checked) => checked.map_err(|error| error.reason().clone()),
+            Err(_) => Err(Reason::new("the mail server did not answer in time")),
+        }
+    }
+
     /// Why no mail can be sent, when that is so.
     #[must_use]
     pub fn waits_for(&self) -> Option<Reason> {

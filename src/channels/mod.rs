@@ -350,6 +350,14 @@ impl Senders {
         }
     }
 
+    /// Whether the mail server can be reached and takes the log-in.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check_mail(&self) -> Result<(), Reason> {
+        self.mail.check().await
+    }
+
     /// The rooms that a HipChat token may speak in, for a form to choose from.
     ///
     /// # Errors

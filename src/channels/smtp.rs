@@ -154,6 +154,19 @@ impl Server {
         }
     }
 
+    /// Connects and logs in, and sends nothing.
+    ///
+    /// # Errors
+    /// Why that does not work.
+    pub async fn check(&self) -> Result<(), SendError> {
+        let transport = self.transport().await?;
+        match transport.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(ours("the mail server answers, but not as one")),
+            Err(error) => self.refused(&error).1,
+        }
+    }
+
     async fn transport(&self) -> Result<Transport, SendError> {
         let addresses = self.gate.resolve(&self.host, self.port).await.map_err(|error| {
             let patience = if matches!(error, HostError::Refused(_)) { Patience::Short } else { Patience::Full };

@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cli::logging::Level;
 use crate::cli::{
-    accounts, audit, config, deliveries, demo, destinations, emit, event_types, events, help, ingest, matrix, scripts,
-    serve, tokens, watch, why,
+    accounts, audit, backup, config, deliveries, demo, destinations, doctor, emit, event_types, events, help, ingest,
+    matrix, prune, scripts, serve, tokens, watch, why,
 };
 
 /// Who is told of what, and was it delivered: a console over a durable notification dispatcher
@@ -131,6 +131,14 @@ pub enum Command {
         #[command(subcommand)]
         command: config::ConfigCommand,
     },
+    /// Look whether everything is in order, and say what to do where it is not
+    Doctor(doctor::Doctor),
+    /// Copy the database while it is in use
+    Backup(backup::Backup),
+    /// Put a copy in the place of a database that is not there
+    Restore(backup::Restore),
+    /// Remove what ended long ago, as the process that delivers does every hour
+    Prune(prune::Prune),
     /// Print a completion script for a shell
     Completions(scripts::Completions),
     /// Print a manual page: of the commands, or of a topic

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::failure::{EXIT_REFUSED, Failure};
+use crate::cli::log_bound::Bounded;
 
 /// A log file that has grown beyond this is put aside at the next start, in place of the one put aside before.
 const FILE_BYTES_MAX: u64 = 10 * 1024 * 1024;
@@ -50,8 +51,8 @@ impl Level {
 /// Logs to stderr from now on.
 pub fn to_stderr(level: Level) {
     // A second subscriber is refused; the first then stays, which is what is wanted.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(level.filter()).with_ansi(false).with_writer(io::stderr).try_init();
+    let stderr = Mutex::new(Bounded::new(io::stderr()));
+    let _ = tracing_subscriber::fmt().with_env_filter(level.filter()).with_ansi(false).with_writer(stderr).try_init();
 }
 
 /// Logs to the end of a file from now on. Its folder is made when it is not there; both are for this user only.
@@ -66,7 +67,7 @@ pub fn to_file(level: Level, path: &Path) -> Result<(), Failure> {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(level.filter())
         .with_ansi(false)
-        .with_writer(Mutex::new(file))
+        .with_writer(Mutex::new(Bounded::new(file)))
         .try_init();
     Ok(())
 }

@@ -1,15 +1,20 @@
 //! `matrix`: which kinds of events go to which channels.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::cli::failure::{EXIT_NOT_FOUND, Failure};
 use crate::cli::output::Table;
 use crate::cli::session::Session;
+use crate::cli::show::{self, DoneObject};
 use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
 use crate::domain::command::{CellChange, Command};
 use crate::domain::matrix::{Cell, CellMark, CellSetting};
+use crate::domain::mute::Scope;
+use crate::domain::time::{Timestamp, parse_duration};
 use crate::store::matrix::{CellRow, MatrixView};
 
 /// What to do with the matrix.
@@ -22,6 +27,47 @@ pub enum Matrix {
     },
     /// Turn a cell, a row or a column on or off, or back to its default
     Set(Set),
+    /// Let a cell, a row, a column or the whole account get nothing until a time
+    Mute(Mute),
+    /// End a mute before its time
+    Unmute(Muted),
+}
+
+/// What is muted.
+#[derive(Debug, Args)]
+pub struct Muted {
+    /// Whose
+    account: AccountKey,
+    /// The event type, or all
+    #[arg(default_value = ALL)]
+    event_type: String,
+    /// The channel, or all
+    #[arg(value_parser = parse_channels, default_value = ALL)]
+    channel: Channels,
+}
+
+/// What to mute, and until when.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("end").required(true)))]
+pub struct Mute {
+    #[command(flatten)]
+    what: Muted,
+    /// For so long, as 4h
+    #[arg(long = "for", value_name = "TIME", group = "end", value_parser = parse_duration)]
+    long: Option<Duration>,
+    /// Until then, as 2026-05-04T10:00:00Z
+    #[arg(long, value_name = "WHEN", group = "end", value_parser = Timestamp::parse)]
+    until: Option<Timestamp>,
+    /// What for; `bellboard why` shows it
+    #[arg(long, default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+impl Muted {
+    fn scope(&self) -> Scope {
+        let event_type = Some(&self.event_type).filter(|name| *name != ALL).cloned();
+        Scope { event_type, channel: self.channel }
+    }
 }
 
 /// What to set.
@@ -89,7 +135,26 @@ impl Matrix {
                     return Ok(session.out.document(&MatrixObject { account: &account, cells: view.cells() })?);
                 }
                 session.out.table(&table(&view))?;
+                for mute in view.preferences.mutes(view.at) {
+                    let reason = if mute.reason.is_empty() { String::new() } else { format!(": {}", mute.reason) };
+                    let (words, by) = (mute.scope.words(), &mute.by);
+                    session.out.line(format!("{words} is muted by {by} until {}{reason}", show::time(mute.until)))?;
+                }
                 Ok(session.out.line(LEGEND)?)
+            }
+            Self::Mute(mute) => {
+                let until = match (mute.until, mute.long) {
+                    (Some(until), _) => until,
+                    (None, long) => session.clock.now().plus(long.unwrap_or_default()),
+                };
+                let (account, scope) = (mute.what.account.clone(), mute.what.scope());
+                let done = session.change(&store, Command::Mute { account, scope, until, reason: mute.reason }).await?;
+                Ok(session.out.either(&DoneObject::from(&done), &done.says)?)
+            }
+            Self::Unmute(what) => {
+                let command = Command::Unmute { account: what.account.clone(), scope: what.scope() };
+                let done = session.change(&store, command).await?;
+                Ok(session.out.either(&DoneObject::from(&done), &done.says)?)
             }
             Self::Set(set) => {
                 let rows = set.rows(&store.matrix(&set.account).await?)?;
@@ -144,7 +209,7 @@ impl Set {
     }
 }
 
-const LEGEND: &str = "* on  . off  o on, but nowhere to go  = paused  ! failing  x disabled  ' changed";
+const LEGEND: &str = "* on  . off  o on, but nowhere to go  ~ muted  = paused  ! failing  x disabled  ' changed";
 
 fn table(view: &MatrixView) -> Table {
     let mut table = Table::new(["event type"]);
@@ -167,6 +232,7 @@ fn mark(cell: &Cell) -> String {
         CellMark::Off => ".",
         CellMark::On => "*",
         CellMark::Nowhere => "o",
+        CellMark::Muted => "~",
         CellMark::Paused => "=",
         CellMark::Failing => "!",
         CellMark::Disabled => "x",

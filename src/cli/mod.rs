@@ -15,6 +15,8 @@ pub mod session;
 
 pub mod actor;
 
+pub mod log_bound;
+
 pub mod logging;
 
 pub mod paths;
@@ -64,6 +66,12 @@ pub mod tokens;
 pub mod audit;
 
 pub mod config;
+
+pub mod doctor;
+
+pub mod backup;
+
+pub mod prune;
 
 pub mod scripts;
 
@@ -142,6 +150,10 @@ async fn one_shot(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Events { command } => command.run(session).await,
         Command::Tokens { command } => command.run(session).await,
         Command::Audit { command } => command.run(session).await,
+        Command::Doctor(command) => command.run(session).await,
+        Command::Backup(command) => command.run(session).await,
+        Command::Restore(command) => command.run(session).await,
+        Command::Prune(command) => command.run(session).await,
         Command::Demo(_)
         | Command::Serve(_)
         | Command::Config { .. }

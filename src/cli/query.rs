@@ -67,7 +67,7 @@ pub struct DeliveryQuery {
     /// Only of this event
     #[arg(long, value_name = "ID")]
     pub event: Option<EventId>,
-    /// Only in this state: pending, sending, delivered, failed or cancelled
+    /// Only in this state: pending, sending, delivered, failed, cancelled, folded or parked
     #[arg(long, value_parser = DeliveryState::parse)]
     pub state: Option<DeliveryState>,
     /// Only since then: 2h (ago), today, 2026-05-04, or 2026-05-04T10:00:00Z

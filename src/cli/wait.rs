@@ -88,7 +88,9 @@ impl Outcome {
     /// When a delivery did not get through, or has not ended yet.
     fn verdict(&self, out: Output, limit: Duration) -> Result<(), Failure> {
         let id = self.event.id;
-        let lost = |row: &&DeliveryRow| matches!(row.state, DeliveryState::Failed | DeliveryState::Cancelled);
+        let lost = |row: &&DeliveryRow| {
+            matches!(row.state, DeliveryState::Failed | DeliveryState::Cancelled | DeliveryState::Parked)
+        };
         let failed = self.deliveries.iter().filter(lost).count();
         if failed > 0 {
             let failed = counted(failed, "delivery", "deliveries");

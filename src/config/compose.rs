@@ -84,7 +84,8 @@ impl Config {
     #[must_use]
     pub fn dispatch(&self) -> dispatch::Options {
         let retry = RetryPolicy { schedule: self.delivery.retry.clone(), age_max: self.delivery.max_age };
-        dispatch::Options { retry, ..dispatch::Options::default() }
+        let (storm, failing_max) = (self.delivery.storm, self.delivery.disable_after);
+        dispatch::Options { retry, storm, failing_max, keep: self.delivery.keep, ..dispatch::Options::default() }
     }
 
     /// The HTTP side, unless it is off.

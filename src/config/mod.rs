@@ -28,9 +28,11 @@ use crate::config::error::ConfigError;
 use crate::config::settings::{SETTINGS, Setting};
 use crate::config::value::Value;
 use crate::console::theme::ThemeName;
+use crate::dispatch;
 use crate::domain::account::AccountKey;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::role::Roles;
+use crate::domain::storm::StormPolicy;
 
 /// The commented file that is handed out: every option with its default.
 pub const EXAMPLE: &str = include_str!("../../assets/config.toml");
@@ -67,6 +69,10 @@ pub struct Delivery {
     pub keep: Duration,
     /// Age of a delivery from which it is not tried again.
     pub max_age: Duration,
+    /// For how long a destination may only fail before it is disabled.
+    pub disable_after: Duration,
+    /// When messages of one kind to one person are folded.
+    pub storm: StormPolicy,
 }
 
 /// What outgoing requests may reach.
@@ -160,6 +166,8 @@ impl Default for Config {
                 timeout: channels::Options::default().timeout,
                 keep: Duration::from_hours(90 * 24),
                 max_age: retry.age_max,
+                disable_after: dispatch::Options::default().failing_max,
+                storm: StormPolicy::default(),
             },
             network: Network::default(),
             email: Email::default(),

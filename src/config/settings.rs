@@ -93,6 +93,27 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| Some(Value::Text(write_duration(config.delivery.max_age))),
     },
     Setting {
+        section: "delivery",
+        name: "disable_after",
+        is_list: false,
+        set: |config, value| value.duration().map(|duration| config.delivery.disable_after = duration),
+        get: |config| Some(Value::Text(write_duration(config.delivery.disable_after))),
+    },
+    Setting {
+        section: "delivery",
+        name: "storm_messages",
+        is_list: false,
+        set: |config, value| value.number().map(|number| config.delivery.storm.messages = number),
+        get: |config| Some(Value::Number(i64::from(config.delivery.storm.messages))),
+    },
+    Setting {
+        section: "delivery",
+        name: "storm_window",
+        is_list: false,
+        set: |config, value| value.duration().map(|duration| config.delivery.storm.window = duration),
+        get: |config| Some(Value::Text(write_duration(config.delivery.storm.window))),
+    },
+    Setting {
         section: "network",
         name: "allow",
         is_list: true,

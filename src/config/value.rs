@@ -75,6 +75,19 @@ impl Value {
         }
     }
 
+    /// A whole number from 0 on.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn number(&self) -> Result<u32, String> {
+        let number = match self {
+            Self::Number(number) => u32::try_from(*number).ok(),
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Flag(_) | Self::List(_) => None,
+        };
+        number.ok_or_else(|| format!("`{}` is no number; write a whole one, as 5", self.to_toml()))
+    }
+
     /// A length of time that is not zero.
     ///
     /// # Errors

@@ -58,10 +58,10 @@ pub fn delivery_state(delivery: &DeliveryRow) -> String {
 pub const fn state_style(delivery: &DeliveryRow, theme: &Theme) -> Style {
     match delivery.state {
         DeliveryState::Delivered => theme.good,
-        DeliveryState::Failed => theme.bad,
+        DeliveryState::Failed | DeliveryState::Parked => theme.bad,
         DeliveryState::Pending if delivery.attempts > 0 => theme.warn,
         DeliveryState::Pending | DeliveryState::Sending => theme.text,
-        DeliveryState::Cancelled => theme.dim,
+        DeliveryState::Cancelled | DeliveryState::Folded => theme.dim,
     }
 }
 
@@ -72,6 +72,7 @@ pub const fn mark(mark: CellMark, theme: &Theme) -> (char, Style) {
         CellMark::Off => ('.', theme.dim),
         CellMark::On => ('*', theme.good),
         CellMark::Nowhere => ('o', theme.warn),
+        CellMark::Muted => ('~', theme.warn),
         CellMark::Paused => ('=', theme.warn),
         CellMark::Failing | CellMark::Disabled => ('!', theme.bad),
     }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::channels::{self, LaneRules};
 use crate::dispatch::engine::{Done, Engine, Kind, STALL};
-use crate::dispatch::send::{Sent, release};
+use crate::dispatch::send::{Failing, Sent, release};
 use crate::dispatch::setup::Setup;
 use crate::dispatch::shares::Share;
 use crate::domain::channel::Channel;
@@ -67,7 +67,7 @@ impl Engine {
                     }
                 }
                 for (delivery, id) in asked.into_iter().filter(|(delivery, _)| !got.contains(delivery)) {
-                    self.lanes.touch(id).ended(delivery);
+                    self.lanes.not_claimed(id, delivery);
                 }
             }
             Err(error) => {
@@ -93,16 +93,20 @@ impl Engine {
         self.shares.give_back(share);
         let lane = self.lanes.touch(id);
         lane.sent(sent.duration);
-        let failing_since = lane.setup().and_then(|setup| setup.failing_since);
+        let since = lane.setup().and_then(|setup| setup.failing_since);
+        let failing = Failing { since, noted_at: lane.noted_at };
         let gate = lane.setup().and_then(|setup| setup.rules.gate.clone());
         let settings = lane.setup().and_then(|setup| setup.settings.as_ref().ok());
         let answered = settings.zip(sent.exchange.answer.as_ref());
         let word = answered.and_then(|(settings, answer)| channels::allowance(settings, answer, now));
-        let finished = sent.finish(&self.options, failing_since, now);
+        let finished = sent.finish(&self.options, failing, now);
         tracing::debug!(%delivery, destination = %id, next = ?finished.next, "a send ended");
         match &finished.health {
             Some(Health::Recovered) => lane.set_failing_since(None),
-            Some(Health::Failing { .. }) => lane.set_failing_since(Some(now)),
+            Some(Health::Failing { .. }) => {
+                lane.set_failing_since(Some(since.unwrap_or(now)));
+                lane.noted_at = Some(now);
+            }
             // Read again when this is written: a read before that would find it enabled.
             Some(Health::Disable { .. }) => lane.disable(),
             None => {}
@@ -134,7 +138,8 @@ impl Engine {
             if let Some(due_at) = result.due_at(now) {
                 lane.push(Waiting { delivery: result.delivery, due_at });
             }
-            if matches!(result.health, Some(Health::Disable { .. })) {
+            // The store may have disabled it for having failed for so long.
+            if matches!(result.health, Some(Health::Disable { .. } | Health::Failing { .. })) {
                 lane.forget_setup();
                 lane.head_is_stale();
             }
@@ -146,7 +151,9 @@ impl Engine {
         let setup = match read {
             Ok(Some(lane)) => Some(self.setup(&lane)),
             Ok(None) => None,
-            Err(StoreError::Seal(error)) => Some(unusable(Channel::Webhook, &error.to_string())),
+            Err(error @ (StoreError::Seal(_) | StoreError::Damaged(_))) => {
+                Some(unusable(Channel::Webhook, &error.to_string()))
+            }
             Err(error) => {
                 self.stall(&error);
                 self.lanes.touch(id).reading_failed();

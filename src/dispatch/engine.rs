@@ -31,6 +31,7 @@ use crate::store::error::StoreError;
 use crate::store::lanes::{Lane, Lanes as DueLanes};
 use crate::store::outbox::Inbox;
 use crate::store::queue::{Claimed, Deliverer, Finished, NewWork};
+use crate::store::upkeep::Upkeep;
 use crate::store::{Revision, Store};
 
 /// After a write or read that failed, how long to wait before the next.
@@ -167,6 +168,8 @@ impl Engine {
             holds: holds.collect(),
             schedule: self.options.retry.schedule.clone(),
         };
+        let Options { storm, failing_max, .. } = self.options;
+        self.store.keep_up(Upkeep::Begin { storm, failing_max }).await?;
         let reclaimed = self.store.reclaim(deliverer).await?;
         self.inbox.slots.open(lease(&self.senders, AHEAD_MAX));
         tracing::info!(reclaimed, "delivering from {}", self.store.path().display());
@@ -233,7 +236,11 @@ impl Engine {
             Want::At(_) | Want::Nothing => {}
         }
         self.start_sends(id);
-        let free = if self.paused { 0 } else { self.lanes.free(id, now) };
+        // What may be folded is decided about at its claim, where what was sent lately is counted.
+        let storm = self.options.storm;
+        let setup = self.lanes.get(id).and_then(|lane| lane.setup());
+        let may_fold = setup.is_some_and(|setup| storm.folds(setup.channel));
+        let free = if self.paused || may_fold { 0 } else { self.lanes.free(id, now) };
         self.inbox.slots.offer(id, free, self.lanes_known);
         if self.lanes.get(id).is_none() {
             // What is on its way makes the lane anew.

@@ -31,6 +31,13 @@ impl Head {
         self.missed = true;
     }
 
+    /// What is known may not wait any more.
+    pub fn forget(&mut self) {
+        self.known.clear();
+        self.complete = false;
+        self.is_stale();
+    }
+
     /// A read is asked for.
     pub fn asked(&mut self) {
         self.missed = false;

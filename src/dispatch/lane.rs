@@ -32,6 +32,8 @@ pub struct Lane {
     pub ready: VecDeque<Claimed>,
     /// Being sent.
     pub sending: usize,
+    /// When its failing was last noted in the store.
+    pub noted_at: Option<Timestamp>,
     pace: Pace,
     hold_until: Timestamp,
 }
@@ -144,6 +146,12 @@ impl Lane {
         let free = !self.ready.is_empty() && self.sending < setup.rules.concurrency.max(1) as usize;
         let speed = self.pace.speed();
         free.then_some(Share { channel: setup.channel, account: setup.account, speed, sending: self.sending })
+    }
+
+    /// A claim came back without this delivery: it ended or was folded, and perhaps others with it.
+    pub fn not_claimed(&mut self, delivery: DeliveryId) {
+        self.claimed.remove(&delivery);
+        self.head.forget();
     }
 
     /// The next claimed delivery to send, if one more may be under way.

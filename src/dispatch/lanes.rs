@@ -7,7 +7,7 @@ use crate::channels::limit::{Allowance, Limit};
 use crate::dispatch::lane::Lane;
 use crate::dispatch::limit::Bucket;
 use crate::dispatch::want::Want;
-use crate::domain::id::DestinationId;
+use crate::domain::id::{DeliveryId, DestinationId};
 use crate::domain::time::Timestamp;
 use crate::store::lanes::Changed;
 
@@ -129,6 +129,16 @@ impl Lanes {
         lane.free(now, gate.copied().unwrap_or_default())
     }
 
+    /// A claim came back without this delivery, which is not sent and so takes nothing of its service's limit.
+    pub fn not_claimed(&mut self, id: DestinationId, delivery: DeliveryId) {
+        let lane = self.touch(id);
+        lane.not_claimed(delivery);
+        let limit = lane.setup().and_then(|setup| setup.rules.rate.clone());
+        if let Some(bucket) = limit.and_then(|limit| self.buckets.get_mut(&limit)) {
+            bucket.give_back();
+        }
+    }
+
     /// Leaves a host that destinations share alone until then.
     pub fn hold_gate(&mut self, gate: String, until: Timestamp, now: Timestamp) {
         self.gates.retain(|_, until| *until > now);
@@ -205,7 +215,6 @@ mod tests {
     use crate::dispatch::setup::Setup;
     use crate::domain::channel::Channel;
     use crate::domain::destination::DestinationState;
-    use crate::domain::id::DeliveryId;
     use crate::store::queue::Waiting;
 
     #[test]

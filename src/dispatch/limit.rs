@@ -95,6 +95,11 @@ impl Bucket {
         self.told.filter(|told| told.until > now).map_or(usize::MAX, |told| told.left as usize)
     }
 
+    /// Gives back a token that was taken for a send that was not made.
+    pub fn give_back(&mut self) {
+        self.tokens = (self.tokens + 1.0).min(self.capacity);
+    }
+
     /// When the next send may be made, if none may be made now.
     #[must_use]
     pub fn next(&self, now: Timestamp) -> Timestamp {

@@ -48,6 +48,7 @@ use crate::channels::Senders;
 use crate::dispatch::engine::{Engine, STALL};
 use crate::dispatch::lock::DeliveryLock;
 use crate::domain::retry::RetryPolicy;
+use crate::domain::storm::StormPolicy;
 use crate::store::Store;
 
 /// What a person may set.
@@ -59,6 +60,10 @@ pub struct Options {
     pub sending_max: usize,
     /// For how long a destination may only fail before it is disabled.
     pub failing_max: Duration,
+    /// When messages of one kind to one person are folded.
+    pub storm: StormPolicy,
+    /// How long what has ended stays readable.
+    pub keep: Duration,
     /// How long a shutdown waits for sends that are under way.
     pub shutdown_max: Duration,
 }
@@ -69,6 +74,8 @@ impl Default for Options {
             retry: RetryPolicy::default(),
             sending_max: 1024,
             failing_max: Duration::from_hours(5 * 24),
+            storm: StormPolicy::default(),
+            keep: Duration::from_hours(90 * 24),
             shutdown_max: Duration::from_secs(10),
         }
     }
@@ -140,7 +147,7 @@ pub fn start(store: Store, senders: Senders, options: Options) -> Handle {
     let task = tokio::spawn(async move {
         let mut paused = false;
         let Some(lock) = take_lock(&store, &mut word_receiver, &mut paused, &status_sender).await else { return };
-        let upkeep = tokio::spawn(upkeep::run(store.clone(), status_sender.subscribe()));
+        let upkeep = tokio::spawn(upkeep::run(store.clone(), options.keep, status_sender.subscribe()));
         let sending_max = files::room_for(options.sending_max);
         let options = Options { sending_max, ..options };
         let mut engine = Engine::new(store, senders, options, status_sender);

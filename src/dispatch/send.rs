@@ -9,7 +9,9 @@ use futures_util::FutureExt;
 use crate::channels::{Senders, Settings};
 use crate::dispatch::Options;
 use crate::domain::delivery::{Exchange, Next, Reason, SendError, after_try};
+use crate::domain::health::noted_every;
 use crate::domain::id::DeliveryId;
+use crate::domain::own_event;
 use crate::domain::retry::Patience;
 use crate::domain::time::{SharedClock, Timestamp};
 use crate::store::failpoint;
@@ -89,12 +91,14 @@ pub fn broken(text: &str, patience: Patience) -> Exchange {
 impl Sent {
     /// What is to be written, by the schedule in force and what is known of the destination's health.
     #[must_use]
-    pub fn finish(self, options: &Options, failing_since: Option<Timestamp>, now: Timestamp) -> Finished {
+    pub fn finish(self, options: &Options, failing: Failing, now: Timestamp) -> Finished {
         let message = &self.claimed.message;
         let chance = jitter(message.delivery, message.attempt);
         let tries = self.claimed.tries;
         let next = after_try(&options.retry, tries, self.claimed.due_since, now, &self.exchange.result, chance);
-        let health = if message.test { None } else { health(&self.exchange, &next, options, failing_since, now) };
+        // Nor does a notice about one destination say anything about another, or it would cause the next notice.
+        let says_nothing = message.test || own_event::is_notice(&message.event_type.name);
+        let health = if says_nothing { None } else { health(&self.exchange, &next, options, failing, now) };
         Finished {
             delivery: message.delivery,
             attempt: message.attempt,
@@ -109,27 +113,28 @@ impl Sent {
     }
 }
 
-/// What a result says about the destination. Waiting for a rate or a server says nothing.
-fn health(
-    exchange: &Exchange,
-    next: &Next,
-    options: &Options,
-    failing_since: Option<Timestamp>,
-    now: Timestamp,
-) -> Option<Health> {
+/// What is known of a destination that fails.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Failing {
+    /// Since when; nothing while all is well.
+    pub since: Option<Timestamp>,
+    /// When that was last noted in the store by this process.
+    pub noted_at: Option<Timestamp>,
+}
+
+/// What a result says about the destination. Waiting for a rate or a server says nothing; one that keeps failing is noted now and
+/// then, and the store decides what follows from that.
+fn health(exchange: &Exchange, next: &Next, options: &Options, failing: Failing, now: Timestamp) -> Option<Health> {
     let reason = match &exchange.result {
-        Ok(()) => return failing_since.map(|_| Health::Recovered),
+        Ok(()) => return failing.since.map(|_| Health::Recovered),
         Err(error) => error.reason().clone(),
     };
-    match (next, failing_since) {
-        (Next::Retry { counted: false, .. }, _) => None,
-        (Next::Failed { gone: true, .. }, _) => Some(Health::Disable { reason }),
-        (_, None) => Some(Health::Failing { reason }),
-        (_, Some(since)) if now.since(since) >= options.failing_max => {
-            let days = options.failing_max.as_secs() / 86_400;
-            Some(Health::Disable { reason: Reason::new(format!("it only failed for {days} days, last: {reason}")) })
-        }
-        (_, Some(_)) => None,
+    let is_due = |at: Timestamp| now < at || now.since(at) >= noted_every(options.failing_max);
+    match next {
+        Next::Retry { counted: false, .. } => None,
+        Next::Failed { gone: true, .. } => Some(Health::Disable { reason }),
+        _ if failing.since.is_none() || failing.noted_at.is_none_or(is_due) => Some(Health::Failing { reason }),
+        _ => None,
     }
 }
 
@@ -160,26 +165,27 @@ mod tests {
     }
 
     #[test]
-    fn health_changes_when_something_changed() {
+    fn health_is_noted_when_it_changes_and_now_and_then() {
         let delivered = Exchange { request: None, answer: None, result: Ok(()) };
         let retry = Next::Retry { at: NOW, counted: true };
-        let since = |days: u64| Some(NOW.minus(Duration::from_hours(24 * days)));
-        let check = |exchange: &Exchange, next: &Next, failing_since, expected: &str| {
-            let found = match health(exchange, next, &Options::default(), failing_since, NOW) {
+        let ago = |hours: u64| Some(NOW.minus(Duration::from_hours(hours)));
+        let check = |exchange: &Exchange, next: &Next, since, noted_at, expected: &str| {
+            let found = match health(exchange, next, &Options::default(), Failing { since, noted_at }, NOW) {
                 None => "none",
                 Some(Health::Recovered) => "recovered",
                 Some(Health::Failing { .. }) => "failing",
                 Some(Health::Disable { .. }) => "disable",
             };
-            assert_eq!(found, expected, "{exchange:?} {failing_since:?}");
+            assert_eq!(found, expected, "{exchange:?} {since:?} {noted_at:?}");
         };
-        check(&delivered, &Next::Delivered, None, "none");
-        check(&delivered, &Next::Delivered, since(9), "recovered");
-        check(&failed(), &retry, None, "failing");
-        check(&failed(), &retry, since(4), "none");
-        check(&failed(), &retry, since(5), "disable");
-        check(&failed(), &Next::Retry { at: NOW, counted: false }, None, "none");
-        check(&gone(), &Next::Failed { reason: Reason::new("x"), gone: true }, None, "disable");
+        check(&delivered, &Next::Delivered, None, None, "none");
+        check(&delivered, &Next::Delivered, ago(200), ago(1), "recovered");
+        check(&failed(), &retry, None, None, "failing");
+        check(&failed(), &retry, ago(90), ago(5), "none");
+        check(&failed(), &retry, ago(90), ago(6), "failing");
+        check(&failed(), &retry, ago(90), None, "failing");
+        check(&failed(), &Next::Retry { at: NOW, counted: false }, None, None, "none");
+        check(&gone(), &Next::Failed { reason: Reason::new("x"), gone: true }, None, None, "disable");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What goes on beside the deliveries in the process that delivers: bulk replays.
+//! What goes on beside the deliveries in the process that delivers: bulk replays, and retention.
 //!
 //! It is a task of its own that makes one small step at a time and rests after each, so that no sender notices it. While there is
 //! nothing to do it sleeps until a change may have brought something.
@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::dispatch::Status;
 use crate::store::Store;
 use crate::store::error::StoreError;
+use crate::store::prune::Place;
 use crate::store::upkeep::Upkeep;
 
 /// The rest after a step.
@@ -21,16 +23,25 @@ const SLEEP_MAX: Duration = Duration::from_mins(1);
 /// The rest after a step that failed.
 const STALL: Duration = Duration::from_secs(5);
 
-/// Keeps things up until it is dropped.
-pub(crate) async fn run(store: Store, mut status: watch::Receiver<Status>) {
+/// How often what ended long ago is looked for.
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
+
+/// Keeps things up until it is dropped. What has ended is kept for `keep`.
+pub(crate) async fn run(store: Store, keep: Duration, mut status: watch::Receiver<Status>) {
     let mut revision = store.revision();
+    let mut keeper = Keeper::new(store, keep);
+    let mut next_prune = Instant::now() + SLEEP_MAX;
     let mut told = false;
     loop {
         if status.wait_for(|status| matches!(status, Status::Delivering { .. })).await.is_err() {
             return;
         }
         let seen = revision.borrow_and_update().lanes;
-        match once(&store).await {
+        if Instant::now() >= next_prune {
+            next_prune = Instant::now() + PRUNE_EVERY;
+            keeper.begin_pruning();
+        }
+        match keeper.step().await {
             Ok(busy) => {
                 told = false;
                 if busy {
@@ -50,7 +61,57 @@ pub(crate) async fn run(store: Store, mut status: watch::Receiver<Status>) {
     }
 }
 
-/// Makes one step of all there is to do; says whether more is to be done soon.
+/// How far all of it has come.
+pub struct Keeper {
+    store: Store,
+    keep: Duration,
+    /// Where retention goes on; nothing while it rests.
+    prune_from: Option<Place>,
+    giving_back: bool,
+    pruned: u64,
+}
+
+impl Keeper {
+    /// With nothing to do yet.
+    #[must_use]
+    pub const fn new(store: Store, keep: Duration) -> Self {
+        Self { store, keep, prune_from: None, giving_back: false, pruned: 0 }
+    }
+
+    /// Looks for what ended long ago from the beginning.
+    pub fn begin_pruning(&mut self) {
+        self.prune_from = Some(Place::default());
+    }
+
+    /// Makes one step of all there is to do; says whether more is to be done soon.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn step(&mut self) -> Result<bool, StoreError> {
+        Ok(once(&self.store).await? | self.prune().await?)
+    }
+
+    async fn prune(&mut self) -> Result<bool, StoreError> {
+        if let Some(from) = self.prune_from {
+            let before = self.store.clock().now().minus(self.keep);
+            let step = self.store.prune(before, from).await?;
+            self.pruned += step.events;
+            self.prune_from = step.next;
+            self.giving_back = step.next.is_none() && self.pruned > 0;
+            return Ok(self.prune_from.is_some() || self.giving_back);
+        }
+        if self.giving_back {
+            self.giving_back = self.store.give_back().await?;
+            if !self.giving_back {
+                let events = std::mem::take(&mut self.pruned);
+                tracing::info!(events, "what ended long ago was removed, with all that belonged to it");
+            }
+        }
+        Ok(self.giving_back)
+    }
+}
+
+/// Makes one step of the replays that run; says whether more is to be done soon.
 ///
 /// # Errors
 /// When the store cannot be read or written.

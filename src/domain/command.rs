@@ -13,6 +13,7 @@ use crate::domain::channel::Channel;
 use crate::domain::destination::{DestinationState, FieldValue, FieldValues};
 use crate::domain::id::{ChangeId, DeliveryId, DestinationId, ReplayId, TokenId};
 use crate::domain::matrix::CellSetting;
+use crate::domain::mute;
 use crate::domain::replay::ReplayItem;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
@@ -106,6 +107,24 @@ pub enum Command {
         /// Which, and what to.
         cells: Vec<CellChange>,
     },
+    /// Cells get nothing until a time, whatever else is set.
+    Mute {
+        /// Whose.
+        account: AccountKey,
+        /// Which.
+        scope: mute::Scope,
+        /// Until when.
+        until: Timestamp,
+        /// What for; may be empty.
+        reason: String,
+    },
+    /// A mute ends before its time.
+    Unmute {
+        /// Whose.
+        account: AccountKey,
+        /// Which; exactly as it was muted.
+        scope: mute::Scope,
+    },
     /// A new destination.
     AddDestination {
         /// Whose.
@@ -169,6 +188,11 @@ pub enum Command {
     CancelReplay {
         /// Which.
         id: ReplayId,
+    },
+    /// What ended before a time is removed, in steps that follow; this puts it on record.
+    Prune {
+        /// That time.
+        before: Timestamp,
     },
     /// These deliveries are not to be tried any more.
     Cancel {

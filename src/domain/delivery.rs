@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 /// Where a delivery stands.
 ///
 /// `pending` → (claim) → `sending` → (result) → `delivered`, `failed`, or `pending` again. `pending` → (cancel) →
-/// `cancelled`. From an end, only a replay leads back to `pending`.
+/// `cancelled`, or (claim, in a storm) → `folded`, or (claim, when it cannot be sent as it is) → `parked`. From an end, only a replay leads back to `pending`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
@@ -25,11 +25,16 @@ pub enum DeliveryState {
     Failed,
     /// Will not be tried, because a person or a removed destination said so.
     Cancelled,
+    /// Will not be sent singly: a summary tells of it.
+    Folded,
+    /// Cannot be sent as it is, and would only stand in the way of others.
+    Parked,
 }
 
 impl DeliveryState {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Sending, Self::Delivered, Self::Failed, Self::Cancelled];
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Sending, Self::Delivered, Self::Failed, Self::Cancelled, Self::Folded, Self::Parked];
 
     /// The name in the store and in JSON.
     #[must_use]
@@ -40,6 +45,8 @@ impl DeliveryState {
             Self::Delivered => "delivered",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Folded => "folded",
+            Self::Parked => "parked",
         }
     }
 
@@ -49,14 +56,15 @@ impl DeliveryState {
     /// When it is none of them.
     pub fn parse(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|state| state.name() == text).ok_or_else(|| {
-            format!("`{text}` is no state of a delivery; write pending, sending, delivered, failed or cancelled")
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("`{text}` is no state of a delivery; write one of {names}")
         })
     }
 
     /// Whether nothing more will happen to it by itself.
     #[must_use]
     pub const fn is_end(self) -> bool {
-        matches!(self, Self::Delivered | Self::Failed | Self::Cancelled)
+        !matches!(self, Self::Pending | Self::Sending)
     }
 }
 

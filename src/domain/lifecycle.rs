@@ -11,6 +11,9 @@ use crate::domain::time::Timestamp;
 /// ends the process.
 pub const INTERRUPTED_FREE_MAX: u32 = 3;
 
+/// Interrupted tries after which a delivery is parked.
+pub const INTERRUPTED_MAX: u32 = 10;
+
 /// Where a delivery stands, as far as it decides what can follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Life {
@@ -112,6 +115,9 @@ impl Life {
         if !open {
             return noted.ended(DeliveryState::Cancelled);
         }
+        if interrupted >= INTERRUPTED_MAX {
+            return noted.ended(DeliveryState::Parked);
+        }
         let free = self.free + u32::from(interrupted <= INTERRUPTED_FREE_MAX);
         Self { state: DeliveryState::Pending, free, due_at: Some(now), ..noted }
     }
@@ -144,6 +150,17 @@ mod tests {
         }
         let again = end.after(&Happening::Replayed { open: true }, NOW);
         assert_eq!((again.state, again.tries()), (DeliveryState::Pending, 0));
+    }
+
+    #[test]
+    fn what_ends_the_process_each_time_is_parked() {
+        let mut life = Life::new(NOW);
+        for _ in 0..INTERRUPTED_MAX {
+            assert_eq!(life.state, DeliveryState::Pending);
+            let claim = Happening::Claimed { lease_ends: NOW };
+            life = life.after(&claim, NOW).after(&Happening::Interrupted { open: true }, NOW);
+        }
+        assert_eq!(life.state, DeliveryState::Parked);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::domain::catalogue::{EventType, SUSPENDED};
 use crate::domain::channel::Channel;
 use crate::domain::destination::{DestinationState, takes};
 use crate::domain::id::DestinationId;
+use crate::domain::mute::Mute;
 use crate::domain::time::Timestamp;
 
 /// What a person sets a cell to.
@@ -36,19 +37,22 @@ pub struct Preference {
 
 /// The preferences of one account. What is not in it is as the default says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Preferences(HashMap<(String, Channel), Preference>);
+pub struct Preferences {
+    cells: HashMap<(String, Channel), Preference>,
+    mutes: Vec<Mute>,
+}
 
 impl Preferences {
     /// From what the store keeps.
     #[must_use]
-    pub fn new(cells: HashMap<(String, Channel), Preference>) -> Self {
-        Self(cells)
+    pub fn new(cells: HashMap<(String, Channel), Preference>, mutes: Vec<Mute>) -> Self {
+        Self { cells, mutes }
     }
 
     /// The preference for a cell, when it differs from the default.
     #[must_use]
     pub fn get(&self, event_type: &str, channel: Channel) -> Option<&Preference> {
-        self.0.get(&(event_type.to_owned(), channel))
+        self.cells.get(&(event_type.to_owned(), channel))
     }
 
     /// Whether events of this type go to this channel.
@@ -56,6 +60,18 @@ impl Preferences {
     pub fn is_on(&self, event_type: &EventType, channel: Channel) -> bool {
         self.get(&event_type.name, channel)
             .map_or_else(|| event_type.on_by_default(channel), |preference| preference.on)
+    }
+
+    /// The mute that holds a cell now; of several, the one that lasts longest.
+    #[must_use]
+    pub fn mute(&self, event_type: &str, channel: Channel, now: Timestamp) -> Option<&Mute> {
+        let holding = self.mutes.iter().filter(|mute| mute.holds(now) && mute.scope.covers(event_type, channel));
+        holding.max_by_key(|mute| mute.until)
+    }
+
+    /// The mutes that hold now.
+    pub fn mutes(&self, now: Timestamp) -> impl Iterator<Item = &Mute> {
+        self.mutes.iter().filter(move |mute| mute.holds(now))
     }
 }
 
@@ -69,6 +85,8 @@ pub enum CellMark {
     On,
     /// It is on, but no destination takes it.
     Nowhere,
+    /// It is on, but gets nothing until a time.
+    Muted,
     /// It is on, and what comes is held.
     Paused,
     /// It is on, and a destination fails.
@@ -86,6 +104,8 @@ pub struct Cell {
     pub default: bool,
     /// Who said otherwise, and when; nothing when it is as the default.
     pub changed: Option<Preference>,
+    /// The mute that holds it now.
+    pub mute: Option<Mute>,
     /// How it looks.
     pub mark: CellMark,
     /// How many destinations of the channel take this type, whatever their state.
@@ -100,11 +120,15 @@ pub fn cell(
     channel: Channel,
     preferences: &Preferences,
     destinations: &[(DestinationState, bool)],
+    now: Timestamp,
 ) -> Cell {
     let on = preferences.is_on(event_type, channel);
+    let mute = preferences.mute(&event_type.name, channel, now).cloned();
     let any = |state: DestinationState| destinations.iter().any(|(other, _)| *other == state);
     let mark = if !on {
         CellMark::Off
+    } else if mute.is_some() {
+        CellMark::Muted
     } else if destinations.is_empty() {
         CellMark::Nowhere
     } else if destinations.iter().all(|(state, _)| *state == DestinationState::Disabled) {
@@ -120,6 +144,7 @@ pub fn cell(
         on,
         default: event_type.on_by_default(channel),
         changed: preferences.get(&event_type.name, channel).cloned(),
+        mute,
         mark,
         destinations: destinations.len(),
     }
@@ -153,6 +178,15 @@ pub enum NotSent {
         /// When, in milliseconds since the epoch.
         at: i64,
     },
+    /// It is on, but muted at that time.
+    Muted {
+        /// By whom.
+        by: String,
+        /// Until when, in milliseconds since the epoch.
+        until: i64,
+        /// What for; may be empty.
+        reason: String,
+    },
     /// It is on, but there is nowhere to send to.
     NoDestination,
     /// It is on, but each destination there is has been disabled.
@@ -166,6 +200,8 @@ pub enum NotSent {
     AccountSuspended,
     /// A test message goes to one destination only.
     OnlyATest,
+    /// A message of bellboard's own goes to one destination only.
+    OwnMessage,
 }
 
 impl NotSent {
@@ -174,17 +210,23 @@ impl NotSent {
     pub fn text(&self) -> String {
         match self {
             Self::OffByDefault => "off by default; nobody has turned it on".to_owned(),
-            Self::Off { by, at } => {
-                let day = Timestamp::from_millis(*at).in_zone(&jiff::tz::TimeZone::UTC).strftime("%-d %b %Y %H:%M UTC");
-                format!("turned off by {by} on {day}")
+            Self::Off { by, at } => format!("turned off by {by} on {}", minute(*at)),
+            Self::Muted { by, until, reason } if reason.is_empty() => {
+                format!("muted by {by} until {}", minute(*until))
             }
+            Self::Muted { by, until, reason } => format!("muted by {by} until {}: {reason}", minute(*until)),
             Self::NoDestination => "on, but no destination is set up".to_owned(),
             Self::Disabled { reason } => format!("on, but the destination is disabled: {reason}"),
             Self::Narrowed => "on, but no destination takes this event type".to_owned(),
             Self::AccountSuspended => "the account is suspended".to_owned(),
             Self::OnlyATest => "a test for another destination".to_owned(),
+            Self::OwnMessage => "a message of bellboard's own, for another destination".to_owned(),
         }
     }
+}
+
+fn minute(millis: i64) -> String {
+    Timestamp::from_millis(millis).in_zone(&jiff::tz::TimeZone::UTC).strftime("%-d %b %Y %H:%M UTC").to_string()
 }
 
 /// Where an event goes: deliveries to make, and for each channel that gets none, why.
@@ -196,12 +238,22 @@ pub struct FanOut {
     pub not_sent: Vec<(Channel, NotSent)>,
 }
 
-/// Decides where an event of this type goes.
+/// Decides where an event of this type goes that comes now.
 #[must_use]
-pub fn fan_out(status: AccountStatus, event_type: &EventType, preferences: &Preferences, targets: &[Target]) -> FanOut {
+pub fn fan_out(
+    status: AccountStatus,
+    event_type: &EventType,
+    preferences: &Preferences,
+    targets: &[Target],
+    now: Timestamp,
+) -> FanOut {
     let mut fan_out = FanOut::default();
     for channel in Channel::ALL {
-        match route(status, event_type, preferences, targets, channel) {
+        if let Some(mute) = held_by(status, event_type, preferences, channel, now) {
+            fan_out.not_sent.push((channel, mute));
+            continue;
+        }
+        match route(event_type, targets, channel) {
             Ok(destinations) => fan_out.to.extend(destinations),
             Err(reason) => fan_out.not_sent.push((channel, reason)),
         }
@@ -209,22 +261,28 @@ pub fn fan_out(status: AccountStatus, event_type: &EventType, preferences: &Pref
     fan_out
 }
 
-fn route(
+/// What keeps a channel from getting anything, whatever its destinations are.
+fn held_by(
     status: AccountStatus,
     event_type: &EventType,
     preferences: &Preferences,
-    targets: &[Target],
     channel: Channel,
-) -> Result<Vec<DestinationId>, NotSent> {
+    now: Timestamp,
+) -> Option<NotSent> {
     if !preferences.is_on(event_type, channel) {
-        return Err(match preferences.get(&event_type.name, channel) {
+        return Some(match preferences.get(&event_type.name, channel) {
             Some(preference) => NotSent::Off { by: preference.by.clone(), at: preference.at.millis() },
             None => NotSent::OffByDefault,
         });
     }
     if status == AccountStatus::Suspended && event_type.name != SUSPENDED {
-        return Err(NotSent::AccountSuspended);
+        return Some(NotSent::AccountSuspended);
     }
+    let mute = preferences.mute(&event_type.name, channel, now)?;
+    Some(NotSent::Muted { by: mute.by.clone(), until: mute.until.millis(), reason: mute.reason.clone() })
+}
+
+fn route(event_type: &EventType, targets: &[Target], channel: Channel) -> Result<Vec<DestinationId>, NotSent> {
     let mut disabled = None;
     let mut narrowed = false;
     let mut destinations = Vec::new();
@@ -249,6 +307,7 @@ fn route(
 mod tests {
     use super::*;
     use crate::domain::catalogue::Catalogue;
+    use crate::domain::mute::Scope;
 
     fn target(id: i64, channel: Channel, state: DestinationState, only: &[&str]) -> Target {
         let only = only.iter().map(|&name| name.to_owned()).collect();
@@ -268,9 +327,15 @@ mod tests {
     fn a_cell_shows_what_stands_in_its_way() {
         use DestinationState::{Disabled, Enabled, Paused};
         let on = Preference { on: true, by: "jane".to_owned(), at: Timestamp::from_millis(0) };
-        let preferences = Preferences::new(HashMap::from([(("server.stopped".to_owned(), Channel::Slack), on)]));
+        let preferences =
+            Preferences::new(HashMap::from([(("server.stopped".to_owned(), Channel::Slack), on)]), Vec::new());
+        let now = Timestamp::from_millis(0);
         let check = |destinations: &[(DestinationState, bool)], expected: CellMark| {
-            assert_eq!(cell(&stopped(), Channel::Slack, &preferences, destinations).mark, expected, "{destinations:?}");
+            assert_eq!(
+                cell(&stopped(), Channel::Slack, &preferences, destinations, now).mark,
+                expected,
+                "{destinations:?}"
+            );
         };
         check(&[], CellMark::Nowhere);
         check(&[(Enabled, false)], CellMark::On);
@@ -278,19 +343,21 @@ mod tests {
         check(&[(Enabled, false), (Disabled, false)], CellMark::Failing);
         check(&[(Enabled, false), (Paused, false)], CellMark::Paused);
         check(&[(Disabled, true)], CellMark::Disabled);
-        assert_eq!(cell(&stopped(), Channel::Webhook, &preferences, &[(Enabled, true)]).mark, CellMark::Off);
+        assert_eq!(cell(&stopped(), Channel::Webhook, &preferences, &[(Enabled, true)], now).mark, CellMark::Off);
     }
 
     #[test]
     fn every_channel_gets_deliveries_or_a_reason() {
         let by_jane = |on| Preference { on, by: "jane".to_owned(), at: Timestamp::from_millis(0) };
-        let preferences = Preferences::new(HashMap::from([
+        let cells = HashMap::from([
             (("server.stopped".to_owned(), Channel::Slack), by_jane(true)),
             (("server.stopped".to_owned(), Channel::Webhook), by_jane(true)),
             (("server.stopped".to_owned(), Channel::Ios), by_jane(true)),
             (("server.stopped".to_owned(), Channel::Email), by_jane(false)),
             (("server.stopped".to_owned(), Channel::Hipchat), by_jane(true)),
-        ]));
+        ]);
+        let preferences = Preferences::new(cells.clone(), Vec::new());
+        let now = Timestamp::from_millis(0);
         let targets = [
             target(1, Channel::Email, DestinationState::Enabled, &[]),
             target(2, Channel::Slack, DestinationState::Enabled, &["servers"]),
@@ -299,15 +366,25 @@ mod tests {
             target(5, Channel::Webhook, DestinationState::Disabled, &[]),
             target(6, Channel::Hipchat, DestinationState::Enabled, &["billing"]),
         ];
-        let all = fan_out(AccountStatus::Active, &stopped(), &preferences, &targets);
+        let all = fan_out(AccountStatus::Active, &stopped(), &preferences, &targets, now);
         assert_eq!(all.to, [DestinationId::new(2), DestinationId::new(3)]);
         assert_eq!(reason(&all, Channel::Browser), Some(NotSent::OffByDefault));
         assert_eq!(reason(&all, Channel::Email), Some(NotSent::Off { by: "jane".to_owned(), at: 0 }));
         assert_eq!(reason(&all, Channel::Webhook), Some(NotSent::Disabled { reason: "gone".to_owned() }));
         assert_eq!(reason(&all, Channel::Ios), Some(NotSent::NoDestination));
         assert_eq!(reason(&all, Channel::Hipchat), Some(NotSent::Narrowed));
-        let suspended = fan_out(AccountStatus::Suspended, &stopped(), &preferences, &targets);
+        let suspended = fan_out(AccountStatus::Suspended, &stopped(), &preferences, &targets, now);
         assert_eq!(suspended.to, []);
         assert_eq!(reason(&suspended, Channel::Slack), Some(NotSent::AccountSuspended));
+        let scope = Scope { event_type: None, channel: Some(Channel::Slack) };
+        let until = Timestamp::from_millis(60_000);
+        let mute = Mute { scope, until, by: "jane".to_owned(), reason: "moving".to_owned() };
+        let muted = Preferences::new(cells, vec![mute]);
+        let quiet = fan_out(AccountStatus::Active, &stopped(), &muted, &targets, now);
+        let because = reason(&quiet, Channel::Slack).map(|reason| reason.text());
+        assert_eq!(because.as_deref(), Some("muted by jane until 1 Jan 1970 00:01 UTC: moving"));
+        assert_eq!(reason(&quiet, Channel::Hipchat), Some(NotSent::Narrowed));
+        assert_eq!(cell(&stopped(), Channel::Slack, &muted, &[], now).mark, CellMark::Muted);
+        assert_eq!(fan_out(AccountStatus::Active, &stopped(), &muted, &targets, until), all);
     }
 }

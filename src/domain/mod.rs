@@ -22,6 +22,8 @@ pub mod access;
 
 pub mod catalogue;
 
+pub mod mute;
+
 pub mod matrix;
 
 pub mod destination;
@@ -43,6 +45,12 @@ pub mod lifecycle;
 pub mod retry;
 
 pub mod replay;
+
+pub mod storm;
+
+pub mod health;
+
+pub mod own_event;
 
 pub mod vendor;
 

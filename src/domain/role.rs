@@ -41,7 +41,9 @@ impl Command {
     #[must_use]
     pub const fn role(&self) -> Role {
         match self {
-            Self::RemoveAccount { .. } | Self::CreateToken { .. } | Self::RevokeToken { .. } => Role::Administer,
+            Self::RemoveAccount { .. } | Self::CreateToken { .. } | Self::RevokeToken { .. } | Self::Prune { .. } => {
+                Role::Administer
+            }
             _ => Role::Operate,
         }
     }

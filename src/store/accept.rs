@@ -101,7 +101,7 @@ impl Session {
                 Err(AcceptError::KeyReused(name.1.clone()))
             });
         }
-        let to = fan_out(setup.account.profile.status, event_type, &setup.preferences, &setup.targets);
+        let to = fan_out(setup.account.profile.status, event_type, &setup.preferences, &setup.targets, self.now);
         let id = self.new_event_id()?;
         numbers.event += 1;
         let row = EventRow {
@@ -174,7 +174,7 @@ impl Session {
         delivery
     }
 
-    fn new_event_id(&self) -> Result<EventId, StoreError> {
+    pub(crate) fn new_event_id(&self) -> Result<EventId, StoreError> {
         let mut random = [0; 10];
         rand::fill(&mut random).map_err(|_| StoreError::Io("the system gives no random bytes".to_owned()))?;
         Ok(EventId::new(self.now, random))

@@ -111,6 +111,8 @@ pub struct DeliveryRow {
     pub next_attempt_at: Option<Timestamp>,
     /// Whether it is a test.
     pub test: bool,
+    /// The summary that tells of it.
+    pub folded_into: Option<DeliveryId>,
 }
 
 impl DeliveryRow {
@@ -126,6 +128,8 @@ impl DeliveryRow {
             },
             DeliveryState::Failed => format!("failed after {tries}: {}", reason.unwrap_or("no reason was noted")),
             DeliveryState::Cancelled => format!("cancelled: {}", reason.unwrap_or("by hand")),
+            DeliveryState::Folded => format!("folded: {}", reason.unwrap_or("a summary tells of it")),
+            DeliveryState::Parked => format!("parked: {}", reason.unwrap_or("no reason was noted")),
             DeliveryState::Sending => format!("is being sent to {}", self.label),
             DeliveryState::Pending => match reason {
                 Some(reason) if self.attempts == 0 => format!("waits: {reason}"),
@@ -243,7 +247,7 @@ macro_rules! delivery_columns {
                   AND earlier.id < delivery.id
                 ORDER BY earlier.id LIMIT 1)) END),
          delivery.duration_ms, delivery.created_at, delivery.updated_at,
-         CASE delivery.state WHEN 'pending' THEN delivery.due_at END, event.is_test"
+         CASE delivery.state WHEN 'pending' THEN delivery.due_at END, event.is_test, delivery.folded_into"
     };
 }
 pub(crate) use delivery_columns;
@@ -290,6 +294,7 @@ pub(crate) async fn read_list(
         Some(DeliveryState::Pending) => " AND delivery.state = 'pending'",
         Some(DeliveryState::Sending) => " AND delivery.state = 'sending'",
         Some(DeliveryState::Failed) => " AND delivery.state = 'failed'",
+        Some(DeliveryState::Parked) => " AND delivery.state = 'parked'",
         _ => "",
     };
     let statement = format!("{}{CONDITIONS}{narrowed}{state} ORDER BY delivery.id DESC LIMIT ?10", select_row!());
@@ -330,6 +335,7 @@ pub(crate) fn delivery_row(row: &SqliteRow, first: usize) -> Result<DeliveryRow,
         updated_at: Timestamp::from_millis(row.try_get(first + 13)?),
         next_attempt_at: next.map(Timestamp::from_millis),
         test: row.try_get(first + 15)?,
+        folded_into: row.try_get::<Option<i64>, _>(first + 16)?.map(DeliveryId::new),
     })
 }
 

@@ -73,7 +73,10 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let Some(database) = error.as_database_error() else {
-            return Self::Io(error.to_string());
+            return match error {
+                sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Damaged(error.to_string()),
+                _ => Self::Io(error.to_string()),
+            };
         };
         // The primary result code is the low byte (sqlite.org/rescode.html).
         let code = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0) & 0xff;

@@ -69,7 +69,7 @@ pub struct Why {
 pub struct WhyRow {
     /// Which.
     pub channel: Channel,
-    /// `delivered`, `failed`, `waiting`, `cancelled` or `not_sent`; of several deliveries, the one that needs a look first.
+    /// `delivered`, `failed`, `parked`, `waiting`, `cancelled`, `folded` or `not_sent`; of several deliveries, the one that needs a look first.
     pub outcome: String,
     /// Why, as a sentence without its stop.
     pub reason: String,
@@ -156,7 +156,7 @@ impl Store {
         let setup = read_setup(&mut connection, &event.account).await?;
         drop(connection);
         let decided = accept::check(setup.as_ref(), event).map(|(setup, event_type)| {
-            fan_out(setup.account.profile.status, event_type, &setup.preferences, &setup.targets)
+            fan_out(setup.account.profile.status, event_type, &setup.preferences, &setup.targets, self.clock().now())
         });
         match decided {
             Ok(fan_out) => Ok(Ok(Preview { matrix: self.matrix(&event.account).await?, fan_out })),
@@ -166,11 +166,13 @@ impl Store {
 }
 
 fn why_row(channel: Channel, deliveries: Vec<DeliveryRow>, not_sent: Option<String>) -> WhyRow {
-    const WORST_FIRST: [(DeliveryState, &str); 5] = [
+    const WORST_FIRST: [(DeliveryState, &str); 7] = [
         (DeliveryState::Failed, "failed"),
+        (DeliveryState::Parked, "parked"),
         (DeliveryState::Pending, "waiting"),
         (DeliveryState::Sending, "waiting"),
         (DeliveryState::Cancelled, "cancelled"),
+        (DeliveryState::Folded, "folded"),
         (DeliveryState::Delivered, "delivered"),
     ];
     let worst = WORST_FIRST

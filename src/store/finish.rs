@@ -3,20 +3,13 @@
 use serde_json::{Value, json};
 use sqlx::Row;
 
-use crate::domain::command::Actor;
 use crate::domain::delivery::Next;
-use crate::domain::destination::DestinationState;
-use crate::domain::id::DestinationId;
-use crate::domain::lifecycle::INTERRUPTED_FREE_MAX;
+use crate::domain::lifecycle::{INTERRUPTED_FREE_MAX, INTERRUPTED_MAX};
 use crate::domain::time::Timestamp;
 use crate::store::bulk::{Bulk, Values};
-use crate::store::commands;
-use crate::store::error::{CommandError, StoreError};
-use crate::store::queue::{Deliverer, Finished, Health};
+use crate::store::error::StoreError;
+use crate::store::queue::{Deliverer, Finished};
 use crate::store::writer::Session;
-
-/// Who acts when nobody did.
-const PROGRAM: &str = "bellboard";
 
 const WRITE_STATES: Bulk = Bulk {
     before: "UPDATE delivery SET state = result.column3, due_at = result.column4,
@@ -91,39 +84,6 @@ impl Session {
         Ok(())
     }
 
-    async fn write_health(&mut self, destination: DestinationId, health: &Health) -> Result<(), StoreError> {
-        match health {
-            Health::Recovered => {
-                sqlx::query("UPDATE destination SET failing_since = NULL, last_failure = NULL WHERE id = ?")
-                    .bind(destination.number())
-                    .execute(&mut self.connection)
-                    .await?;
-            }
-            Health::Failing { reason } => {
-                sqlx::query(
-                    "UPDATE destination SET failing_since = coalesce(failing_since, ?2), last_failure = ?3 WHERE id = ?1",
-                )
-                .bind(destination.number())
-                .bind(self.now.millis())
-                .bind(reason.as_str())
-                .execute(&mut self.connection)
-                .await?;
-            }
-            Health::Disable { reason } => {
-                let actor = Actor { login: PROGRAM.to_owned(), origin: "dispatcher".to_owned() };
-                let state = DestinationState::Disabled;
-                match commands::destinations::set_state(self, &actor, destination, state, Some(reason.as_str())).await {
-                    // A destination that was removed in the meantime needs no disabling.
-                    Ok(_) | Err(CommandError::Store(StoreError::NotFound(_))) => {}
-                    Err(CommandError::Store(error)) => return Err(error),
-                    Err(error) => tracing::warn!(%error, %destination, "cannot disable"),
-                }
-                self.setups.clear();
-            }
-        }
-        Ok(())
-    }
-
     /// What the last deliverer was sending when it ended is pending again, due now, and its try is noted as interrupted. What
     /// was on its way to a destination that has been removed or disabled since ends.
     pub(crate) async fn reclaim(&mut self, deliverer: &Deliverer) -> Result<u64, StoreError> {
@@ -146,6 +106,16 @@ impl Session {
                 AND (destination.removed_at IS NOT NULL OR destination.state = 'disabled'))",
         )
         .bind(now)
+        .execute(&mut self.connection)
+        .await?;
+        sqlx::query(
+            "UPDATE delivery SET state = 'parked', due_at = NULL, updated_at = ?1,
+                    reason = 'bellboard ended ' || ?2 || ' times while it was being sent'
+             WHERE state = 'sending' AND (SELECT count(*) FROM attempt
+                WHERE attempt.delivery_id = delivery.id AND outcome = 'interrupted') >= ?2",
+        )
+        .bind(now)
+        .bind(INTERRUPTED_MAX)
         .execute(&mut self.connection)
         .await?;
         // A try that may never have begun does not use up the schedule, unless it was the same delivery each time: that one may

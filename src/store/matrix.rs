@@ -12,6 +12,7 @@ use crate::domain::channel::Channel;
 use crate::domain::destination::Destination;
 use crate::domain::id::AccountId;
 use crate::domain::matrix::{Cell, Preference, Preferences, Target, cell};
+use crate::domain::mute::{Mute, Scope};
 use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
 use crate::store::{Store, accounts, destinations};
@@ -27,6 +28,8 @@ pub struct MatrixView {
     pub preferences: Preferences,
     /// Where its columns lead.
     pub destinations: Vec<Destination>,
+    /// When all of this was so.
+    pub at: Timestamp,
 }
 
 impl MatrixView {
@@ -40,7 +43,7 @@ impl MatrixView {
             .filter(|destination| destination.takes(&event_type.name, &event_type.group))
             .map(|destination| (destination.state, destination.failing_since.is_some()))
             .collect();
-        cell(event_type, channel, &self.preferences, &taking)
+        cell(event_type, channel, &self.preferences, &taking, self.at)
     }
 
     /// The cells as the command line's JSON writes them.
@@ -56,6 +59,7 @@ impl MatrixView {
                     on: cell.on,
                     default: cell.default,
                     destinations: cell.destinations,
+                    muted_until: cell.mute.map(|mute| mute.until),
                 });
             }
         }
@@ -76,6 +80,8 @@ pub struct CellRow {
     pub default: bool,
     /// How many destinations take them.
     pub destinations: usize,
+    /// Until when it gets nothing although it is on.
+    pub muted_until: Option<Timestamp>,
 }
 
 /// What fan-out needs of an account, kept by the writer between batches.
@@ -98,7 +104,7 @@ impl Store {
         let catalogue = read_catalogue(&mut transaction, account.id).await?;
         let preferences = read_preferences(&mut transaction, account.id).await?;
         let destinations = destinations::read_all(&mut transaction, account.id, None).await?;
-        Ok(MatrixView { account, catalogue, preferences, destinations })
+        Ok(MatrixView { account, catalogue, preferences, destinations, at: self.clock().now() })
     }
 
     /// The event types of an account.
@@ -164,7 +170,7 @@ pub(crate) async fn read_preferences(
     let rows =
         sqlx::query("SELECT event_type, channel, is_on, changed_by, changed_at FROM preference WHERE account_id = ?")
             .bind(account.number())
-            .fetch_all(connection)
+            .fetch_all(&mut *connection)
             .await?;
     let mut cells = HashMap::with_capacity(rows.len());
     for row in &rows {
@@ -172,7 +178,25 @@ pub(crate) async fn read_preferences(
             Preference { on: row.try_get(2)?, by: row.try_get(3)?, at: Timestamp::from_millis(row.try_get(4)?) };
         cells.insert((row.try_get(0)?, read_channel(row.try_get(1)?)?), preference);
     }
-    Ok(Preferences::new(cells))
+    Ok(Preferences::new(cells, read_mutes(connection, account).await?))
+}
+
+async fn read_mutes(connection: &mut SqliteConnection, account: AccountId) -> Result<Vec<Mute>, StoreError> {
+    let rows = sqlx::query("SELECT event_type, channel, until, muted_by, reason FROM mute WHERE account_id = ?")
+        .bind(account.number())
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let (event_type, channel): (String, &str) = (row.try_get(0)?, row.try_get(1)?);
+            let scope = Scope {
+                event_type: Some(event_type).filter(|name| !name.is_empty()),
+                channel: Some(channel).filter(|name| !name.is_empty()).map(read_channel).transpose()?,
+            };
+            let until = Timestamp::from_millis(row.try_get(2)?);
+            Ok(Mute { scope, until, by: row.try_get(3)?, reason: row.try_get(4)? })
+        })
+        .collect()
 }
 
 pub(crate) fn read_channel(name: &str) -> Result<Channel, StoreError> {

@@ -58,6 +58,12 @@ pub mod upkeep;
 
 pub mod replays;
 
+pub mod prune;
+
+pub mod backup;
+
+pub mod examine;
+
 mod batch;
 
 mod bulk;
@@ -69,6 +75,12 @@ mod accept;
 mod trouble;
 
 mod finish;
+
+mod park;
+
+mod storms;
+
+mod health;
 
 mod commands;
 

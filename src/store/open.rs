@@ -198,7 +198,7 @@ async fn migrate(path: &Path, is_new: bool) -> Result<(), OpenError> {
 }
 
 /// Refuses a database of another program, or of a newer version.
-async fn check_file(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+pub(crate) async fn check_file(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     let id: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await?;
     if id != APPLICATION_ID {
         return Err(OpenError::Foreign(path.display().to_string()));

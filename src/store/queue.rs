@@ -15,6 +15,7 @@ use crate::domain::channel::Channel;
 use crate::domain::delivery::{Exchange, Next, Reason};
 use crate::domain::id::{AccountId, DeliveryId, DestinationId};
 use crate::domain::message::Message;
+use crate::domain::own_event;
 use crate::domain::payload::Payload;
 use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
@@ -170,33 +171,55 @@ impl Session {
         .fetch_all(&mut self.connection)
         .await?;
         let claimed = claimed.iter().map(|row| row.try_get::<i64, _>(0)).collect::<Result<Vec<_>, _>>()?;
+        let count = claimed.len();
+        let ids = serde_json::Value::from(claimed).to_string();
         let rows = sqlx::query(
             "SELECT delivery.id, delivery.destination_id, delivery.attempts, delivery.attempts_base, delivery.due_since,
                     event.public_id, event.event_type, event.received_at, event.is_test, event.data, event.account_id,
-                    event.down_since, event.tester
+                    event.down_since, event.tester, delivery.created_at
              FROM json_each(?) AS claimed
              CROSS JOIN delivery ON delivery.id = claimed.value
              CROSS JOIN event ON event.id = delivery.event_id",
         )
-        .bind(serde_json::Value::from(claimed).to_string())
+        .bind(&ids)
         .fetch_all(&mut self.connection)
         .await?;
         let mut messages = Vec::with_capacity(rows.len());
+        if rows.len() < count {
+            self.park_lost(&ids).await?;
+        }
         for row in &rows {
-            messages.push(self.claimed(row).await?);
+            match self.claimed(row).await {
+                Ok(claimed) => messages.extend(claimed),
+                // One row that cannot be read must hold up neither the others nor itself for ever.
+                Err(error @ (StoreError::Damaged(_) | StoreError::NotFound(_))) => {
+                    self.park(row.try_get(0)?, &error).await?;
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(messages)
     }
 
-    async fn claimed(&mut self, row: &sqlx::sqlite::SqliteRow) -> Result<Claimed, StoreError> {
+    /// What to send; nothing when it is folded into a summary instead.
+    async fn claimed(&mut self, row: &sqlx::sqlite::SqliteRow) -> Result<Option<Claimed>, StoreError> {
         let attempt: u32 = row.try_get(2)?;
         let before: u32 = row.try_get(3)?;
         let name: String = row.try_get(6)?;
         let account = AccountId::new(row.try_get(10)?);
         let setup = self.setup_of(account).await?;
-        let event_type = setup.catalogue.get(&name).cloned().unwrap_or_else(|| removed_type(&name));
+        let delivery = DeliveryId::new(row.try_get(0)?);
+        let mut payload = Payload::trusted(row.try_get(9)?);
+        let event_type = if own_event::is_own(&name) {
+            if name == own_event::SUMMARY && payload == Payload::empty() {
+                payload = self.close_summary(&setup, delivery).await?;
+            }
+            own_event::event_type(&name, &payload)
+        } else {
+            setup.catalogue.get(&name).cloned().unwrap_or_else(|| removed_type(&name))
+        };
         let message = Message {
-            delivery: DeliveryId::new(row.try_get(0)?),
+            delivery,
             destination: DestinationId::new(row.try_get(1)?),
             event: event_id(row.try_get(5)?)?,
             attempt,
@@ -204,19 +227,25 @@ impl Session {
             account_name: setup.account.profile.name.clone(),
             timezone: setup.account.profile.timezone.clone(),
             event_type,
-            payload: Payload::trusted(row.try_get(9)?),
+            payload,
             received_at: Timestamp::from_millis(row.try_get(7)?),
             sent_at: self.now,
             test: row.try_get(8)?,
             tester: row.try_get(12)?,
             down_since: row.try_get::<Option<i64>, _>(11)?.map(Timestamp::from_millis),
         };
-        Ok(Claimed {
-            destination: DestinationId::new(row.try_get(1)?),
+        // What a replay sends, again or for the first time, a person wants sent.
+        let (due_since, made_at): (i64, i64) = (row.try_get(4)?, row.try_get(13)?);
+        let is_first = attempt == 1 && due_since == made_at && made_at == message.received_at.millis();
+        if is_first && self.fold(&setup, &message).await? {
+            return Ok(None);
+        }
+        Ok(Some(Claimed {
+            destination: message.destination,
             message,
             tries: attempt.saturating_sub(before),
-            due_since: Timestamp::from_millis(row.try_get(4)?),
-        })
+            due_since: Timestamp::from_millis(due_since),
+        }))
     }
 
     async fn setup_of(

@@ -152,7 +152,7 @@ impl Store {
             let page = read_candidates(&mut connection, filter, before).await?;
             let Some(last) = page.last() else { break };
             before = Some(last.0);
-            let pairs = missed(&mut connection, &mut setups, filter, page).await?;
+            let pairs = missed(&mut connection, &mut setups, filter, page, self.clock().now()).await?;
             for (item, sample) in without_delivery(&mut connection, pairs).await? {
                 plan.add(item, || sample);
             }
@@ -245,6 +245,7 @@ async fn missed(
     setups: &mut HashMap<AccountKey, Option<Arc<AccountSetup>>>,
     filter: &DeliveryFilter,
     page: Vec<(i64, Candidate)>,
+    now: Timestamp,
 ) -> Result<Vec<(ReplayItem, Sample)>, StoreError> {
     let mut pairs = Vec::new();
     for (_, candidate) in page {
@@ -254,7 +255,7 @@ async fn missed(
         }
         let Some(Some(setup)) = setups.get(&candidate.account) else { continue };
         let Some(event_type) = setup.catalogue.get(&candidate.event_type) else { continue };
-        let to = fan_out(setup.account.profile.status, event_type, &setup.preferences, &setup.targets).to;
+        let to = fan_out(setup.account.profile.status, event_type, &setup.preferences, &setup.targets, now).to;
         for target in setup.targets.iter().filter(|target| to.contains(&target.id)) {
             let reason = candidate.not_sent.iter().find(|(channel, _)| *channel == target.channel);
             let wanted = filter.channel.is_none_or(|channel| channel == target.channel)

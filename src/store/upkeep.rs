@@ -1,10 +1,13 @@
-//! What goes on beside the deliveries, in small steps of one short transaction each: bulk replays.
+//! What goes on beside the deliveries, in small steps of one short transaction each: bulk replays, retention.
 //!
 //! The process that delivers asks for a step when it has time for one. A step that fails takes back its own rows only, and keeps
 //! nothing else of its transaction from being written.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
+use crate::domain::storm::StormPolicy;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::writer::{Request, Session};
@@ -14,6 +17,20 @@ use crate::store::writer::{Request, Session};
 pub enum Upkeep {
     /// Sends a little more of each bulk replay that runs.
     Replays,
+    /// Removes these events, with all that belongs to them, as far as it has ended still.
+    Prune {
+        /// Which, by their rows' numbers.
+        events: Vec<i64>,
+    },
+    /// Gives a little of the file's free room back.
+    GiveBack,
+    /// This process delivers from now on, by these rules.
+    Begin {
+        /// When messages of one kind to one person are folded.
+        storm: StormPolicy,
+        /// For how long a destination may only fail before it is disabled.
+        failing_max: Duration,
+    },
 }
 
 impl Store {
@@ -35,9 +52,18 @@ impl Session {
         let told = self.work.len();
         let moved = match task {
             Upkeep::Replays => self.step_replays().await,
+            Upkeep::Prune { events } => self.prune(events).await,
+            Upkeep::GiveBack => self.give_back().await,
+            Upkeep::Begin { storm, failing_max } => {
+                self.storms.begin(*storm);
+                self.failing_max = *failing_max;
+                Ok(0)
+            }
         };
         if moved.is_err() {
-            self.work.truncate(told);
+            for (lane, _) in self.work.drain(told..) {
+                self.slots.told(lane);
+            }
             sqlx::query("ROLLBACK TO upkeep").execute(&mut self.connection).await?;
         }
         sqlx::query("RELEASE upkeep").execute(&mut self.connection).await?;

@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -32,6 +33,7 @@ use crate::store::outbox::Outbox;
 use crate::store::queue::{Claimed, Deliverer, Finished, NewWork};
 use crate::store::seal::Sealer;
 use crate::store::slots::Slots;
+use crate::store::storms::Storms;
 use crate::store::upkeep::Upkeep;
 
 /// Requests that may wait before callers do.
@@ -45,6 +47,9 @@ const BATCH_ROWS_MAX: usize = 4096;
 
 /// Bytes of payloads in one transaction, beyond which no more requests are put into it.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// For how long a destination may only fail, unless the dispatcher says otherwise.
+pub const FAILING_MAX: Duration = Duration::from_hours(5 * 24);
 
 /// Accounts whose set-up is kept between batches.
 const SETUPS_MAX: usize = 10_000;
@@ -160,6 +165,10 @@ pub(crate) struct Session {
     pub(crate) numbers: Option<Numbers>,
     /// Deliveries that this transaction made pending.
     pub(crate) work: Vec<NewWork>,
+    /// For how long a destination may only fail before it is disabled.
+    pub(crate) failing_max: Duration,
+    /// What was sent lately, where that may become too much.
+    pub(crate) storms: Storms,
     /// The change that is being taken back, while it is.
     pub(crate) undoing: Option<ChangeId>,
     /// Deliveries that this transaction stored and claimed.
@@ -216,6 +225,8 @@ impl Writer {
             keys: HashMap::new(),
             numbers: None,
             work: Vec::new(),
+            failing_max: FAILING_MAX,
+            storms: Storms::default(),
             undoing: None,
             claimed: Vec::new(),
             slots: outbox.slots.clone(),
@@ -369,6 +380,7 @@ impl Writer {
     /// of open ones is then wrong: this connection is given up for a new one.
     async fn recover(&mut self) {
         self.session.forget();
+        self.session.storms.forget();
         match self.options.connect().await {
             Ok(connection) => {
                 let broken = std::mem::replace(&mut self.session.connection, connection);

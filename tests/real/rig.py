@@ -65,6 +65,8 @@ class Store:
             "BELLBOARD_HTTP_LISTEN": f"127.0.0.1:{port}",
             "BELLBOARD_DB": self.path,
             "BELLBOARD_NETWORK_ALLOW": "127.0.0.0/8,::1/128",
+            # Each message is looked at; what folds many into one has tests of its own.
+            "BELLBOARD_DELIVERY_STORM_MESSAGES": "0",
             "XDG_CONFIG_HOME": self.folder,
             "XDG_DATA_HOME": self.folder,
             "XDG_STATE_HOME": self.folder,

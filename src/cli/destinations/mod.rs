@@ -23,10 +23,12 @@ use crate::cli::wait;
 use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
 use crate::domain::command::{Command, Done};
+use crate::domain::delivery::DeliveryState;
 use crate::domain::destination::{Destination, DestinationState};
 use crate::domain::id::DestinationId;
 use crate::domain::secret::Secret;
 use crate::store::Store;
+use crate::store::deliveries::DeliveryFilter;
 
 /// What to do with destinations.
 #[derive(Debug, Subcommand)]
@@ -80,6 +82,9 @@ pub enum Destinations {
     Enable {
         /// Which, as `dst_17`
         destination: DestinationId,
+        /// Send what it missed too, since it began to fail or was disabled: what failed, and what was never sent
+        #[arg(long)]
+        replay_missed: bool,
     },
     /// Note what comes as not sent; what waits is cancelled
     Disable {
@@ -126,7 +131,7 @@ impl Destinations {
             Self::Rotate(rotate) => rotate.run(session, &store).await,
             Self::Test(test) => test.run(session, &store).await,
             Self::Pause { destination } => set_state(session, &store, destination, DestinationState::Paused).await,
-            Self::Enable { destination } => set_state(session, &store, destination, DestinationState::Enabled).await,
+            Self::Enable { destination, replay_missed } => enable(session, &store, destination, replay_missed).await,
             Self::Disable { destination } => set_state(session, &store, destination, DestinationState::Disabled).await,
             Self::Remove { destination, yes } => remove(session, &store, destination, yes).await,
         }
@@ -182,6 +187,33 @@ async fn edit(session: &Session, store: &Store, id: DestinationId, settings: Set
         done.says = if done.says.is_empty() { changed.says } else { format!("{}; {}", done.says, changed.says) };
     }
     print_changed(session, store, &done).await
+}
+
+/// Enables it, and sends what it missed meanwhile or says how to.
+async fn enable(session: &Session, store: &Store, id: DestinationId, replay_missed: bool) -> Result<(), Failure> {
+    let since = store.missing_since(id).await?;
+    set_state(session, store, id, DestinationState::Enabled).await?;
+    let Some(since) = since else { return Ok(()) };
+    let filter = DeliveryFilter { destination: Some(id), since: Some(since), ..DeliveryFilter::default() };
+    let failed = DeliveryFilter { state: Some(DeliveryState::Failed), ..filter.clone() };
+    let (failed, missed) = (store.plan_again(&failed).await?, store.plan_missed(&filter).await?);
+    let counts = (failed.items.len(), missed.items.len());
+    if counts == (0, 0) {
+        return Ok(());
+    }
+    if replay_missed {
+        let what = format!("failed or never sent {}", filter.words());
+        let items = failed.items.into_iter().chain(missed.items).collect();
+        let done = session.change(store, Command::StartReplay { account: None, what, items }).await?;
+        return if session.out.json { Ok(()) } else { Ok(session.out.line(&done.says)?) };
+    }
+    if session.out.json {
+        return Ok(());
+    }
+    let options = format!("--destination {id} --since {since}");
+    session.out.line(format!("since {since} {} failed there and {} were never sent", counts.0, counts.1))?;
+    session.out.line(format!("`bellboard deliveries replay {options}` sends what failed once more"))?;
+    Ok(session.out.line(format!("`bellboard deliveries send-missed {options}` sends what was never tried"))?)
 }
 
 async fn set_state(

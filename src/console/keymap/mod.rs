@@ -135,6 +135,7 @@ pub enum Action {
     Toggle,
     ToggleRow,
     ToggleColumn,
+    Mute,
     SetUp,
     Test,
     Undo,

@@ -168,6 +168,14 @@ const MATRIX: &[Binding] = &[
     ),
     bind(
         P::Matrix,
+        &[Key::Char('m')],
+        "m",
+        A::Mute,
+        "mute",
+        "mute the cell, the row or the account for a while, or end that",
+    ),
+    bind(
+        P::Matrix,
         &[Key::Char('s')],
         "s",
         A::SetUpChannel,

@@ -15,6 +15,7 @@ use crate::console::screens::account_words as words;
 use crate::console::screens::copy::CopySetup;
 use crate::console::screens::destinations::Destinations;
 use crate::console::screens::missed::Missed;
+use crate::console::screens::mute;
 use crate::console::screens::test_watch::TestWatch;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
@@ -173,6 +174,11 @@ impl AccountScreen {
             Action::Test => outcome = self.send_test(&view),
             Action::Undo => outcome = Outcome::Undo(Some(self.key.clone())),
             Action::SwitchPane => self.in_live = true,
+            Action::Mute => {
+                // The line about what is under the cursor says until when, and by whom.
+                self.says = Some(String::new());
+                outcome = mute::ask(&self.services, &view, self.cursor.event_type(&view), self.cursor.channel());
+            }
             Action::Zoom => (self.zoomed, self.in_live) = (true, true),
             Action::Edit => {
                 outcome = Outcome::Open(Box::new(AccountForm::edit(self.services.clone(), &view.account)));

@@ -10,6 +10,7 @@ use crate::domain::channel::Channel;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::destination::{Destination, DestinationState};
 use crate::domain::matrix::CellMark;
+use crate::domain::mute::Mute;
 use crate::domain::time::Timestamp;
 use crate::store::live::LiveRow;
 use crate::store::matrix::MatrixView;
@@ -29,6 +30,9 @@ pub fn cell(view: &MatrixView, cursor: &MatrixCursor, now: Timestamp, zone: &Tim
     if !cell.on {
         return Message::plain(format!("{is}{changed}"));
     }
+    if let Some(mute) = &cell.mute {
+        return Message::warn(format!("{is}, but {}", muted(mute, now, zone)));
+    }
     let taking = || view.destinations.iter().filter(|other| other.channel == channel && takes(other, kind));
     let worst = taking().find(|other| other.state == DestinationState::Disabled || other.failing_since.is_some());
     match (cell.mark, worst) {
@@ -42,6 +46,13 @@ pub fn cell(view: &MatrixView, cursor: &MatrixCursor, now: Timestamp, zone: &Tim
     }
 }
 
+/// Until when something is muted, by whom, and what for.
+#[must_use]
+pub fn muted(mute: &Mute, now: Timestamp, zone: &TimeZone) -> String {
+    let reason = if mute.reason.is_empty() { String::new() } else { format!(": {}", mute.reason) };
+    format!("muted until {} by {}{reason}", moment(mute.until, now, zone), mute.by)
+}
+
 /// About a line of the live pane.
 #[must_use]
 pub fn live_row(row: &LiveRow) -> Message {
@@ -50,7 +61,7 @@ pub fn live_row(row: &LiveRow) -> Message {
     };
     let text = format!("{}: {}", delivery.id, delivery.explanation());
     match delivery.state {
-        DeliveryState::Failed => Message::bad(text),
+        DeliveryState::Failed | DeliveryState::Parked => Message::bad(text),
         DeliveryState::Pending if delivery.attempts > 0 => Message::warn(text),
         _ => Message::plain(text),
     }

@@ -171,6 +171,8 @@ fn next(detail: &DeliveryDetail, zone: &TimeZone, now: Timestamp) -> String {
             "not tried again by itself; r sends it again under the same webhook-id".to_owned()
         }
         (DeliveryState::Cancelled, _) => "not tried; r sends it after all".to_owned(),
+        (DeliveryState::Folded, _) => "a summary tells of it; r sends it on its own after all".to_owned(),
+        (DeliveryState::Parked, _) => "it cannot be sent as it is; r tries it again".to_owned(),
         (DeliveryState::Sending, _) => "being sent at this moment".to_owned(),
         (DeliveryState::Pending, Some(at)) if at > now => {
             format!("try {} at {}; x cancels it", row.attempts + 1, moment(at, now, zone))

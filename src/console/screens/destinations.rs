@@ -13,6 +13,7 @@ use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destination_form::DestinationScreen;
 use crate::console::screens::history::History;
+use crate::console::screens::missed::Missed;
 use crate::console::screens::test_watch::TestWatch;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
@@ -46,6 +47,8 @@ pub struct Destinations {
     test: TestWatch,
     /// For how many event types the matrix turns this channel on, and of how many.
     turned_on: (usize, usize),
+    /// The disabled destination that is being enabled.
+    enabling: Option<String>,
 }
 
 impl Destinations {
@@ -53,7 +56,7 @@ impl Destinations {
     #[must_use]
     pub fn new(services: Shared, account: AccountKey, channel: Channel) -> Self {
         let (rows, cursor, test) = (Vec::new(), ListCursor::default(), TestWatch::default());
-        Self { services, account, channel, rows, cursor, test, turned_on: (0, 0) }
+        Self { services, account, channel, rows, cursor, test, turned_on: (0, 0), enabling: None }
     }
 
     /// Of that channel of that account, with the cursor on this destination.
@@ -121,7 +124,9 @@ impl Destinations {
         Outcome::Ask(Question::new(text, std::iter::once(no).chain(yes).collect()))
     }
 
-    fn on_row(&self, action: Action, row: &Destination) -> Outcome {
+    fn on_row(&mut self, action: Action, row: &Destination) -> Outcome {
+        let was_disabled = row.state == DestinationState::Disabled;
+        self.enabling = Some(row.label.clone()).filter(|_| was_disabled && action == Action::Disable);
         let state = |state| Outcome::Run(Command::SetDestinationState { id: row.id, state });
         match (action, row.state) {
             (Action::Edit, _) => {
@@ -149,6 +154,17 @@ impl Destinations {
             )),
             _ => Outcome::Ignored,
         }
+    }
+
+    /// What came while it was disabled is not sent by itself.
+    fn ask_what_was_missed(&self, label: &str) -> Outcome {
+        let text = format!("{label} is enabled. Look at what it missed, and send that?");
+        let look = Missed::of_channel(self.services.clone(), self.account.clone(), self.channel);
+        let answers = vec![
+            Answer { key: 'y', label: "yes, count it".to_owned(), outcome: Outcome::Open(Box::new(look)) },
+            Answer { key: 'n', label: "no, only what comes from now on".to_owned(), outcome: Outcome::Handled },
+        ];
+        Outcome::Ask(Question::new(text, answers))
     }
 
     fn draw_empty(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
@@ -294,8 +310,8 @@ impl Screen for Destinations {
                 };
             }
             _ => {
-                return match self.row() {
-                    Some(row) => self.on_row(action, row),
+                return match self.row().cloned() {
+                    Some(row) => self.on_row(action, &row),
                     None if action == Action::Edit => self.add(),
                     None => Outcome::Say(Message::plain("there is no destination yet; a adds one")),
                 };
@@ -311,7 +327,11 @@ impl Screen for Destinations {
         if let Some(code) = &done.secret {
             return self.show_once(&done.says, code);
         }
-        Outcome::Say(Message::good(done.says.clone()))
+        let says = Outcome::Say(Message::good(done.says.clone()));
+        match self.enabling.take() {
+            Some(label) => says.then(self.ask_what_was_missed(&label)),
+            None => says,
+        }
     }
 
     fn on_child(&mut self, done: &Done) {

@@ -115,6 +115,8 @@ impl Failures {
             DeliveryState::Delivered => ("then well", theme.good),
             DeliveryState::Cancelled => ("cancelled", theme.dim),
             DeliveryState::Pending | DeliveryState::Sending => ("retries", theme.warn),
+            DeliveryState::Folded => ("folded", theme.dim),
+            DeliveryState::Parked => ("parked", theme.bad),
         };
         let status = row.status.map(|status| status.to_string()).unwrap_or_default();
         let [account, kind, label] = widths(width);

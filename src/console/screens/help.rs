@@ -9,10 +9,11 @@ use crate::console::theme::Theme;
 use crate::console::widgets::paint::{put, put_all, wrap};
 use crate::domain::text::{columns, pad};
 
-const MARKS: [(&str, &str); 9] = [
+const MARKS: [(&str, &str); 10] = [
     (".", "off"),
     ("*", "on"),
     ("o", "on, but nowhere to go: no destination is set up"),
+    ("~", "on, but muted: what comes until a time is not sent, then it is on again by itself"),
     ("=", "on, and paused: what comes is held"),
     ("!", "on, and a destination is failing or disabled"),
     ("*+ .+", "a + beside a mark: differs from the default"),

@@ -14,6 +14,7 @@ use crate::console::widgets::paint::{Column, below, line, put, put_columns, shad
 use crate::console::widgets::text_box::Edit;
 use crate::console::words::moment;
 use crate::domain::account::AccountKey;
+use crate::domain::channel::Channel;
 use crate::domain::command::Command;
 use crate::domain::delivery::DeliveryState;
 use crate::store::Store;
@@ -22,6 +23,9 @@ use crate::store::replays::Plan;
 
 /// What is looked for until something else is typed.
 const SINCE: &str = "since:today";
+
+/// How far back it looks for what a destination missed that is enabled again.
+const DAYS: &str = "7d";
 
 /// The two things that can be sent. They are never mixed up: of the one something went out already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,13 @@ impl Missed {
         let mut cursor = ListCursor::default();
         cursor.set(vec![Kind::Failed, Kind::Missed]);
         Self { services, account, finder: Finder::with(SINCE), counted: None, cursor }
+    }
+
+    /// Of one channel of that account, over the days after which a destination is disabled at the latest.
+    #[must_use]
+    pub fn of_channel(services: Shared, account: AccountKey, channel: Channel) -> Self {
+        let finder = Finder::with(&format!("since:{DAYS} channel:{}", channel.name()));
+        Self { finder, ..Self::new(services, account) }
     }
 
     fn query(&self) -> Query {

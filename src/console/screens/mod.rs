@@ -32,6 +32,8 @@ pub mod palette;
 
 pub mod missed;
 
+pub mod mute;
+
 pub mod export;
 
 pub mod help;

@@ -70,8 +70,12 @@ impl TestWatch {
         let reason = row.reason.as_deref().unwrap_or("no reason was noted");
         Some(match row.state {
             DeliveryState::Delivered => Message::good(format!("the test to {label} was delivered{took}{status}")),
-            DeliveryState::Failed => Message::bad(format!("the test to {label} failed{took}: {reason}")),
-            DeliveryState::Cancelled => Message::warn(format!("the test to {label} was cancelled: {reason}")),
+            DeliveryState::Failed | DeliveryState::Parked => {
+                Message::bad(format!("the test to {label} failed{took}: {reason}"))
+            }
+            DeliveryState::Cancelled | DeliveryState::Folded => {
+                Message::warn(format!("the test to {label} was cancelled: {reason}"))
+            }
             DeliveryState::Pending if row.attempts > 0 => {
                 Message::bad(format!("the test to {label} failed{took} and is tried again: {reason}"))
             }

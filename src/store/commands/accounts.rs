@@ -86,7 +86,8 @@ pub(crate) async fn edit(
 }
 
 pub(crate) async fn remove(session: &mut Session, actor: &Actor, key: &AccountKey) -> Result<Done, CommandError> {
-    const STATEMENTS: [&str; 12] = [
+    const STATEMENTS: [&str; 14] = [
+        "DELETE FROM storm WHERE destination_id IN (SELECT id FROM destination WHERE account_id = ?)",
         "DELETE FROM attempt WHERE delivery_id IN (SELECT delivery.id FROM event JOIN delivery ON delivery.event_id = event.id
          WHERE event.account_id = ?)",
         "DELETE FROM delivery WHERE event_id IN (SELECT id FROM event WHERE account_id = ?)",
@@ -94,6 +95,7 @@ pub(crate) async fn remove(session: &mut Session, actor: &Actor, key: &AccountKe
         "DELETE FROM event WHERE account_id = ?",
         "DELETE FROM preference WHERE account_id = ?",
         "DELETE FROM trouble WHERE account_id = ?",
+        "DELETE FROM mute WHERE account_id = ?",
         "DELETE FROM event_type WHERE account_id = ?",
         "DELETE FROM token WHERE account_id = ?",
         "DELETE FROM enrolment WHERE account_id = ?",

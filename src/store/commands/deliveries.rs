@@ -81,8 +81,8 @@ pub(crate) async fn replay(
 pub(crate) async fn resend(session: &mut Session, deliveries: &[DeliveryId]) -> Result<Vec<NewWork>, StoreError> {
     let rows = sqlx::query(
         "UPDATE delivery SET state = 'pending', attempts_base = attempts, due_at = ?2, due_since = ?2, updated_at = ?2,
-                reason = NULL, status = NULL, duration_ms = NULL
-         WHERE id IN (SELECT value FROM json_each(?1)) AND state IN ('delivered', 'failed', 'cancelled')
+                reason = NULL, status = NULL, duration_ms = NULL, folded_into = NULL
+         WHERE id IN (SELECT value FROM json_each(?1)) AND state NOT IN ('pending', 'sending')
            AND EXISTS (SELECT 1 FROM destination WHERE destination.id = delivery.destination_id
                        AND destination.removed_at IS NULL AND destination.state <> 'disabled')
          RETURNING destination_id, id",

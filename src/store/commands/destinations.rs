@@ -171,13 +171,16 @@ pub(crate) async fn set_state(
     };
     // A destination that is enabled again starts with a clean slate; what it last met would only mislead.
     sqlx::query(
-        "UPDATE destination SET state = ?1, state_reason = ?2,
+        "UPDATE destination SET state = ?1, state_reason = ?2, state_at = ?4,
+                failing_fifths = CASE ?1 WHEN 'enabled' THEN 0 ELSE failing_fifths END,
+                failing_told = CASE ?1 WHEN 'enabled' THEN 0 ELSE failing_told END,
                 failing_since = CASE ?1 WHEN 'enabled' THEN NULL ELSE failing_since END,
                 last_failure = CASE ?1 WHEN 'enabled' THEN NULL ELSE last_failure END WHERE id = ?3",
     )
     .bind(state.name())
     .bind(&state_reason)
     .bind(id.number())
+    .bind(session.now.millis())
     .execute(&mut session.connection)
     .await?;
     let mut says = format!("{} is {}", before.label, state.name());

@@ -8,6 +8,7 @@ use crate::domain::channel::Channel;
 use crate::domain::command::{Actor, CellChange, Done};
 use crate::domain::id::AccountId;
 use crate::domain::matrix::{CellSetting, Preferences};
+use crate::domain::own_event;
 use crate::store::accounts::read;
 use crate::store::commands::Record;
 use crate::store::error::CommandError;
@@ -83,6 +84,12 @@ pub(crate) async fn add_event_type(
     if !is_valid_name(own.name) {
         let hint = "use lower-case words of letters, digits, `_` and `-`, joined by stops, 64 bytes at most";
         return Err(CommandError::Invalid(format!("`{}` is no name for an event type; {hint}", own.name)));
+    }
+    if own_event::is_own(own.name) {
+        let prefix = own_event::PREFIX;
+        return Err(CommandError::Refused(format!(
+            "names that begin with `{prefix}` are bellboard's own; take another"
+        )));
     }
     for (what, text) in [("title", own.title), ("group", own.group)] {
         let length = text.trim().chars().count();

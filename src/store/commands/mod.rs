@@ -8,6 +8,8 @@ pub(crate) mod accounts;
 
 pub(crate) mod matrix;
 
+pub(crate) mod mutes;
+
 pub(crate) mod destinations;
 
 pub(crate) mod rotation;
@@ -58,6 +60,10 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
         }
         Command::RemoveEventType { account, name } => matrix::remove_event_type(session, actor, account, name).await,
         Command::SetCells { account, cells } => matrix::set_cells(session, actor, account, cells).await,
+        Command::Mute { account, scope, until, reason } => {
+            mutes::mute(session, actor, account, scope, *until, reason).await
+        }
+        Command::Unmute { account, scope } => mutes::unmute(session, actor, account, scope).await,
         Command::AddDestination { account, channel, form } => {
             destinations::add(session, actor, account, *channel, form).await
         }
@@ -75,6 +81,7 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
             replays::start(session, actor, account.as_ref(), what, items).await
         }
         Command::CancelReplay { id } => replays::cancel(session, actor, *id).await,
+        Command::Prune { before } => replays::note_pruning(session, actor, *before).await,
         Command::Cancel { deliveries } => deliveries::cancel(session, actor, deliveries).await,
         Command::CreateToken { name, scope, account } => {
             access::create_token(session, actor, name, *scope, account.as_ref()).await

@@ -1,4 +1,4 @@
-//! Bulk replays: started and ended by people, worked off in steps.
+//! Bulk replays: started and ended by people, worked off in steps. And the record of a removal, which is worked off likewise.
 
 use serde_json::{Value, json};
 use sqlx::Row;
@@ -64,8 +64,27 @@ pub(crate) async fn start(
     // The first ones at once: a small replay is done with that.
     let work = session.step_replay(id).await?;
     let deliveries = work.iter().map(|(_, waiting)| waiting.delivery).collect();
-    session.work.extend(work);
+    session.hand_over(work);
     Ok(Done { says, change: Some(change), replay: Some(id), deliveries, ..Done::default() })
+}
+
+/// Puts on record that somebody removes what ended before a time.
+pub(crate) async fn note_pruning(
+    session: &mut Session,
+    actor: &Actor,
+    before: Timestamp,
+) -> Result<Done, CommandError> {
+    let says = format!("what ended before {before} is removed");
+    let record = Record {
+        account: None,
+        command: "prune",
+        says: &says,
+        before: Value::Null,
+        after: json!({"before": before}),
+        sealed: None,
+    };
+    let change = session.record(actor, record).await?;
+    Ok(Done { says, change: Some(change), ..Done::default() })
 }
 
 pub(crate) async fn cancel(session: &mut Session, actor: &Actor, id: ReplayId) -> Result<Done, CommandError> {
@@ -97,9 +116,17 @@ impl Session {
         for id in running {
             let work = self.step_replay(ReplayId::new(id)).await?;
             moved += work.len() as u64;
-            self.work.extend(work);
+            self.hand_over(work);
         }
         Ok(moved)
+    }
+
+    /// Lets the dispatcher know of what waits since just now.
+    pub(crate) fn hand_over(&mut self, work: Vec<NewWork>) {
+        for (destination, _) in &work {
+            self.slots.waits(*destination);
+        }
+        self.work.extend(work);
     }
 
     /// Sends as much of a replay as may be on its way now.

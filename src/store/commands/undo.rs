@@ -9,7 +9,7 @@ use crate::domain::command::{Actor, CellChange, Change, Command, Done};
 use crate::domain::destination::DestinationState;
 use crate::domain::id::{ChangeId, DestinationId};
 use crate::store::audit;
-use crate::store::commands::{Record, conflict, destinations, execute, rotation};
+use crate::store::commands::{Record, conflict, destinations, execute, mutes, rotation};
 use crate::store::destinations::read_one;
 use crate::store::error::{CommandError, StoreError};
 use crate::store::writer::Session;
@@ -26,6 +26,8 @@ pub(crate) fn can_undo(command: &str) -> bool {
             | "edit_destination"
             | "set_destination_state"
             | rotation::NAME
+            | "mute"
+            | "unmute"
     )
 }
 
@@ -72,6 +74,7 @@ fn inverse(change: &Change) -> Result<Command, CommandError> {
         }
         "remove_event_type" => add_event_type(change, account()?),
         "add_destination" => Ok(Command::RemoveDestination { id: destination(&change.after, change)? }),
+        "mute" | "unmute" => mutes::inverse(change, account()?).ok_or_else(|| damaged(change)),
         "set_destination_state" => {
             let state = change.before.get("state").cloned().unwrap_or_default();
             let state: DestinationState = serde_json::from_value(state).map_err(|_| damaged(change))?;

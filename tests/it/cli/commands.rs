@@ -214,6 +214,28 @@ fn changes_are_on_record_and_can_be_taken_back() {
 }
 
 #[test]
+fn a_mute_holds_until_its_time_and_says_why() {
+    let cli = Cli::acme();
+    let muted =
+        cli.run_args(&["matrix", "mute", "acme", "server.stopped", "email", "--for", "4h", "--reason", "moving"]);
+    assert!(muted.ok().contains("Email for server.stopped is muted until 20"));
+    let shown = cli.run("matrix show acme").ok();
+    assert!(shown.contains('~') && shown.contains("muted by jane until") && shown.contains("moving"), "{shown}");
+    let cells = cli.run("matrix show acme --json").json();
+    let muted = |cell: &&Value| cell["muted_until"].is_string();
+    assert_eq!(cells["cells"].as_array().unwrap().iter().filter(muted).count(), 1);
+    let id = cli.run("emit acme server.stopped --json").json()["event"]["id"].as_str().unwrap().to_owned();
+    let why = cli.run(&format!("why {id}")).ok();
+    assert!(why.contains("muted by jane until") && why.contains("moving"), "{why}");
+    assert!(cli.run("matrix unmute acme server.stopped email").ok().contains("not muted any more"));
+    assert!(cli.run("matrix unmute acme").ok().contains("the whole account is not muted"));
+    cli.run("matrix mute acme --until 2020-01-01").refused(2, &["passed already"]);
+    cli.run("matrix mute acme --for 1000d").refused(2, &["a year at most"]);
+    cli.run("matrix mute acme no.such --for 1h").refused(3, &["no.such"]);
+    assert!(cli.run("deliveries send-missed --account acme --yes").ok().contains("1 of 1 on their way"));
+}
+
+#[test]
 fn outside_text_is_harmless_on_a_terminal() {
     let cli = Cli::acme();
     let data = "{\"x\\u001b[2J\":\"\\u001b]0;title\\u0007\\u202egnp\"}";

@@ -4,6 +4,8 @@ mod bad_input;
 
 mod commands;
 
+mod care;
+
 mod config;
 
 mod delivering;

@@ -8,7 +8,8 @@ use crate::console::harness::Console;
 use crate::support::TestStore;
 
 /// The files of `src/console/screens` that are screens, each with its pictures' common beginning.
-const PICTURES: [&str; 14] = [
+const PICTURES: [&str; 15] = [
+    "mute",
     "missed",
     "copy",
     "palette",
@@ -241,4 +242,26 @@ async fn a_store_that_is_read_only_says_so_and_refuses() {
     let mut console = Console::open(test).await;
     console.keys("enter space").await;
     insta::assert_snapshot!("account-read-only", console.picture());
+}
+
+#[tokio::test]
+async fn mute() {
+    let mut console = Console::on_acme().await;
+    console.keys("m").await;
+    insta::assert_snapshot!("mute-question", console.picture());
+    console.keys("4").await;
+    insta::assert_snapshot!("mute-cell", console.picture());
+    console.keys("m o").await;
+    console.typed("soon").await;
+    console.keys("enter").await;
+    insta::assert_snapshot!("mute-form", console.picture());
+    console.keys("backspace backspace backspace backspace 2 d enter").await;
+    assert!(console.picture().contains("is muted until 2023-11-16"), "{}", console.picture());
+    console.keys("m a").await;
+    assert!(!console.picture().contains('~'), "{}", console.picture());
+    console.keys("u").await;
+    assert!(console.picture().contains('~'), "{}", console.picture());
+    console.test.clock.advance(std::time::Duration::from_hours(49));
+    console.reload().await;
+    assert!(!console.picture().contains('~'), "it ends by itself: {}", console.picture());
 }

@@ -22,6 +22,18 @@ mod failing;
 
 mod rotation;
 
+mod prune;
+
+mod backup;
+
+mod storms;
+
+mod damage;
+
+mod health;
+
+mod mutes;
+
 mod others;
 
 mod breaking;

@@ -1,0 +1,229 @@
+//! `doctor`: is everything in order, and if not, what to do. Each line is ok, warn or bad; bad ends with exit code 1.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::failure::{EXIT_FAILED, Failure};
+use crate::cli::output::Table;
+use crate::cli::session::Session;
+use crate::dispatch::lock;
+use crate::domain::channel::Channel;
+use crate::domain::time::human_duration;
+use crate::store::Store;
+use crate::store::examine::Examined;
+
+/// What to look at.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Read every row and every index of the database: takes long on a large one
+    #[arg(long)]
+    full: bool,
+    /// Connect to nothing
+    #[arg(long)]
+    offline: bool,
+}
+
+/// How it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Grade {
+    Ok,
+    Warn,
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Line {
+    grade: Grade,
+    what: &'static str,
+    says: String,
+}
+
+/// Free room on the disk below which it gets tight, and below which it is too little.
+const ROOM_WARN: u64 = 1 << 30;
+const ROOM_BAD: u64 = 64 << 20;
+
+/// A write-ahead log beyond this is not being put back into the file.
+const WAL_WARN: u64 = 256 << 20;
+
+/// The bits of a file's mode that are about others than its owner.
+const OTHERS_BITS: u32 = 6;
+
+/// A stored time may be so far ahead of the clock.
+const AHEAD_MAX: Duration = Duration::from_mins(1);
+
+fn line(grade: Grade, what: &'static str, says: impl Into<String>) -> Line {
+    Line { grade, what, says: says.into() }
+}
+
+impl Doctor {
+    /// Looks.
+    ///
+    /// # Errors
+    /// With code 1 when something is bad.
+    pub async fn run(self, session: &Session) -> Result<(), Failure> {
+        let mut lines = Vec::new();
+        match session.open().await {
+            Ok(store) => {
+                let examined = store.examine(self.full).await?;
+                self.file(&mut lines, session, &examined);
+                delivers(&mut lines, &store, &examined);
+                clock(&mut lines, session, &examined);
+                self.channels(&mut lines, session, &store).await;
+            }
+            Err(Failure::Says { sentence, .. }) => lines.push(line(Grade::Bad, "file", sentence)),
+            Err(silent) => return Err(silent),
+        }
+        key(&mut lines, &session.paths.database.with_extension("key"));
+        terminal(&mut lines);
+        print(session, &lines)
+    }
+
+    fn file(&self, lines: &mut Vec<Line>, session: &Session, examined: &Examined) {
+        let depth = if self.full { "every row and index" } else { "its structure; --full reads every index too" };
+        lines.push(if examined.damage.is_empty() {
+            line(Grade::Ok, "file", format!("whole ({depth})"))
+        } else {
+            let damage = examined.damage.join("; ");
+            line(Grade::Bad, "file", format!("damaged: {damage}; stop bellboard, keep the file, restore a backup"))
+        });
+        lines.push(match examined.dangling {
+            0 => line(Grade::Ok, "references", "each row that is named is there"),
+            count => {
+                line(Grade::Bad, "references", format!("{count} rows name others that are not there; restore a backup"))
+            }
+        });
+        lines.push(if examined.scans.is_empty() {
+            line(Grade::Ok, "indexes", "what the dispatcher asks is answered by index")
+        } else {
+            line(Grade::Bad, "indexes", format!("whole tables are read for {}", examined.scans.join(", ")))
+        });
+        lines.push(match examined.parked {
+            0 => line(Grade::Ok, "parked", "no delivery is parked"),
+            count => line(
+                Grade::Warn,
+                "parked",
+                format!("{count} deliveries cannot be sent as they are; `bellboard deliveries list --state parked`"),
+            ),
+        });
+        room(lines, &session.paths.database, examined);
+    }
+
+    async fn channels(&self, lines: &mut Vec<Line>, session: &Session, store: &Store) {
+        let senders = match session.senders(store).await {
+            Ok(senders) => senders,
+            Err(Failure::Says { sentence, .. }) => {
+                lines.push(line(Grade::Bad, "channels", sentence));
+                return;
+            }
+            Err(_) => return,
+        };
+        for channel in Channel::ALL {
+            let what = channel.title();
+            lines.push(match senders.waits_for(channel) {
+                Some(reason) => line(Grade::Warn, what, format!("what goes there waits: {reason}")),
+                None if channel == Channel::Email && self.offline => {
+                    line(Grade::Ok, what, "configured; not connected to")
+                }
+                None if channel == Channel::Email => match senders.check_mail().await {
+                    Ok(()) => line(Grade::Ok, what, "the mail server answers and takes the log-in"),
+                    Err(reason) => line(Grade::Bad, what, reason.to_string()),
+                },
+                None => line(Grade::Ok, what, "ready"),
+            });
+        }
+    }
+}
+
+fn room(lines: &mut Vec<Line>, database: &Path, examined: &Examined) {
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Ok(disk) = rustix::fs::statvfs(folder) {
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let grade = match free {
+            0..ROOM_BAD => Grade::Bad,
+            ROOM_BAD..ROOM_WARN => Grade::Warn,
+            _ => Grade::Ok,
+        };
+        let make = if grade == Grade::Ok { "" } else { "; make room, or nothing more can be taken in" };
+        lines.push(line(grade, "disk", format!("{} MB are free for the database{make}", free >> 20)));
+    }
+    let mut wal = database.as_os_str().to_owned();
+    wal.push("-wal");
+    let bytes = std::fs::metadata(&wal).map_or(0, |file| file.len());
+    let says =
+        format!("{} pages, {} of them free; {} KB in the -wal file", examined.pages, examined.free_pages, bytes >> 10);
+    lines.push(if bytes > WAL_WARN {
+        line(Grade::Warn, "size", format!("{says}: some program keeps it open and reads on and on"))
+    } else {
+        line(Grade::Ok, "size", says)
+    });
+}
+
+fn delivers(lines: &mut Vec<Line>, store: &Store, examined: &Examined) {
+    let process = examined.deliverer.as_deref().unwrap_or("some process");
+    lines.push(if lock::is_held(store.path()) {
+        line(Grade::Ok, "deliverer", format!("{process} delivers"))
+    } else {
+        line(Grade::Warn, "deliverer", "nobody delivers now; run `bellboard serve`, or open `bellboard`")
+    });
+}
+
+fn clock(lines: &mut Vec<Line>, session: &Session, examined: &Examined) {
+    let now = session.clock.now();
+    let ahead = examined.newest.map_or(Duration::ZERO, |newest| newest.since(now));
+    lines.push(if ahead > AHEAD_MAX {
+        let by = human_duration(ahead);
+        line(Grade::Bad, "clock", format!("it is {by} behind what was stored last; set it, and keep it in step by NTP"))
+    } else {
+        line(Grade::Ok, "clock", format!("{now}, and nothing is stored that is later"))
+    });
+    // systemd-timesyncd and chrony both tell the kernel; the file is how the former tells everybody else.
+    if Path::new("/run/systemd/timesync").exists() && !Path::new("/run/systemd/timesync/synchronized").exists() {
+        lines.push(line(
+            Grade::Warn,
+            "clock",
+            "systemd-timesyncd has not reached a time server yet; see `timedatectl`",
+        ));
+    }
+}
+
+fn key(lines: &mut Vec<Line>, path: &Path) {
+    let shown = path.display();
+    lines.push(match std::fs::metadata(path) {
+        Ok(file) if file.permissions().mode().trailing_zeros() >= OTHERS_BITS => {
+            line(Grade::Ok, "key", format!("{shown} is this user's only; back it up apart from the database"))
+        }
+        Ok(_) => line(Grade::Bad, "key", format!("others can read {shown}; run `chmod 600 {shown}`")),
+        Err(error) => line(Grade::Bad, "key", format!("{shown}: {error}; without it no secret can be opened")),
+    });
+}
+
+fn terminal(lines: &mut Vec<Line>) {
+    if std::env::var_os("TMUX").is_some() {
+        let says =
+            "tmux may keep copied text from your terminal; `set -g set-clipboard on` in ~/.tmux.conf lets it through";
+        lines.push(line(Grade::Warn, "terminal", says));
+    }
+}
+
+fn print(session: &Session, lines: &[Line]) -> Result<(), Failure> {
+    let table = |lines: &[Line]| {
+        let mut table = Table::new(["", "what", "how it is"]);
+        for line in lines {
+            let grade = match line.grade {
+                Grade::Ok => "ok",
+                Grade::Warn => "warn",
+                Grade::Bad => "bad",
+            };
+            table.row([grade.to_owned(), line.what.to_owned(), line.says.clone()]);
+        }
+        table
+    };
+    session.out.list(lines, table, "")?;
+    if lines.iter().any(|line| line.grade == Grade::Bad) { Err(Failure::Silent(EXIT_FAILED)) } else { Ok(()) }
+}

@@ -1,0 +1,147 @@
+//! Retention: what ended long ago goes, in steps that no sender notices, and its room in the file is given back.
+//!
+//! A step looks for the oldest events on a connection that reads, and then removes a few in one short transaction. An event goes
+//! with its deliveries, their attempts and its idempotency key, and not before all of its deliveries have ended. The audit trail
+//! stays.
+
+use serde_json::Value;
+use sqlx::Row;
+
+use crate::domain::time::Timestamp;
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::upkeep::Upkeep;
+use crate::store::writer::Session;
+
+/// Events of one step.
+const STEP: i64 = 100;
+
+/// Free pages that a step gives back to the file system: at 4 KiB a page, half a megabyte.
+const GIVE_BACK: u32 = 128;
+
+/// Free pages that stay in the file, to be used again.
+const KEEP_FREE: i64 = 256;
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place(i64);
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// How many events went, or would go.
+    pub events: u64,
+    /// Where the next step begins; nothing when all has been looked at.
+    pub next: Option<Place>,
+}
+
+impl Store {
+    /// Removes a little of what ended before that time.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn prune(&self, before: Timestamp, from: Place) -> Result<Pruned, StoreError> {
+        let (ended, next) = self.ended(before, from).await?;
+        let events = if ended.is_empty() { 0 } else { self.keep_up(Upkeep::Prune { events: ended }).await? };
+        Ok(Pruned { events, next })
+    }
+
+    /// Counts a little of what ended before that time.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count_prunable(&self, before: Timestamp, from: Place) -> Result<Pruned, StoreError> {
+        let (ended, next) = self.ended(before, from).await?;
+        Ok(Pruned { events: ended.len() as u64, next })
+    }
+
+    /// Gives a little of the file's free room back; says whether there is more to give.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn give_back(&self) -> Result<bool, StoreError> {
+        let free: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(self.readers()).await?;
+        if free <= KEEP_FREE {
+            return Ok(false);
+        }
+        self.keep_up(Upkeep::GiveBack).await?;
+        let left: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(self.readers()).await?;
+        // A file from before that mode gives nothing back.
+        Ok(left > KEEP_FREE && left < free)
+    }
+
+    /// The bytes of the database file.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn bytes(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+            .fetch_one(self.readers())
+            .await?;
+        Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+    }
+
+    /// The next few events after a place, as far as they came and ended before that time.
+    async fn ended(&self, before: Timestamp, from: Place) -> Result<(Vec<i64>, Option<Place>), StoreError> {
+        let rows = sqlx::query(
+            "SELECT event.id, event.received_at < ?2, EXISTS (
+                SELECT 1 FROM delivery WHERE delivery.event_id = event.id
+                AND (delivery.state IN ('pending', 'sending') OR delivery.updated_at >= ?2))
+             FROM event WHERE event.id > ?1 ORDER BY event.id LIMIT ?3",
+        )
+        .bind(from.0)
+        .bind(before.millis())
+        .bind(STEP)
+        .fetch_all(self.readers())
+        .await?;
+        let mut ended = Vec::new();
+        let mut last = None;
+        for row in &rows {
+            let id: i64 = row.try_get(0)?;
+            // Events are numbered as they come, so all that follow came later.
+            if !row.try_get::<bool, _>(1)? {
+                return Ok((ended, None));
+            }
+            if !row.try_get::<bool, _>(2)? {
+                ended.push(id);
+            }
+            last = Some(Place(id));
+        }
+        Ok((ended, last))
+    }
+}
+
+impl Session {
+    pub(crate) async fn prune(&mut self, events: &[i64]) -> Result<u64, StoreError> {
+        const STATEMENTS: [&str; 5] = [
+            "DELETE FROM attempt WHERE delivery_id IN (
+                SELECT delivery.id FROM json_each(?) AS one CROSS JOIN delivery ON delivery.event_id = one.value)",
+            "DELETE FROM storm WHERE summary_id IN (
+                SELECT delivery.id FROM json_each(?) AS one CROSS JOIN delivery ON delivery.event_id = one.value)",
+            "DELETE FROM delivery WHERE event_id IN (SELECT value FROM json_each(?))",
+            "DELETE FROM idempotency WHERE event_id IN (SELECT value FROM json_each(?))",
+            "DELETE FROM event WHERE id IN (SELECT value FROM json_each(?))",
+        ];
+        // Somebody may have sent one again since it was looked at.
+        let ended: Vec<i64> = sqlx::query_scalar(
+            "SELECT one.value FROM json_each(?) AS one WHERE NOT EXISTS (SELECT 1 FROM delivery
+             WHERE delivery.event_id = one.value AND delivery.state IN ('pending', 'sending'))",
+        )
+        .bind(Value::from(events.to_vec()).to_string())
+        .fetch_all(&mut self.connection)
+        .await?;
+        let ids = Value::from(ended).to_string();
+        let mut removed = 0;
+        for statement in STATEMENTS {
+            removed = sqlx::query(statement).bind(&ids).execute(&mut self.connection).await?.rows_affected();
+        }
+        Ok(removed)
+    }
+
+    pub(crate) async fn give_back(&mut self) -> Result<u64, StoreError> {
+        let statement = format!("PRAGMA incremental_vacuum({GIVE_BACK})");
+        // Each row that it is asked for frees a page.
+        let freed = sqlx::query(sqlx::AssertSqlSafe(statement)).fetch_all(&mut self.connection).await?;
+        Ok(freed.len() as u64)
+    }
+}
