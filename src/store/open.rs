@@ -7,10 +7,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use log::LevelFilter;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument;
 
 use crate::domain::role::Role;
 use crate::domain::time::SharedClock;
@@ -107,7 +109,7 @@ impl Store {
         )
         .await
         .map_err(|error| path_error(&path, &error.to_string()))?;
-        tokio::spawn(writer.serve(request_receiver));
+        tokio::spawn(writer.serve(request_receiver).in_current_span());
         tokio::spawn(watcher::tell(path.clone(), requests.downgrade()));
         tokio::spawn(checkpoint::run(path.clone(), connect.clone(), requests.downgrade(), revision.clone()));
         let readers = SqlitePoolOptions::new()
@@ -142,7 +144,9 @@ fn connect_options(path: &Path) -> SqliteConnectOptions {
         .pragma("journal_size_limit", "67108864")
         .pragma("cache_size", "-4096")
         .pragma("wal_autocheckpoint", checkpoint::NET_PAGES)
-        .disable_statement_logging()
+        // Each statement's text, without its values; for a test that asks how each is worked off.
+        .log_statements(LevelFilter::Trace)
+        .log_slow_statements(LevelFilter::Trace, Duration::from_secs(1))
 }
 
 /// Makes folder and file when they are not there; tells whether the file is new. Refuses a file that is no SQLite database.

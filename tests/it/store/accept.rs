@@ -1,10 +1,12 @@
 //! Events that come in.
 
 use bellboard::domain::channel::Channel;
+use bellboard::domain::event::NewEvent;
 use bellboard::domain::matrix::{CellSetting, NotSent};
 use bellboard::store::deliveries::DeliveryFilter;
 use bellboard::store::error::AcceptError;
 use bellboard::store::events::EventFilter;
+use futures_util::FutureExt;
 
 use crate::support::{TestStore, acme, event};
 
@@ -116,4 +118,25 @@ async fn events_and_deliveries_are_listed_by_filter_and_page() {
     assert_eq!(live.len(), 3);
     assert_eq!(live[0].event.event_type, "server.stopped");
     assert!(test.store.live(None, 100).await.unwrap().iter().all(|row| row.delivery.is_some()));
+}
+
+#[tokio::test]
+async fn a_line_that_is_long_says_so() {
+    let test = TestStore::acme().await;
+    assert!(!test.store.is_crowded());
+    // Nobody writes while this task does not wait.
+    let mut waiting = Vec::new();
+    for number in 0..900 {
+        let event =
+            NewEvent { account: format!("other-{}", number % 9).parse().unwrap(), ..event("job.fail", "{}", None) };
+        let store = test.store.clone();
+        let mut accept = Box::pin(tokio::task::unconstrained(async move { store.accept(vec![event]).await }));
+        assert!((&mut accept).now_or_never().is_none());
+        waiting.push(accept);
+    }
+    assert!(test.store.is_crowded());
+    for accept in waiting {
+        assert!(accept.await.unwrap()[0].is_err(), "there are no such accounts");
+    }
+    assert!(!test.store.is_crowded());
 }

@@ -16,6 +16,10 @@ mod open;
 
 mod queue;
 
+mod plans;
+
+mod log;
+
 mod replays;
 
 mod failing;

@@ -1,0 +1,179 @@
+//! How SQLite works off what is asked while deliveries are made and screens are drawn: never through a whole table that grows.
+//!
+//! The statements are taken from what really runs, so that none is forgotten: the driver tells each one's text, and only those
+//! count that run on behalf of this test.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bellboard::dispatch::send::release;
+use bellboard::domain::channel::Channel;
+use bellboard::domain::command::Command;
+use bellboard::domain::delivery::{DeliveryState, Exchange, Next};
+use bellboard::domain::matrix::CellSetting;
+use bellboard::store::accounts::AccountFilter;
+use bellboard::store::audit::ChangeFilter;
+use bellboard::store::deliveries::DeliveryFilter;
+use bellboard::store::events::EventFilter;
+use bellboard::store::history::Subject;
+use bellboard::store::queue::{Claimed, Finished};
+use sqlx::{Connection, Row, SqliteConnection};
+use tracing::Instrument;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::support::{TestStore, acme, actor, event};
+
+/// Tables that grow with what happens.
+const GROWING: [&str; 6] = ["event", "delivery", "attempt", "idempotency", "audit", "trouble"];
+
+const SPAN: &str = "plans";
+
+const LEASE: Duration = Duration::from_secs(30);
+
+/// What runs within the span.
+#[derive(Clone, Default)]
+struct Statements(Arc<Mutex<BTreeSet<String>>>);
+
+#[derive(Default)]
+struct Text {
+    summary: String,
+    statement: String,
+}
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "summary" => value.clone_into(&mut self.summary),
+            "db.statement" => value.trim().clone_into(&mut self.statement),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+impl<S: tracing::Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Statements {
+    fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
+        if context.event_scope(event).is_some_and(|mut scope| scope.any(|span| span.name() == SPAN)) {
+            let mut text = Text::default();
+            event.record(&mut text);
+            let whole = if text.statement.is_empty() { text.summary } else { text.statement };
+            self.0.lock().unwrap().insert(whole);
+        }
+    }
+}
+
+fn delivered(claimed: &Claimed, test: &TestStore) -> Finished {
+    let exchange = Exchange { request: None, answer: None, result: Ok(()) };
+    Finished { exchange, next: Next::Delivered, ..release(claimed, test.clock_now()) }
+}
+
+/// What the dispatcher asks.
+async fn deliver(test: &TestStore) {
+    let webhook = test.webhook().await;
+    test.set("job.fail", Channel::Webhook, CellSetting::On).await;
+    for _ in 0..2 {
+        let accepted = test.store.accept(vec![event("job.fail", "{}", Some("key"))]).await.unwrap();
+        assert!(accepted[0].is_ok());
+    }
+    let delivery = test.emit("job.fail", r#"{"name":"backup"}"#).await.deliveries[0].0;
+    for event_type in ["server.stopped", "server.backon"] {
+        test.emit(event_type, r#"{"server":"web1"}"#).await;
+    }
+    let lanes = test.store.lanes(None, 0).await.unwrap();
+    test.store.lane_heads(&[(webhook, false), (lanes.due[0].0, true)]).await.unwrap();
+    test.store.lane(webhook).await.unwrap();
+    let claimed = test.store.claim(vec![delivery], test.clock_now().plus(LEASE)).await.unwrap();
+    test.store.finish(claimed.iter().map(|claimed| delivered(claimed, test)).collect()).await.unwrap();
+    test.run(Command::Replay { deliveries: vec![delivery] }).await.unwrap();
+    test.run(Command::Cancel { deliveries: vec![delivery] }).await.unwrap();
+    test.store.waiting_for_page(webhook).await.unwrap();
+    test.store.attempts_after(0, Some(&acme()), 10).await.unwrap();
+    test.store.last_attempt().await.unwrap();
+}
+
+/// What the screens ask.
+async fn look(test: &TestStore) {
+    let store = &test.store;
+    let found = AccountFilter { text: "ac".to_owned(), trouble_only: true, ..AccountFilter::default() };
+    for filter in [AccountFilter::default(), found] {
+        store.accounts(&filter).await.unwrap();
+    }
+    let events = store.events(&EventFilter { account: Some(acme()), ..EventFilter::default() }).await.unwrap();
+    let id = events[0].id;
+    store.events(&EventFilter { event_type: Some("job.fail".to_owned()), ..EventFilter::default() }).await.unwrap();
+    store.events(&EventFilter { before: Some(id), ..EventFilter::default() }).await.unwrap();
+    store.event(&id).await.unwrap();
+    store.why(&id).await.unwrap();
+    store.event_before(&id).await.unwrap();
+    store.event_after(&id).await.unwrap();
+    store.newest_event(&acme(), "job.fail").await.unwrap();
+    for account in [None, Some(acme())] {
+        store.pulse(account.as_ref()).await.unwrap();
+        store.live(account.as_ref(), 20).await.unwrap();
+        store.changes(&ChangeFilter { account: account.clone(), ..ChangeFilter::default() }).await.unwrap();
+        store.last_undoable(&actor(), account.as_ref()).await.unwrap();
+        for state in DeliveryState::ALL.map(Some).into_iter().chain([None]) {
+            let filter = DeliveryFilter { account: account.clone(), state, ..DeliveryFilter::default() };
+            let rows = store.deliveries(&filter).await.unwrap();
+            if let Some(row) = rows.first() {
+                store.delivery(row.id).await.unwrap();
+                let (destination, before) = (Some(row.destination), Some(row.id));
+                store.deliveries(&DeliveryFilter { destination, before, ..filter }).await.unwrap();
+            }
+        }
+    }
+    store.matrix(&acme()).await.unwrap();
+    store.history(&Subject::Account(acme()), 20).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_that_is_asked_often_reads_a_whole_table() {
+    let statements = Statements::default();
+    let targets =
+        Targets::new().with_target("sqlx::query", tracing::Level::TRACE).with_target("it", tracing::Level::INFO);
+    let subscriber = tracing_subscriber::registry().with(statements.clone().with_filter(targets));
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let work = async {
+        let test = TestStore::acme().await;
+        deliver(&test).await;
+        look(&test).await;
+        test
+    };
+    let test = work.instrument(tracing::info_span!(SPAN)).await;
+    let path = test.folder.path().join("bellboard.db");
+    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    let partial =
+        sqlx::query_scalar::<_, String>("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '%WHERE%'");
+    let partial = partial.fetch_all(&mut connection).await.unwrap();
+    let statements: Vec<String> = statements.0.lock().unwrap().iter().cloned().collect();
+    let mut asked = 0;
+    let mut broken = Vec::new();
+    for statement in statements {
+        if !["SELECT", "WITH", "UPDATE", "DELETE", "INSERT"].iter().any(|verb| statement.starts_with(verb)) {
+            continue;
+        }
+        let explain = format!("EXPLAIN QUERY PLAN {statement}");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
+        let plan: Vec<(i64, String)> = rows.iter().map(|row| (row.get(1), row.get(3))).collect();
+        asked += 1;
+        for (level, line) in &plan {
+            let table = line.strip_prefix("SCAN ").and_then(|scan| scan.split(' ').next()).unwrap_or_default();
+            let small = partial.iter().any(|index| line.ends_with(&format!("INDEX {index}")));
+            // From the newest row on, until enough were found: without a sort of what was found at the same level.
+            let sorts = |other: &(i64, String)| other.0 == *level && other.1.contains("TEMP B-TREE FOR ORDER BY");
+            let stops = statement.contains("LIMIT") && !plan.iter().any(sorts);
+            if GROWING.contains(&table) && !small && !stops {
+                broken.push(format!("{statement}\n    {plan:#?}"));
+            }
+        }
+    }
+    assert!(asked > 40, "only {asked} statements were seen");
+    assert!(broken.is_empty(), "these read a whole table:\n{}", broken.join("\n\n"));
+}
