@@ -9,6 +9,7 @@ use crate::cli::{
     accounts, audit, backup, config, deliveries, demo, destinations, doctor, emit, event_types, events, help, ingest,
     matrix, prune, scripts, serve, tokens, watch, why,
 };
+use crate::config::Color;
 
 /// Who is told of what, and was it delivered: a console over a durable notification dispatcher
 ///
@@ -44,6 +45,9 @@ pub struct Globals {
     /// Print one JSON document instead of text for people
     #[arg(long, global = true)]
     pub json: bool,
+    /// When the console uses colours: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN", value_parser = Color::parse)]
+    pub color: Option<Color>,
     /// Refuse every change
     #[arg(long, global = true)]
     pub read_only: bool,

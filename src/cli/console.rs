@@ -7,6 +7,7 @@ use crate::cli::demo;
 use crate::cli::failure::{EXIT_FAILED, EXIT_USAGE, Failure};
 use crate::cli::logging::{self, Level};
 use crate::cli::session::Session;
+use crate::console::memory::Memory;
 use crate::console::screen::FillSamples;
 use crate::console::terminal::TerminalError;
 use crate::console::{self, Context};
@@ -50,6 +51,8 @@ pub async fn show(session: &Session, store: &Store, is_demo: bool) -> Result<(),
         fill_samples: (!session.read_only).then(|| fill_samples(session, store)),
         senders: Some(Arc::new(session.senders(store).await?)),
         exports: session.paths.exports.clone(),
+        memory: (!is_demo && !session.restricted)
+            .then(|| Memory { file: session.paths.memory.clone(), database: store.path().to_owned() }),
         demo: is_demo,
     };
     let ended = console::run(store.clone(), dispatcher, context).await;

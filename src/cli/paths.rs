@@ -19,6 +19,8 @@ pub struct Paths {
     pub config: PathBuf,
     /// Whether somebody named the config file, so that it must be there.
     pub config_named: bool,
+    /// What the console keeps from one start to the next.
+    pub memory: PathBuf,
     /// The folder for what consoles write to files.
     pub exports: PathBuf,
     /// The log file of consoles.
@@ -46,8 +48,10 @@ impl Paths {
             .ok_or_else(homeless)?;
         let log = beneath(xdg.as_ref().and_then(BaseStrategy::state_dir), "bellboard.log")
             .unwrap_or_else(|| database.with_extension("log"));
+        let memory = beneath(xdg.as_ref().and_then(BaseStrategy::state_dir), "console.json")
+            .unwrap_or_else(|| database.with_extension("console.json"));
         let exports = beneath(xdg.as_ref().map(BaseStrategy::data_dir), "exports")
             .unwrap_or_else(|| database.with_file_name("exports"));
-        Ok(Self { exports, database, config, config_named: globals.config.is_some(), log })
+        Ok(Self { memory, exports, database, config, config_named: globals.config.is_some(), log })
     }
 }

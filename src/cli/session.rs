@@ -52,7 +52,8 @@ impl Session {
     /// When the config is wrong.
     pub fn start(globals: &Globals, out: Output) -> Result<Self, Failure> {
         let paths = Paths::new(globals)?;
-        let config = load_config(&paths)?;
+        let mut config = load_config(&paths)?;
+        config.console.color = globals.color.unwrap_or(config.console.color);
         let actor = actor::current();
         let role = config.roles.of(&actor.login, &actor::groups(&actor.login)).ok_or_else(|| {
             let sentence =

@@ -115,6 +115,7 @@ impl Config {
         let enrolment_url = self.http().map(|http| http::enrolment_link(&http, ""));
         console::Options {
             theme: self.console.theme,
+            marks: self.console.marks,
             color,
             zone: zone.unwrap_or(default.zone),
             enrolment_url,

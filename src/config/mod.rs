@@ -27,7 +27,7 @@ use crate::channels;
 use crate::config::error::ConfigError;
 use crate::config::settings::{SETTINGS, Setting};
 use crate::config::value::Value;
-use crate::console::theme::ThemeName;
+use crate::console::theme::{Marks, ThemeName};
 use crate::dispatch;
 use crate::domain::account::AccountKey;
 use crate::domain::retry::RetryPolicy;
@@ -130,6 +130,8 @@ pub struct Console {
     pub theme: ThemeName,
     /// When it uses them.
     pub color: Color,
+    /// The characters of its marks.
+    pub marks: Marks,
     /// The time zone of its times, an IANA name; the machine's when there is none.
     pub timezone: Option<String>,
     /// The account whose set-up new accounts get.
@@ -146,6 +148,20 @@ pub enum Color {
     Always,
     /// Not at all.
     Never,
+}
+
+impl Color {
+    /// Each with its name.
+    pub const ALL: [(&str, Self); 3] = [("auto", Self::Auto), ("always", Self::Always), ("never", Self::Never)];
+
+    /// Reads its name.
+    ///
+    /// # Errors
+    /// When it is none of them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|(name, _)| *name == text);
+        found.map(|(_, color)| color).ok_or_else(|| format!("`{text}` is none of auto, always and never"))
+    }
 }
 
 /// Where an option was set.

@@ -11,7 +11,7 @@ use url::Url;
 use crate::channels::email::parse_sender;
 use crate::config::value::{Value, write_duration};
 use crate::config::{Color, Config};
-use crate::console::theme::ThemeName;
+use crate::console::theme::{Marks, ThemeName};
 use crate::domain::catalogue::edit_distance;
 
 /// An option.
@@ -310,10 +310,20 @@ pub const SETTINGS: &[Setting] = &[
         name: "color",
         is_list: false,
         set: |config, value| {
-            config.console.color = one_of(value.text()?, &COLORS)?;
+            config.console.color = one_of(value.text()?, &Color::ALL)?;
             Ok(())
         },
-        get: |config| shown(COLORS.iter().find(|(_, color)| *color == config.console.color).map(|(name, _)| name)),
+        get: |config| shown(Color::ALL.iter().find(|(_, color)| *color == config.console.color).map(|(name, _)| name)),
+    },
+    Setting {
+        section: "console",
+        name: "marks",
+        is_list: false,
+        set: |config, value| {
+            config.console.marks = one_of(value.text()?, &Marks::ALL.map(|marks| (marks.name(), marks)))?;
+            Ok(())
+        },
+        get: |config| shown(Some(config.console.marks.name())),
     },
     Setting {
         section: "console",
@@ -342,8 +352,6 @@ pub const SETTINGS: &[Setting] = &[
 
 /// For an option that can be turned off.
 const OFF: &str = "off";
-
-const COLORS: [(&str, Color); 3] = [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
 
 /// Whether any option stands in that table.
 #[must_use]

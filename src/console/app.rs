@@ -3,7 +3,7 @@
 //! Keys go in, a picture comes out; there is no terminal here, so tests drive it as the loop does. Whatever a key asked for is
 //! done before the next key is looked at, so an action belongs to what was under the cursor when it was pressed.
 
-use std::time::Duration;
+mod undoing;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
@@ -11,6 +11,7 @@ use ratatui::layout::Rect;
 use tokio::sync::mpsc;
 
 use crate::console::keymap::{self, Action, Key, Place};
+use crate::console::memory::{self, Kept};
 use crate::console::screen::{Job, JobDone, Message, Outcome, Screen, Shared, Tone};
 use crate::console::screens::dead::Dead;
 use crate::console::screens::failures::Failures;
@@ -23,10 +24,9 @@ use crate::console::widgets::text_box::Edit;
 use crate::dispatch::Status;
 use crate::domain::command::Command;
 use crate::domain::id::ChangeId;
-use crate::domain::time::human_duration;
 use crate::store::Store;
 use crate::store::accounts::Pulse;
-use crate::store::error::{CommandError, StoreError};
+use crate::store::error::StoreError;
 
 /// What a key leads to outside of the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +40,6 @@ pub enum Turn {
     /// A whole new frame.
     Redraw,
 }
-
-/// Age from which a change is announced before it is taken back: its maker may no longer have it in mind.
-const ANNOUNCED_AFTER: Duration = Duration::from_mins(10);
 
 /// The console without its terminal.
 pub struct App {
@@ -70,6 +67,7 @@ impl App {
         jobs: mpsc::UnboundedSender<JobDone>,
     ) -> Self {
         let theme = Theme::new(if services.options.color { services.options.theme } else { ThemeName::Mono });
+        let theme = theme.with_marks(services.options.marks);
         let mut app = Self {
             store,
             services,
@@ -110,6 +108,20 @@ impl App {
         self.arrange();
     }
 
+    /// Opens again what was open at the last end.
+    pub async fn open_again(&mut self, kept: &[Kept]) {
+        if !kept.is_empty() {
+            self.stack = memory::open(&self.services, kept);
+            self.load().await;
+        }
+    }
+
+    /// The screens that are kept for the next start: from the first one up to one that is not opened again.
+    #[must_use]
+    pub fn kept(&self) -> Vec<Kept> {
+        self.stack.iter().map_while(|screen| screen.kept()).collect()
+    }
+
     /// Whether what is shown grows old by itself: a rate that sinks while nothing comes.
     #[must_use]
     pub const fn ages(&self) -> bool {
@@ -137,11 +149,7 @@ impl App {
         }
         let outcome = match action {
             Some(Action::Quit) => return Turn::Quit,
-            Some(Action::Suspend) if self.services.options.restricted => {
-                self.message = Some(Message::plain("there is no shell to go back to; q leads out"));
-                return Turn::On;
-            }
-            Some(Action::Suspend) => return Turn::Suspend,
+            Some(Action::Suspend) => return self.suspend(),
             Some(Action::Redraw) => return Turn::Redraw,
             _ if self.question.is_some() => return self.answer(action, event).await,
             Some(action) => self.act(action),
@@ -152,6 +160,14 @@ impl App {
             self.message = None;
         }
         self.follow(outcome).await
+    }
+
+    fn suspend(&mut self) -> Turn {
+        if self.services.options.restricted {
+            self.message = Some(Message::plain("there is no shell to go back to; q leads out"));
+            return Turn::On;
+        }
+        Turn::Suspend
     }
 
     /// Takes pasted text. Outside of a field it does nothing.
@@ -210,7 +226,7 @@ impl App {
         let Some(screen) = self.stack.last_mut() else { return Outcome::Ignored };
         let place = screen.place();
         match action {
-            Action::Help => Outcome::Open(Box::new(Help::new(place))),
+            Action::Help => Outcome::Open(Box::new(Help::new(place, self.theme.marks))),
             Action::Palette => Outcome::Open(Box::new(Palette::new(place))),
             Action::Go => Outcome::Ask(palette::go()),
             Action::GoAccounts => self.go(None),
@@ -287,7 +303,7 @@ impl App {
                     reload = true;
                 }
                 Outcome::Act(Action::Quit) => return Turn::Quit,
-                Outcome::Act(Action::Suspend) => return Turn::Suspend,
+                Outcome::Act(Action::Suspend) => return self.suspend(),
                 Outcome::Act(Action::Redraw) => return Turn::Redraw,
                 Outcome::Act(Action::Redo) => {
                     next.push(self.redo().await);
@@ -328,45 +344,6 @@ impl App {
             Ok(done) => screen.on_done(&done),
             Err(error) => screen.on_refused(&error),
         }
-    }
-
-    async fn undo(&mut self, account: Option<&crate::domain::account::AccountKey>) -> Outcome {
-        let last = match self.store.last_undoable(&self.services.actor, account).await {
-            Ok(last) => last,
-            Err(error) => return Outcome::Say(Message::bad(error.to_string())),
-        };
-        let Some(change) = last else {
-            return Outcome::Say(Message::plain("nothing of yours is left to take back here"));
-        };
-        let ago = self.services.clock.now().since(change.at);
-        if ago > ANNOUNCED_AFTER && self.announced != Some(change.id) {
-            self.announced = Some(change.id);
-            let text = format!("u again takes back what you did {} ago: {}", human_duration(ago), change.says);
-            return Outcome::Say(Message::warn(text));
-        }
-        self.announced = None;
-        let result = self.store.run(&self.services.actor, Command::Undo { change: change.id }).await;
-        let message = match result {
-            Ok(done) => Message::good(done.says),
-            Err(CommandError::Refused(why)) => Message::plain(why),
-            Err(error) => Message::bad(error.to_string()),
-        };
-        Outcome::Say(message)
-    }
-
-    /// Does again what the person took back last, where the screen on top is about one account in that one.
-    async fn redo(&self) -> Outcome {
-        let account = self.stack.last().and_then(|screen| screen.account());
-        let redo = match self.store.last_redoable(&self.services.actor, account).await {
-            Ok(Some(redo)) => redo,
-            Ok(None) => return Outcome::Say(Message::plain("nothing that you took back is left to do again here")),
-            Err(error) => return Outcome::Say(Message::bad(error.to_string())),
-        };
-        Outcome::Say(match self.store.run(&self.services.actor, Command::Undo { change: redo.change }).await {
-            Ok(_) => Message::good(format!("done again: {}", redo.says)),
-            Err(CommandError::Refused(why)) => Message::plain(why),
-            Err(error) => Message::bad(error.to_string()),
-        })
     }
 
     fn start(&self, job: Job) {

@@ -23,6 +23,8 @@ pub mod query;
 
 pub mod proof;
 
+pub mod memory;
+
 pub mod events;
 
 pub mod terminal;
@@ -35,10 +37,11 @@ use tokio::sync::{mpsc, watch};
 
 use crate::channels::Senders;
 use crate::console::app::App;
+use crate::console::memory::Memory;
 use crate::console::screen::{FillSamples, Services, Tone};
 use crate::console::screens::accounts::Accounts;
 use crate::console::terminal::{Terminal, TerminalError, restore};
-use crate::console::theme::ThemeName;
+use crate::console::theme::{Marks, ThemeName};
 use crate::dispatch::{self, Status};
 use crate::domain::account::AccountKey;
 use crate::domain::command::Actor;
@@ -49,6 +52,8 @@ use crate::store::Store;
 pub struct Options {
     /// The colours.
     pub theme: ThemeName,
+    /// The characters of marks and small plots.
+    pub marks: Marks,
     /// Whether there are any: not with `NO_COLOR` or `color = "never"`.
     pub color: bool,
     /// The zone of the times on the screen.
@@ -65,6 +70,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             theme: ThemeName::Terminal,
+            marks: Marks::Ascii,
             color: true,
             zone: TimeZone::system(),
             enrolment_url: None,
@@ -86,6 +92,8 @@ pub struct Context {
     pub senders: Option<Arc<Senders>>,
     /// The folder for what is written to files.
     pub exports: PathBuf,
+    /// What is kept from one start to the next; nothing in the demo.
+    pub memory: Option<Memory>,
     /// Whether this is the demo.
     pub demo: bool,
 }
@@ -133,8 +141,15 @@ async fn start(
     revision.mark_unchanged();
     let first = Box::new(Accounts::new(services.clone()));
     let mut app = App::new(store, services, first, job_sender).await;
+    if let Some(memory) = &context.memory {
+        app.open_again(&memory.read()).await;
+    }
     app.resize(Terminal::area());
-    events::serve(terminal, &mut app, revision, status.clone(), jobs).await?;
+    let served = events::serve(terminal, &mut app, revision, status.clone(), jobs).await;
+    if let Some(memory) = &context.memory {
+        memory.write(app.kept());
+    }
+    served?;
     if status.is_some_and(|status| is_sending(&status.borrow())) {
         app.set_deliverer(Status::Stopping);
         app.say("what is being sent ends first, at most a few seconds", Tone::Plain);

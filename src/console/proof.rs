@@ -168,6 +168,18 @@ pub fn write_file(folder: &Path, name: &str, format: Format, contents: &str) -> 
     Err(format!("{} has too many files of that name", folder.display()))
 }
 
+/// Writes a file that only its owner can read, in place of the one that is there.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_private(path: &Path, contents: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(contents.as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;

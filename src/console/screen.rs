@@ -14,6 +14,7 @@ use ratatui::layout::Rect;
 use crate::channels::Senders;
 use crate::console::Options;
 use crate::console::keymap::{Action, Place};
+use crate::console::memory::Kept;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::Question;
 use crate::console::widgets::text_box::Edit;
@@ -216,6 +217,11 @@ pub trait Screen: Send {
     /// Learns what came of a job, its own or another's.
     fn on_job(&mut self, _job: &JobDone) -> Outcome {
         Outcome::Ignored
+    }
+
+    /// What of it is kept for the next start; nothing for a screen that is not opened again.
+    fn kept(&self) -> Option<Kept> {
+        None
     }
 
     /// What the line above the footer says about what is under the cursor.

@@ -32,6 +32,30 @@ impl ThemeName {
     }
 }
 
+/// Which characters marks and small plots are made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Marks {
+    /// Those that every terminal has.
+    #[default]
+    Ascii,
+    /// Boxes and blocks.
+    Unicode,
+}
+
+impl Marks {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Ascii, Self::Unicode];
+
+    /// The name in the config.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ascii => "ascii",
+            Self::Unicode => "unicode",
+        }
+    }
+}
+
 /// The styles of everything on the screen.
 #[derive(Clone, Copy, Debug)]
 pub struct Theme {
@@ -55,6 +79,8 @@ pub struct Theme {
     pub changed: Style,
     /// A key in the footer.
     pub key: Style,
+    /// The characters of marks and small plots.
+    pub marks: Marks,
 }
 
 impl Theme {
@@ -83,7 +109,15 @@ impl Theme {
             warn,
             changed: plain.add_modifier(Modifier::BOLD).add_modifier(Modifier::UNDERLINED),
             key,
+            marks: Marks::Ascii,
         }
+    }
+
+    /// With those marks.
+    #[must_use]
+    pub const fn with_marks(mut self, marks: Marks) -> Self {
+        self.marks = marks;
+        self
     }
 }
 

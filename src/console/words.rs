@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use ratatui::style::Style;
 
-use crate::console::theme::Theme;
+use crate::console::theme::{Marks, Theme};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::destination::{Destination, DestinationState};
 use crate::domain::matrix::CellMark;
@@ -68,10 +68,11 @@ pub const fn state_style(delivery: &DeliveryRow, theme: &Theme) -> Style {
 /// A cell's mark.
 #[must_use]
 pub const fn mark(mark: CellMark, theme: &Theme) -> (char, Style) {
+    let plain = matches!(theme.marks, Marks::Ascii);
     match mark {
-        CellMark::Off => ('.', theme.dim),
-        CellMark::On => ('*', theme.good),
-        CellMark::Nowhere => ('o', theme.warn),
+        CellMark::Off => (if plain { '.' } else { '·' }, theme.dim),
+        CellMark::On => (if plain { '*' } else { '■' }, theme.good),
+        CellMark::Nowhere => (if plain { 'o' } else { '□' }, theme.warn),
         CellMark::Muted => ('~', theme.warn),
         CellMark::Paused => ('=', theme.warn),
         CellMark::Failing | CellMark::Disabled => ('!', theme.bad),

@@ -35,6 +35,8 @@ pub enum Place {
     Destinations,
     /// A form: letters are typed.
     Form,
+    /// Wherever text is typed: what the line editor does itself.
+    Editing,
     /// A form, on a field with a list to choose from or on a button.
     Choice,
     /// A delivery.
@@ -57,13 +59,14 @@ pub enum Place {
 
 impl Place {
     /// All of them, in the help's order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Accounts,
         Self::Filter,
         Self::Matrix,
         Self::Live,
         Self::Destinations,
         Self::Form,
+        Self::Editing,
         Self::Choice,
         Self::Delivery,
         Self::Event,
@@ -97,6 +100,7 @@ impl Place {
             Self::Live => "Account: the live pane",
             Self::Destinations => "Destinations of a channel",
             Self::Form => "A form",
+            Self::Editing => "While typing",
             Self::Choice => "A form, on a choice or a button",
             Self::Delivery => "A delivery",
             Self::Event => "An event",
@@ -115,7 +119,10 @@ impl Place {
     #[must_use]
     pub const fn is_screen(self) -> bool {
         !self.takes_text()
-            && !matches!(self, Self::Choice | Self::Question | Self::Help | Self::Everywhere | Self::Screens)
+            && !matches!(
+                self,
+                Self::Choice | Self::Question | Self::Help | Self::Everywhere | Self::Screens | Self::Editing
+            )
     }
 }
 
@@ -158,6 +165,8 @@ pub enum Action {
     Newer,
     SetUpChannel,
     CopySetup,
+    Mark,
+    Edited,
     SendMissed,
     Palette,
     Go,
@@ -271,7 +280,7 @@ mod tests {
                 assert!(!keys[..index].contains(key), "{key:?} twice in {place:?}");
             }
             let moves = |wanted| of(place).any(|binding| binding.action == wanted);
-            let is_none = matches!(place, Place::Everywhere | Place::Screens);
+            let is_none = matches!(place, Place::Everywhere | Place::Screens | Place::Editing);
             assert!(is_none || moves(Action::Back), "{place:?} has no way back");
         }
     }

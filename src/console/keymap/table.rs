@@ -13,6 +13,7 @@ pub const TABLE: &[&[Binding]] = &[
     LIVE,
     DESTINATIONS,
     FORM,
+    EDITING,
     CHOICE,
     DELIVERY,
     EVENT,
@@ -142,6 +143,7 @@ const MATRIX: &[Binding] = &[
         "find a cell: type parts of an event type and of a channel, as stop slack",
     ),
     bind(P::Matrix, &[Key::Char('w')], "w", A::Why, "why", "what became of the newest event of this type"),
+    bind(P::Matrix, &[Key::Char('v')], "v", A::Mark, "", "mark cells from here on, to turn them on or off as one"),
     bind(
         P::Matrix,
         &[Key::Char('R')],
@@ -304,6 +306,14 @@ const FORM: &[Binding] = &[
         "leave",
         "leave without saving; the button Cancel does the same",
     ),
+];
+
+/// What the line editor does itself; told in the help.
+const EDITING: &[Binding] = &[
+    bind(P::Editing, &[], "^Y", A::Edited, "", "take the last edit of this line back"),
+    bind(P::Editing, &[], "^left, ^right", A::Edited, "", "a word back, a word on"),
+    bind(P::Editing, &[], "home, end, ^E", A::Edited, "", "to the line's beginning, to its end"),
+    bind(P::Editing, &[], "^W, ^U, ^K", A::Edited, "", "delete the word before, all of it, what follows"),
 ];
 
 const CHOICE: &[Binding] = &[

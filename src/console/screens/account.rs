@@ -8,6 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
+use crate::console::memory::Kept;
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account_find::find;
 use crate::console::screens::account_form::AccountForm;
@@ -68,6 +69,20 @@ impl AccountScreen {
             test: TestWatch::default(),
             says: None,
         }
+    }
+
+    /// As it was left: with the cursor on a cell, or in the heads.
+    #[must_use]
+    pub fn again(services: Shared, key: AccountKey, event_type: Option<&str>, channel: Channel) -> Self {
+        Self { cursor: MatrixCursor::at(event_type, channel), ..Self::new(services, key) }
+    }
+
+    /// With what was looked for in the live pane, and perhaps with the keys there.
+    #[must_use]
+    pub fn with_live(mut self, in_live: bool, find: &str) -> Self {
+        self.in_live = in_live;
+        *self.live.finder() = Finder::with(find);
+        self
     }
 
     fn live_height(&self, area: Rect) -> u16 {
@@ -168,7 +183,9 @@ impl AccountScreen {
             Action::CopySetup => {
                 outcome = Outcome::Open(Box::new(CopySetup::new(self.key.clone())));
             }
-            Action::Toggle => outcome = self.toggle(&view),
+            Action::Mark => self.cursor.mark(),
+            Action::Back if self.cursor.unmark() => {}
+            Action::Toggle => outcome = self.toggle_marked(&view).unwrap_or_else(|| self.toggle(&view)),
             Action::ToggleRow => outcome = self.toggle_row(&view),
             Action::ToggleColumn => outcome = self.toggle_column(&view),
             Action::Test => outcome = self.send_test(&view),
@@ -265,6 +282,17 @@ impl Screen for AccountScreen {
         }
     }
 
+    fn kept(&self) -> Option<Kept> {
+        let kind = self.view.as_ref().and_then(|view| self.cursor.event_type(view));
+        Some(Kept::Account {
+            key: self.key.to_string(),
+            event_type: kind.map(|kind| kind.name.clone()),
+            channel: self.cursor.channel().name().to_owned(),
+            in_live: self.in_live,
+            find: self.live.looked_for().to_owned(),
+        })
+    }
+
     fn status(&self) -> Option<Message> {
         if let Some(message) = self.test.message() {
             return Some(message);
@@ -279,6 +307,11 @@ impl Screen for AccountScreen {
             } else {
                 Message::warn(format!("{text}  nothing is like that"))
             });
+        }
+        let marked = self.cursor.marked(view).len();
+        if marked > 0 {
+            let text = format!("{marked} cells are marked: space turns them on or off as one, v or esc lets go");
+            return Some(Message::plain(text));
         }
         if self.in_live {
             let problem = self.live.problem(self.services.clock.now(), &self.services.options.zone);

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::console::keymap::{Action, Place};
+use crate::console::memory::Kept;
 use crate::console::screen::{JobDone, Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account::AccountScreen;
 use crate::console::screens::account_form::AccountForm;
@@ -50,6 +51,16 @@ impl Accounts {
             trouble_only: false,
             filling: false,
         }
+    }
+
+    /// As it was left: with what was looked for, and the cursor on an account.
+    #[must_use]
+    pub fn again(services: Shared, find: &str, trouble_only: bool, at: Option<&str>) -> Self {
+        let mut screen = Self { finder: Finder::with(find), trouble_only, ..Self::new(services) };
+        if let Some(key) = at.and_then(|at| at.parse().ok()) {
+            screen.cursor.wish(key);
+        }
+        screen
     }
 
     fn row(&self) -> Option<&AccountRow> {
@@ -249,6 +260,14 @@ impl Screen for Accounts {
         Outcome::Say(match result {
             Ok(says) => Message::good(says.clone()),
             Err(error) => Message::bad(error.clone()),
+        })
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        Some(Kept::Accounts {
+            find: self.finder.text().to_owned(),
+            trouble_only: self.trouble_only,
+            at: self.cursor.id().map(ToString::to_string),
         })
     }
 

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
+use crate::console::memory::Kept;
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::destinations::Destinations;
 use crate::console::screens::history::History;
@@ -32,6 +33,12 @@ impl Dead {
     #[must_use]
     pub fn new(services: Shared) -> Self {
         Self { services, all: Vec::new(), rows: Vec::new(), cursor: ListCursor::default(), finder: Finder::default() }
+    }
+
+    /// As it was left.
+    #[must_use]
+    pub fn again(services: Shared, find: &str) -> Self {
+        Self { finder: Finder::with(find), ..Self::new(services) }
     }
 
     fn row(&self) -> Option<&TroubleRow> {
@@ -152,6 +159,10 @@ impl Screen for Dead {
             self.narrow();
         }
         Outcome::Handled
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        Some(Kept::Dead { find: self.finder.text().to_owned() })
     }
 
     fn status(&self) -> Option<Message> {

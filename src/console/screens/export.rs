@@ -58,7 +58,7 @@ pub fn proof(services: &Shared, detail: &DeliveryDetail) -> Outcome {
     }
     let json = of_delivery(detail, now, Format::Json);
     let files = [('t', Format::Text, text), ('j', Format::Json, json)];
-    for (key, format, contents) in files {
+    for (key, format, contents) in files.into_iter().filter(|_| !services.options.restricted) {
         let label = format!("{}, to a file that only you can read", words(format));
         answers.push(Answer { key, label, outcome: file(services, &name, format, contents) });
     }
@@ -70,6 +70,11 @@ pub fn proof(services: &Shared, detail: &DeliveryDetail) -> Outcome {
 pub fn list(services: &Shared, what: &str, table: &Table) -> Outcome {
     if table.rows.is_empty() {
         return Outcome::Say(Message::plain("nothing is shown, so there is nothing to write"));
+    }
+    if services.options.restricted {
+        return Outcome::Say(Message::plain(
+            "no file can be written from here; a delivery's proof goes to the clipboard",
+        ));
     }
     let name = format!("{what}-{}", stamp(services.clock.now()));
     let answers = [('t', Format::Text), ('j', Format::Json), ('c', Format::Csv)].map(|(key, format)| Answer {

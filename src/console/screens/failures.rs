@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
+use crate::console::memory::Kept;
 use crate::console::query::Query;
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account::AccountScreen;
@@ -47,6 +48,12 @@ impl Failures {
     pub fn new(services: Shared) -> Self {
         let cursor = FollowCursor::default();
         Self { services, rows: Vec::new(), cursor, counts: Vec::new(), finder: Finder::default() }
+    }
+
+    /// As it was left.
+    #[must_use]
+    pub fn again(services: Shared, find: &str) -> Self {
+        Self { finder: Finder::with(find), ..Self::new(services) }
     }
 
     fn row(&self) -> Option<&AttemptLine> {
@@ -102,7 +109,7 @@ impl Failures {
         };
         let text = format!("{sum} in the last hour, {state} --");
         let free = usize::from(area.width).saturating_sub(columns(&text) + 4);
-        let plot = spark(&squeeze(&self.counts, free.clamp(1, SPANS)));
+        let plot = spark(&squeeze(&self.counts, free.clamp(1, SPANS)), theme.marks);
         put(buffer, area, 0, 0, &format!("-|{plot}| {text}"), theme.head);
     }
 
@@ -193,6 +200,10 @@ impl Screen for Failures {
         }
         self.cursor.go(0);
         Outcome::Reload
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        Some(Kept::Failures { find: self.finder.text().to_owned() })
     }
 
     fn status(&self) -> Option<Message> {

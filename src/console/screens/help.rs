@@ -5,11 +5,11 @@ use ratatui::layout::Rect;
 
 use crate::console::keymap::{self, Action, Place};
 use crate::console::screen::{Outcome, Screen};
-use crate::console::theme::Theme;
+use crate::console::theme::{Marks, Theme};
 use crate::console::widgets::paint::{put, put_all, wrap};
 use crate::domain::text::{columns, pad};
 
-const MARKS: [(&str, &str); 10] = [
+const MARKS: [(&str, &str); 7] = [
     (".", "off"),
     ("*", "on"),
     ("o", "on, but nowhere to go: no destination is set up"),
@@ -17,6 +17,12 @@ const MARKS: [(&str, &str); 10] = [
     ("=", "on, and paused: what comes is held"),
     ("!", "on, and a destination is failing or disabled"),
     ("*+ .+", "a + beside a mark: differs from the default"),
+];
+
+const UNICODE_MARKS: [(&str, &str); 7] =
+    [("·", MARKS[0].1), ("■", MARKS[1].1), ("□", MARKS[2].1), MARKS[3], MARKS[4], MARKS[5], ("■+ ·+", MARKS[6].1)];
+
+const WORDS: [(&str, &str); 3] = [
     ("retry 3", "waits for its third try, at the time that stands at the end of the line"),
     ("84 ms x3", "how long the last try took, and that it was the third"),
     ("nowhere", "the event went to no channel; `w` says why for each"),
@@ -40,7 +46,7 @@ enum Line {
 impl Help {
     /// With the keys of that place on top.
     #[must_use]
-    pub fn new(from: Place) -> Self {
+    pub fn new(from: Place, marks: Marks) -> Self {
         let others = Place::ALL.into_iter().filter(|place| *place != from && *place != Place::Everywhere);
         let mut lines = Vec::new();
         for place in [from, Place::Everywhere].into_iter().chain(others) {
@@ -49,7 +55,8 @@ impl Help {
             lines.push(Line::Blank);
             if place == Place::Everywhere {
                 lines.push(Line::Head("Marks"));
-                lines.extend(MARKS.iter().map(|(mark, meaning)| Line::Key(mark, meaning)));
+                let table = if marks == Marks::Ascii { &MARKS } else { &UNICODE_MARKS };
+                lines.extend(table.iter().chain(&WORDS).map(|(mark, meaning)| Line::Key(mark, meaning)));
                 lines.push(Line::Blank);
             }
         }

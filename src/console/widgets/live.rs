@@ -82,6 +82,12 @@ impl LivePane {
         &mut self.finder
     }
 
+    /// The text that is looked for in it.
+    #[must_use]
+    pub fn looked_for(&self) -> &str {
+        self.finder.text()
+    }
+
     /// Whether letters are typed into what is looked for.
     #[must_use]
     pub const fn is_typing(&self) -> bool {

@@ -12,7 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::theme::Theme;
-use crate::console::widgets::paint::{below, line, put};
+use crate::console::widgets::paint::{below, line, put, shade};
 use crate::console::words::mark;
 use crate::domain::catalogue::EventType;
 use crate::domain::channel::Channel;
@@ -32,6 +32,8 @@ pub struct MatrixCursor {
     event_type: Option<String>,
     row: usize,
     channel: usize,
+    /// The other corner of what is marked.
+    anchor: Option<(usize, usize)>,
     rows: usize,
     offset: usize,
     height: usize,
@@ -42,6 +44,13 @@ impl MatrixCursor {
     #[must_use]
     pub fn new(channel: Channel) -> Self {
         Self { row: 1, channel: channel.index(), ..Self::default() }
+    }
+
+    /// On the row of this event type, or in the heads, once the matrix is there.
+    #[must_use]
+    pub fn at(event_type: Option<&str>, channel: Channel) -> Self {
+        let row = usize::from(event_type.is_some());
+        Self { event_type: event_type.map(str::to_owned), row, channel: channel.index(), ..Self::default() }
     }
 
     /// The channel under the cursor.
@@ -79,6 +88,37 @@ impl MatrixCursor {
         self.remember(view);
     }
 
+    /// Begins to mark cells here, or lets go of what is marked.
+    pub fn mark(&mut self) {
+        self.anchor = if self.anchor.is_some() { None } else { Some((self.row.max(1), self.channel)) };
+    }
+
+    /// Lets go of what is marked. Says whether anything was.
+    pub const fn unmark(&mut self) -> bool {
+        self.anchor.take().is_some()
+    }
+
+    /// The marked cells: all between the place where marking began and the cursor.
+    #[must_use]
+    pub fn marked<'a>(&self, view: &'a MatrixView) -> Vec<(&'a EventType, Channel)> {
+        let Some((row, channel)) = self.anchor else { return Vec::new() };
+        let (rows, channels) = (between(row, self.row.max(1)), between(channel, self.channel));
+        let types = view.catalogue.types().iter().enumerate().filter(|(index, _)| rows.contains(&(index + 1)));
+        let of = |kind: &'a EventType| {
+            Channel::ALL
+                .into_iter()
+                .filter(|channel| channels.contains(&channel.index()))
+                .map(move |channel| (kind, channel))
+        };
+        types.flat_map(|(_, kind)| of(kind).collect::<Vec<_>>()).collect()
+    }
+
+    fn is_marked(&self, row: usize, channel: Channel) -> bool {
+        self.anchor.is_some_and(|(from, column)| {
+            between(from, self.row.max(1)).contains(&row) && between(column, self.channel).contains(&channel.index())
+        })
+    }
+
     /// Learns how many lines there are, the heads included.
     pub fn arrange(&mut self, height: u16) {
         self.height = usize::from(height.saturating_sub(1)).max(1);
@@ -95,6 +135,11 @@ impl MatrixCursor {
         let offset_max = self.rows.saturating_sub(self.height);
         self.offset = self.offset.min(row).max((row + 1).saturating_sub(self.height)).min(offset_max);
     }
+}
+
+/// From the one to the other, whichever is less.
+fn between(one: usize, other: usize) -> std::ops::RangeInclusive<usize> {
+    one.min(other)..=one.max(other)
 }
 
 /// Where everything stands.
@@ -158,6 +203,9 @@ pub fn draw(buffer: &mut Buffer, area: Rect, theme: &Theme, view: &MatrixView, c
             let style = if cell.changed.is_some() { style.patch(theme.changed) } else { style };
             let at = x + (width.saturating_sub(2)) / 2;
             put(buffer, row, at, 0, &sign.to_string(), style);
+            if cursor.is_marked(index + 1, *channel) {
+                shade(buffer, row, at.saturating_sub(1), 0, width.min(3), theme.cursor);
+            }
             let narrow = width < 4;
             let under = chosen && *channel == cursor.channel();
             if cell.changed.is_some() && !(narrow && under) {

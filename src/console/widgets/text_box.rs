@@ -13,6 +13,9 @@ use crate::domain::text::{columns, safe_line};
 /// strictly.
 const CHARACTERS_MAX: usize = 32 * 1024;
 
+/// Edits of one line that can be taken back.
+const EDITS_MAX: usize = 200;
+
 /// What typing does to a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
@@ -20,6 +23,8 @@ pub enum Edit {
     Key(InputRequest),
     /// Text that was pasted.
     Paste(String),
+    /// Back to what stood there before the last edit.
+    Undo,
 }
 
 impl Edit {
@@ -27,10 +32,15 @@ impl Edit {
     #[must_use]
     pub fn from_key(event: &KeyEvent) -> Option<Self> {
         let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
-        if event.modifiers.contains(KeyModifiers::ALT) {
-            return None;
-        }
+        let alt = event.modifiers.contains(KeyModifiers::ALT);
         let request = match event.code {
+            KeyCode::Left | KeyCode::Char('b') if alt => InputRequest::GoToPrevWord,
+            KeyCode::Right | KeyCode::Char('f') if alt => InputRequest::GoToNextWord,
+            KeyCode::Left if ctrl => InputRequest::GoToPrevWord,
+            KeyCode::Right if ctrl => InputRequest::GoToNextWord,
+            KeyCode::Backspace if alt => InputRequest::DeletePrevWord,
+            _ if alt => return None,
+            KeyCode::Char('y') if ctrl => return Some(Self::Undo),
             KeyCode::Char('u') if ctrl => InputRequest::DeleteLine,
             KeyCode::Char('w') if ctrl => InputRequest::DeletePrevWord,
             KeyCode::Char('e') if ctrl => InputRequest::GoToEnd,
@@ -53,13 +63,15 @@ impl Edit {
 #[derive(Clone, Debug, Default)]
 pub struct TextBox {
     input: Input,
+    /// What stood there before each edit, the last one last.
+    before: Vec<Input>,
 }
 
 impl TextBox {
     /// With this text in it, the cursor at its end.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self { input: Input::new(text.into()) }
+        Self { input: Input::new(text.into()), before: Vec::new() }
     }
 
     /// What was typed.
@@ -70,10 +82,29 @@ impl TextBox {
 
     /// Takes an edit. Says whether the text changed.
     pub fn edit(&mut self, edit: &Edit) -> bool {
+        if *edit == Edit::Undo {
+            let before = self.before.pop();
+            let is_some = before.is_some();
+            self.input = before.unwrap_or_else(|| self.input.clone());
+            return is_some;
+        }
+        let before = self.input.clone();
+        let changed = self.change(edit);
+        if changed {
+            self.before.push(before);
+            if self.before.len() > EDITS_MAX {
+                self.before.remove(0);
+            }
+        }
+        changed
+    }
+
+    fn change(&mut self, edit: &Edit) -> bool {
         let room = CHARACTERS_MAX.saturating_sub(self.text().chars().count());
         match edit {
             Edit::Key(InputRequest::InsertChar(_)) if room == 0 => false,
             Edit::Key(request) => self.input.handle(*request).is_some_and(|change| change.value),
+            Edit::Undo => false,
             Edit::Paste(text) => {
                 let line: String = text.trim().chars().filter(|c| !c.is_control()).take(room).collect();
                 let at = self.input.cursor();
@@ -124,5 +155,20 @@ mod tests {
         assert!(text.edit(&Edit::Paste("  https://x.test/\r\nin\x1b[A \n".to_owned())));
         assert_eq!(text.text(), "ahttps://x.test/in[A");
         assert!(!text.edit(&Edit::Paste("\n".to_owned())));
+    }
+
+    #[test]
+    fn edits_are_taken_back_one_by_one_and_words_are_stepped_over() {
+        let mut text = TextBox::new("one two");
+        let key = |code, modifiers| Edit::from_key(&KeyEvent::new(code, modifiers)).unwrap();
+        text.edit(&key(KeyCode::Left, KeyModifiers::CONTROL));
+        text.edit(&key(KeyCode::Char('x'), KeyModifiers::NONE));
+        text.edit(&key(KeyCode::Char('u'), KeyModifiers::CONTROL));
+        let undo = key(KeyCode::Char('y'), KeyModifiers::CONTROL);
+        assert_eq!(text.text(), "");
+        assert!(text.edit(&undo));
+        assert_eq!(text.text(), "one xtwo");
+        assert!(text.edit(&undo) && !text.edit(&undo));
+        assert_eq!(text.text(), "one two");
     }
 }

@@ -7,7 +7,7 @@ use bellboard::console::Options;
 use bellboard::console::app::{App, Turn};
 use bellboard::console::screen::{JobDone, Services};
 use bellboard::console::screens::accounts::Accounts;
-use bellboard::console::theme::ThemeName;
+use bellboard::console::theme::{Marks, ThemeName};
 use bellboard::dispatch::Status;
 use bellboard::domain::account::{AccountKey, AccountStatus, Profile};
 use bellboard::domain::channel::Channel;
@@ -30,20 +30,22 @@ pub struct Console {
     pub test: TestStore,
     pub app: App,
     pub jobs: mpsc::UnboundedReceiver<JobDone>,
+    pub marks: Marks,
+    pub restricted: bool,
     area: Rect,
 }
 
 impl Console {
     pub async fn open(test: TestStore) -> Self {
-        let (app, jobs) = app(&test).await;
-        let mut console = Self { test, app, jobs, area: Rect::default() };
+        let (app, jobs) = app(&test, Marks::Ascii, false).await;
+        let mut console = Self { test, app, jobs, marks: Marks::Ascii, restricted: false, area: Rect::default() };
         console.resize(80, 24);
         console
     }
 
     /// Begins anew on the same store.
     pub async fn reopen(&mut self) {
-        (self.app, self.jobs) = app(&self.test).await;
+        (self.app, self.jobs) = app(&self.test, self.marks, self.restricted).await;
     }
 
     /// On the matrix of `acme`.
@@ -168,16 +170,17 @@ impl Console {
     }
 }
 
-async fn app(test: &TestStore) -> (App, mpsc::UnboundedReceiver<JobDone>) {
+async fn app(test: &TestStore, marks: Marks, restricted: bool) -> (App, mpsc::UnboundedReceiver<JobDone>) {
     let services = Services {
         actor: actor(),
         options: Options {
             theme: ThemeName::Mono,
+            marks,
             color: false,
             zone: TimeZone::UTC,
             enrolment_url: Some("https://bells.acme.test/browser/#".to_owned()),
             template: Some(acme()),
-            restricted: false,
+            restricted,
         },
         clock: test.clock.clone(),
         read_only: test.store.is_read_only(),

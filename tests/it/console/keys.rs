@@ -4,6 +4,7 @@ use bellboard::console::app::Turn;
 use bellboard::console::keymap;
 use bellboard::console::keymap::Place;
 use bellboard::console::screens::help::Help;
+use bellboard::console::theme::Marks;
 use bellboard::domain::access::SecretHash;
 use bellboard::domain::channel::Channel;
 use bellboard::domain::delivery::{DeliveryState, Next};
@@ -17,7 +18,7 @@ use crate::support::{TestStore, acme};
 
 #[test]
 fn every_key_is_in_the_help() {
-    let text = Help::new(Place::Matrix).text();
+    let text = Help::new(Place::Matrix, Marks::Ascii).text();
     for binding in keymap::bindings() {
         assert!(text.contains(&format!("{} {}", binding.shown, binding.help)), "{binding:?}");
     }

@@ -8,4 +8,6 @@ mod jobs;
 
 mod keys;
 
+mod marking;
+
 mod anything;

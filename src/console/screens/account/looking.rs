@@ -1,4 +1,4 @@
-//! The ways from the matrix to other screens: why, the history, a channel's set-up.
+//! What the matrix does beyond one cell: marked cells, and the ways to other screens: why, the history, a channel's set-up.
 
 use crate::console::screen::{Message, Outcome};
 use crate::console::screens::account::AccountScreen;
@@ -7,11 +7,30 @@ use crate::console::screens::destinations::Destinations;
 use crate::console::screens::event::EventScreen;
 use crate::console::screens::history::History;
 use crate::console::widgets::dialog::{Answer, Question};
+use crate::domain::catalogue::EventType;
 use crate::domain::channel::Channel;
+use crate::domain::command::{CellChange, Command};
+use crate::domain::matrix::CellSetting;
 use crate::store::history::Subject;
 use crate::store::matrix::MatrixView;
 
 impl AccountScreen {
+    /// Turns the marked cells on, or off when all are on, as one change.
+    pub(crate) fn toggle_marked(&mut self, view: &MatrixView) -> Option<Outcome> {
+        let marked = self.cursor.marked(view);
+        if marked.is_empty() {
+            return None;
+        }
+        let all_on = marked.iter().all(|(kind, channel)| view.cell(kind, *channel).on);
+        let to = if all_on { CellSetting::Off } else { CellSetting::On };
+        let on = if all_on { "off" } else { "on" };
+        self.says = Some(format!("{} cells are {on}; u takes that back", marked.len()));
+        let change = |(kind, channel): (&EventType, Channel)| CellChange { event_type: kind.name.clone(), channel, to };
+        let cells = marked.into_iter().map(change).collect();
+        self.cursor.unmark();
+        Some(Outcome::Run(Command::SetCells { account: self.key.clone(), cells }))
+    }
+
     pub(crate) fn why(&self, view: &MatrixView) -> Outcome {
         match self.cursor.event_type(view) {
             Some(kind) => {

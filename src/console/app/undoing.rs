@@ -1,0 +1,54 @@
+//! Undo and redo: of the person's own changes, across sessions.
+
+use std::time::Duration;
+
+use crate::console::app::App;
+use crate::console::screen::{Message, Outcome};
+use crate::domain::account::AccountKey;
+use crate::domain::command::Command;
+use crate::domain::time::human_duration;
+use crate::store::error::CommandError;
+
+/// Age from which a change is announced before it is taken back: its maker may no longer have it in mind.
+const ANNOUNCED_AFTER: Duration = Duration::from_mins(10);
+
+impl App {
+    pub(crate) async fn undo(&mut self, account: Option<&AccountKey>) -> Outcome {
+        let last = match self.store.last_undoable(&self.services.actor, account).await {
+            Ok(last) => last,
+            Err(error) => return Outcome::Say(Message::bad(error.to_string())),
+        };
+        let Some(change) = last else {
+            return Outcome::Say(Message::plain("nothing of yours is left to take back here"));
+        };
+        let ago = self.services.clock.now().since(change.at);
+        if ago > ANNOUNCED_AFTER && self.announced != Some(change.id) {
+            self.announced = Some(change.id);
+            let text = format!("u again takes back what you did {} ago: {}", human_duration(ago), change.says);
+            return Outcome::Say(Message::warn(text));
+        }
+        self.announced = None;
+        let result = self.store.run(&self.services.actor, Command::Undo { change: change.id }).await;
+        let message = match result {
+            Ok(done) => Message::good(done.says),
+            Err(CommandError::Refused(why)) => Message::plain(why),
+            Err(error) => Message::bad(error.to_string()),
+        };
+        Outcome::Say(message)
+    }
+
+    /// Does again what the person took back last, where the screen on top is about one account in that one.
+    pub(crate) async fn redo(&self) -> Outcome {
+        let account = self.stack.last().and_then(|screen| screen.account());
+        let redo = match self.store.last_redoable(&self.services.actor, account).await {
+            Ok(Some(redo)) => redo,
+            Ok(None) => return Outcome::Say(Message::plain("nothing that you took back is left to do again here")),
+            Err(error) => return Outcome::Say(Message::bad(error.to_string())),
+        };
+        Outcome::Say(match self.store.run(&self.services.actor, Command::Undo { change: redo.change }).await {
+            Ok(_) => Message::good(format!("done again: {}", redo.says)),
+            Err(CommandError::Refused(why)) => Message::plain(why),
+            Err(error) => Message::bad(error.to_string()),
+        })
+    }
+}
