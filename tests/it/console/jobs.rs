@@ -228,3 +228,16 @@ async fn what_one_customer_missed_since_this_morning_is_sent() {
     let replays = person.console.test.store.replays().await.unwrap();
     assert_eq!((replays.len(), replays[0].total), (1, 1), "{}", person.console.picture());
 }
+
+#[tokio::test]
+async fn one_kind_of_event_is_muted_for_four_hours() {
+    let mut person = Person::sits_down(many_accounts().await.0).await;
+    person.press("/").await;
+    person.type_text("acme").await;
+    person.press("enter /").await;
+    person.type_text("heart stop webh").await;
+    person.press("enter m").await;
+    person.type_text("4h").await;
+    person.press("enter").await;
+    person.sees("muted until 02:13:30 by jane");
+}
