@@ -219,30 +219,21 @@ pub const SETTINGS: &[Setting] = &[
         section: "apns",
         name: "key_id",
         is_list: false,
-        set: |config, value| {
-            config.apns.key_id = Some(value.text()?.to_owned());
-            Ok(())
-        },
+        set: |config, value| value.text().map(|text| config.apns.key_id = Some(text.to_owned())),
         get: |config| shown(config.apns.key_id.as_ref()),
     },
     Setting {
         section: "apns",
         name: "team_id",
         is_list: false,
-        set: |config, value| {
-            config.apns.team_id = Some(value.text()?.to_owned());
-            Ok(())
-        },
+        set: |config, value| value.text().map(|text| config.apns.team_id = Some(text.to_owned())),
         get: |config| shown(config.apns.team_id.as_ref()),
     },
     Setting {
         section: "apns",
         name: "topic",
         is_list: false,
-        set: |config, value| {
-            config.apns.topic = Some(value.text()?.to_owned());
-            Ok(())
-        },
+        set: |config, value| value.text().map(|text| config.apns.topic = Some(text.to_owned())),
         get: |config| shown(config.apns.topic.as_ref()),
     },
     Setting {

@@ -236,8 +236,6 @@ async fn one_kind_of_event_is_muted_for_four_hours() {
     person.type_text("acme").await;
     person.press("enter /").await;
     person.type_text("heart stop webh").await;
-    person.press("enter m").await;
-    person.type_text("4h").await;
-    person.press("enter").await;
+    person.press("enter m 4").await;
     person.sees("muted until 02:13:30 by jane");
 }
