@@ -54,6 +54,26 @@ class Terminal(unittest.TestCase):
         self.tmux.close()
         wait_until(lambda: gone(console), 20)
 
+    def test_proof_of_a_delivery_reaches_the_clipboard_through_tmux(self):
+        self.tmux.tmux("set-option", "-g", "set-clipboard", "on")
+        self.tmux.keys("Enter")
+        self.tmux.wait_for("heartbeat stopped")
+        self.store.run("emit", "acme", "payment.fail", "--data", '{"reason": "card declined"}')
+        self.tmux.wait_for("waiting")
+        self.tmux.keys("Tab", "Enter", "y")
+        self.tmux.wait_for("to your terminal's clipboard")
+        self.tmux.keys("Enter")
+        self.tmux.wait_for("sent to your terminal")
+        wait_until(lambda: "of type payment.fail, accepted 20" in self.tmux.tmux("show-buffer"), 10)
+
+    def test_the_next_start_opens_what_was_open(self):
+        self.tmux.keys("Enter")
+        self.tmux.wait_for("provisioned ok")
+        self.tmux.keys("Down", "Down", "C-c")
+        self.tmux.wait_for("ended with 0")
+        self.tmux.text(BINARY + "\n")
+        self.tmux.wait_for("Email is on for deploy started")
+
     def test_idle_does_nothing(self):
         console = self.tmux.process("bellboard")
         time.sleep(1)
