@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::channels::{self, LaneRules};
-use crate::dispatch::engine::{Done, Engine, Kind, STALL};
+use crate::dispatch::engine::{Engine, STALL};
+use crate::dispatch::jobs::{Done, Kind};
 use crate::dispatch::send::{Failing, Sent, release};
 use crate::dispatch::setup::Setup;
 use crate::dispatch::shares::Share;

@@ -35,6 +35,8 @@ pub mod send;
 
 pub mod engine;
 
+mod jobs;
+
 pub mod upkeep;
 
 mod answers;

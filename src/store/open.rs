@@ -37,8 +37,8 @@ const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// How long a writer waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The writer's cache: 16 MiB, so that the pages that each commit touches stay in it.
-const WRITER_CACHE: &str = "-16384";
+/// The writer's cache: 8 MiB, so that the pages that each commit touches stay in it.
+const WRITER_CACHE: &str = "-8192";
 
 /// Connections that read. Their number is fixed and they never expire, since their cache would go with them.
 const READERS: u32 = 3;
