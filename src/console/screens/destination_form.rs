@@ -341,7 +341,13 @@ impl Screen for DestinationScreen {
         let then = match &done.secret {
             Some(secret) => {
                 let text = format!("{}. It signs with this secret, which the receiver needs: ", done.says);
-                Outcome::Ask(Question::once(text + secret.expose(), then))
+                let mut question = Question::once(text + secret.expose(), then);
+                if let Some(id) = done.destination.filter(|_| !self.test_after) {
+                    let label = "I have it; send a test there".to_owned();
+                    let send = Outcome::Run(Command::TestDestination { id, event_type: None });
+                    question.answers.push(Answer { key: 't', label, outcome: send });
+                }
+                Outcome::Ask(question)
             }
             None => then,
         };

@@ -174,7 +174,10 @@ impl Screen for History {
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
-        let hint = format!("{} changes, the newest first; / finds", self.all.len());
+        let hint = match self.all.len() {
+            1 => "1 change; / finds".to_owned(),
+            count => format!("{count} changes, the newest first; / finds"),
+        };
         self.finder.draw(buffer, line(area, 0), theme, "find:", &hint);
         let below_finder = below(area, 1);
         let height = self.list_height(below_finder);

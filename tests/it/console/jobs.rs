@@ -104,6 +104,19 @@ async fn a_channel_is_set_up_and_its_test_arrives() {
 }
 
 #[tokio::test]
+async fn a_webhook_is_set_up_its_secret_is_told_and_its_test_arrives() {
+    let mut person = Person::sits_down(Console::open(TestStore::acme().await).await).await;
+    person.press("/").await;
+    person.type_text("acme").await;
+    person.press("enter s w").await;
+    person.console.app.paste("https://hooks.acme.test/in".to_owned()).await;
+    person.press("enter").await;
+    person.sees("whsec_");
+    person.press("t").await;
+    person.sees("a test is on its way to hooks.acme.test");
+}
+
+#[tokio::test]
 async fn the_dead_destinations_of_everyone_and_the_worst() {
     let (console, _) = many_accounts().await;
     add_webhook(&console.test, "zorro", "https://quiet.zorro.test/in").await;
