@@ -2,8 +2,8 @@
 //!
 //! In each round it looks at the lanes that may have something to do and collects what they want: set-ups and heads to read,
 //! deliveries to claim. One claim and one batch of results are with the writer at a time; what comes meanwhile goes along
-//! with the next, so that under load every commit carries much, and without load nothing waits. Results wait a moment for each
-//! other while sends are under way. Then it waits for whatever happens first.
+//! with the next, so that under load every commit carries much, and without load nothing waits. Then it waits for whatever
+//! happens first.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -39,11 +39,6 @@ pub(crate) const STALL: Duration = Duration::from_secs(1);
 /// Longest sleep, so that a clock that was set is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(5);
 
-/// While other sends are under way, a result waits this long for company, or until there are so many: each commit costs the same
-/// however little it carries, and nobody waits for a result.
-const COMPANY: Duration = Duration::from_millis(2);
-const COMPANY_MAX: usize = 64;
-
 /// Deliveries in one claim.
 const CLAIM_MAX: usize = 512;
 
@@ -69,8 +64,6 @@ pub struct Engine {
     heads: Vec<(DestinationId, bool)>,
     claims: Vec<(DeliveryId, DestinationId)>,
     pub(crate) results: Vec<Finished>,
-    /// Since when there are some.
-    results_since: Option<Instant>,
     pub(crate) shares: Shares,
     sends: JoinSet<(DestinationId, Share, Sent)>,
     jobs: FuturesUnordered<Job>,
@@ -101,7 +94,6 @@ impl Engine {
             heads: Vec::new(),
             claims: Vec::new(),
             results: Vec::new(),
-            results_since: None,
             shares: Shares::new(options.sending_max),
             options,
             sends: JoinSet::new(),
@@ -199,9 +191,7 @@ impl Engine {
         }
         self.read_heads();
         self.ask_to_claim(now);
-        if self.results_wait().is_none() {
-            self.ask_to_finish();
-        }
+        self.ask_to_finish();
         let status = if self.paused { Status::Paused } else { Status::Delivering { sending: self.sends.len() } };
         self.status.send_if_modified(|old| {
             let changed = *old != status;
@@ -301,19 +291,8 @@ impl Engine {
         }
     }
 
-    /// For how long the results there are may still wait for company.
-    fn results_wait(&mut self) -> Option<Duration> {
-        if self.results.is_empty() || self.results.len() >= COMPANY_MAX || self.sends.is_empty() {
-            self.results_since = None;
-            return None;
-        }
-        let since = *self.results_since.get_or_insert_with(Instant::now);
-        COMPANY.checked_sub(since.elapsed()).filter(|wait| !wait.is_zero())
-    }
-
     fn ask_to_finish(&mut self) {
         if !self.results.is_empty() && self.stalled_until.is_none() && self.asked.insert(Kind::Finish) {
-            self.results_since = None;
             let results = std::mem::take(&mut self.results);
             let store = self.store.clone();
             self.jobs.push(Box::pin(async move {
@@ -350,13 +329,12 @@ impl Engine {
         }
     }
 
-    fn sleep(&mut self) -> impl Future<Output = ()> + use<> {
+    fn sleep(&self) -> impl Future<Output = ()> + use<> {
         let now = self.clock.now();
         let stall = self.stalled_until.map(|until| until.saturating_duration_since(Instant::now()));
         let timer = self.lanes.next_time().map(|at| at.since(now));
         // While the store cannot be used, a lane whose time has come can do nothing but wait as well.
-        let results = if self.asked.contains(&Kind::Finish) { None } else { self.results_wait() };
-        let next = if stall.is_some() { stall } else { timer.into_iter().chain(results).min() };
+        let next = if stall.is_some() { stall } else { timer };
         async move {
             match next {
                 Some(time) => tokio::time::sleep(time.clamp(Duration::from_millis(1), SLEEP_MAX)).await,
