@@ -22,6 +22,7 @@ use crate::channels::form::FieldError;
 use crate::channels::http::{BODY_KEPT_MAX, Call, Client, answered, judge_status, retry, retry_after};
 use crate::channels::notice::Notice;
 use crate::channels::web_push::{AUTH_BYTES, Identity, PLAIN_BYTES_MAX, PUBLIC_KEY_BYTES, Subscriber};
+use crate::channels::words::Words;
 use crate::domain::catalogue::Severity;
 use crate::domain::delivery::{Answer, Exchange, Reason, SendError, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
@@ -139,20 +140,33 @@ pub const fn is_fetched(settings: &Settings) -> bool {
 }
 
 /// Sends one message.
-pub async fn send(client: &Client, identity: Option<&Identity>, settings: &Settings, message: &Message) -> Exchange {
+pub async fn send(
+    client: &Client,
+    identity: Option<&Identity>,
+    settings: &Settings,
+    message: &Message,
+    words: &Words,
+) -> Exchange {
     let (Some(push), Some(identity)) = (&settings.push, identity) else {
         let why = "this browser has no push service; it is notified while its page is open";
         return Exchange { request: None, answer: None, result: Err(retry(why, Patience::NotCounted)) };
     };
-    let exchange = attempt(client, identity, push, message, PLAIN_BYTES_MAX).await;
+    let exchange = attempt(client, identity, push, message, words, PLAIN_BYTES_MAX).await;
     if exchange.status() == Some(413) {
-        return attempt(client, identity, push, message, SHORT_BYTES_MAX).await;
+        return attempt(client, identity, push, message, words, SHORT_BYTES_MAX).await;
     }
     exchange
 }
 
-async fn attempt(client: &Client, identity: &Identity, push: &Push, message: &Message, bytes_max: usize) -> Exchange {
-    let text = document(message, bytes_max);
+async fn attempt(
+    client: &Client,
+    identity: &Identity,
+    push: &Push,
+    message: &Message,
+    words: &Words,
+    bytes_max: usize,
+) -> Exchange {
+    let text = document(message, words, bytes_max);
     let made = push.subscriber.encrypt(text.as_bytes());
     let made = made.and_then(|body| Ok((body, identity.authorization(&push.endpoint, message.sent_at)?)));
     let (body, authorization) = match made {
@@ -190,8 +204,8 @@ async fn attempt(client: &Client, identity: &Identity, push: &Push, message: &Me
 
 /// What the service worker is given; the page's stream gives it the same.
 #[must_use]
-pub fn document(message: &Message, bytes_max: usize) -> String {
-    Notice::of(message).within(bytes_max, |notice| {
+pub fn document(message: &Message, words: &Words, bytes_max: usize) -> String {
+    Notice::of(words).within(bytes_max, |notice| {
         json!({
             "title": notice.title,
             "body": notice.body,

@@ -17,6 +17,7 @@ use crate::channels::http::retry;
 use crate::channels::net::Gate;
 use crate::channels::smtp::{self, Server};
 use crate::channels::unsubscribe::{Cell, Unsubscribe};
+use crate::channels::words::Words;
 use crate::domain::delivery::{Exchange, Reason, SendError, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::message::Message;
@@ -132,15 +133,15 @@ pub fn address(values: &FieldValues) -> String {
 }
 
 /// Sends one message.
-pub async fn send(mailer: &Mailer, settings: &Settings, message: &Message) -> Exchange {
+pub async fn send(mailer: &Mailer, settings: &Settings, message: &Message, words: &Words) -> Exchange {
     let Some(server) = &mailer.server else {
         let reason = mailer.waits_for().unwrap_or_else(|| Reason::new("no mail server is configured"));
         let error = SendError::Retry { reason, after: Some(NO_SERVER_PAUSE), patience: Patience::NotCounted };
         return Exchange { request: None, answer: None, result: Err(error) };
     };
     let link = link(mailer, message);
-    let text = text(message, link.as_deref());
-    let mail = match mail(mailer, settings, message, &text, link.as_deref()) {
+    let text = text(message, words, link.as_deref());
+    let mail = match mail(mailer, settings, message, words, &text, link.as_deref()) {
         Ok(mail) => mail,
         Err(problem) => {
             let reason = Reason::new(format!("no mail could be made of this message: {problem}"));
@@ -184,6 +185,7 @@ fn mail(
     mailer: &Mailer,
     settings: &Settings,
     message: &Message,
+    words: &Words,
     text: &str,
     link: Option<&str>,
 ) -> Result<Mail, lettre::error::Error> {
@@ -191,7 +193,7 @@ fn mail(
     let mut builder = Mail::builder()
         .from(mailer.from.clone())
         .to(Mailbox::new(None, settings.address.clone()))
-        .subject(shorten(&safe_line(&subject(message)), SUBJECT_MAX).into_owned())
+        .subject(shorten(&safe_line(&subject(message, words)), SUBJECT_MAX).into_owned())
         .date(system_time(message.sent_at))
         .message_id(Some(format!("<{}.{}@{domain}>", message.delivery, message.webhook_id())));
     let mut own = vec![
@@ -209,11 +211,11 @@ fn mail(
             builder = builder.raw_header(HeaderValue::new(name, value));
         }
     }
-    builder.multipart(MultiPart::alternative_plain_html(text.to_owned(), html(message, link)))
+    builder.multipart(MultiPart::alternative_plain_html(text.to_owned(), html(message, words, link)))
 }
 
-fn subject(message: &Message) -> String {
-    format!("[{}] {}", message.account_name, message.headline())
+fn subject(message: &Message, words: &Words) -> String {
+    format!("[{}] {}", message.account_name, words.title)
 }
 
 /// The point in time as the mail library wants it; before the epoch counts as the epoch.
@@ -221,24 +223,26 @@ fn system_time(at: Timestamp) -> std::time::SystemTime {
     std::time::SystemTime::UNIX_EPOCH + at.since(Timestamp::default())
 }
 
-fn text(message: &Message, link: Option<&str>) -> String {
-    let mut lines = vec![message.headline(), message.context(), String::new()];
-    lines.extend(message.details().into_iter().map(|(name, value)| format!("{name}: {value}")));
-    lines.push(String::new());
+fn text(message: &Message, words: &Words, link: Option<&str>) -> String {
+    let mut lines: Vec<String> = words.paragraphs().map(|text| format!("{text}\n")).collect();
+    lines.extend(words.details.iter().map(|(name, value)| format!("{name}: {value}")));
+    lines.extend([String::new(), words.context.clone()]);
     lines.push(format!("-- \n{} {}", message.event_type.name, message.webhook_id()));
     lines.extend(link.map(|link| format!("No more mail about this: {link}")));
     lines.join("\n")
 }
 
-fn html(message: &Message, link: Option<&str>) -> String {
+fn html(message: &Message, words: &Words, link: Option<&str>) -> String {
+    let paragraph = |text: &str| format!("<p>{}</p>\n", escape(text).replace('\n', "<br>\n"));
+    let paragraphs: String = words.paragraphs().map(paragraph).collect();
     let mut rows = String::new();
-    for (name, value) in message.details() {
-        rows = format!("{rows}<tr><th align=\"left\">{}</th><td>{}</td></tr>\n", escape(&name), escape(&value));
+    for (name, value) in &words.details {
+        rows = format!("{rows}<tr><th align=\"left\">{}</th><td>{}</td></tr>\n", escape(name), escape(value));
     }
     format!(
-        "<!doctype html>\n<html><body>\n<h2>{}</h2>\n<p>{}</p>\n<table>\n{rows}</table>\n<p><small>{} {}{}</small></p>\n</body></html>\n",
-        escape(&message.headline()),
-        escape(&message.context()),
+        "<!doctype html>\n<html><body>\n<h2>{}</h2>\n{paragraphs}<table>\n{rows}</table>\n<p><small>{}<br>{} {}{}</small></p>\n</body></html>\n",
+        escape(&words.title),
+        escape(&words.context),
         escape(&message.event_type.name),
         message.webhook_id(),
         link.map(|link| format!("<br><a href=\"{}\">No more mail about this</a>", escape(link))).unwrap_or_default()
@@ -261,6 +265,7 @@ fn headers(mail: &Mail) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channels::templates::Templates;
     use crate::domain::catalogue::Catalogue;
     use crate::domain::id::{DeliveryId, DestinationId, EventId};
     use crate::domain::payload::Payload;
@@ -292,8 +297,10 @@ mod tests {
 
     fn formatted(account_name: &str, payload: &str) -> String {
         let message = message(account_name, payload);
+        let words = Templates::default().words(&message);
         let values = [("address".to_owned(), FieldValue::Plain("ops@acme.test".to_owned()))].into();
-        let mail = mail(&mailer(), &parse(&values).unwrap(), &message, &text(&message, None), None).unwrap();
+        let mail =
+            mail(&mailer(), &parse(&values).unwrap(), &message, &words, &text(&message, &words, None), None).unwrap();
         String::from_utf8(mail.formatted()).unwrap()
     }
 

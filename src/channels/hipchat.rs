@@ -17,6 +17,7 @@ use crate::channels::http::{
     BODY_KEPT_MAX, Call, Client, USER_AGENT, answered, header, header_map, judge_status, retry_after,
 };
 use crate::channels::limit::{Limit, reset};
+use crate::channels::words::Words;
 use crate::channels::{LaneRules, Rate};
 use crate::domain::catalogue::Severity;
 use crate::domain::delivery::{Answer, Exchange, Reason, SendError, SentBody, SentRequest};
@@ -135,11 +136,11 @@ pub fn lane(settings: &Settings) -> LaneRules {
 }
 
 /// Sends one message.
-pub async fn send(client: &Client, settings: &Settings, message: &Message) -> Exchange {
+pub async fn send(client: &Client, settings: &Settings, message: &Message, words: &Words) -> Exchange {
     let body = Serializer::new(String::new())
         .append_pair("room_id", &settings.room)
         .append_pair("from", &settings.from)
-        .append_pair("message", &html(message))
+        .append_pair("message", &html(words))
         .append_pair("message_format", "html")
         .append_pair("notify", if settings.notify { "1" } else { "0" })
         .append_pair("color", color(message.severity()))
@@ -183,10 +184,13 @@ pub(crate) fn endpoint(base_url: &str, method: &str, token: &str) -> Result<(Url
     Ok((url, format!("{base}?format=json&auth_token={MASK}")))
 }
 
-fn html(message: &Message) -> String {
-    let mut html = format!("<b>{}</b><br>{}", escape(&message.headline()), escape(&message.context()));
-    for (name, value) in message.details() {
-        let line = format!("<br>{}: {}", escape(&name), escape(&value));
+/// What the room shows.
+#[must_use]
+pub fn html(words: &Words) -> String {
+    let mut html = format!("<b>{}</b>", escape(&words.title));
+    let lines = words.paragraphs().flat_map(str::lines).chain([words.context.as_str()]).map(escape);
+    let details = words.details.iter().map(|(name, value)| format!("{}: {}", escape(name), escape(value)));
+    for line in lines.chain(details).map(|line| format!("<br>{line}")) {
         if html.chars().count() + line.chars().count() > MESSAGE_MAX {
             break;
         }
@@ -199,7 +203,9 @@ fn escape(text: &str) -> String {
     safe_line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-const fn color(severity: Severity) -> &'static str {
+/// The message's colour in the room.
+#[must_use]
+pub const fn color(severity: Severity) -> &'static str {
     match severity {
         Severity::Success | Severity::Recovery => "green",
         Severity::Info => "gray",

@@ -16,6 +16,7 @@ use crate::channels::field::{Field, FieldKind};
 use crate::channels::form::FieldError;
 use crate::channels::http::{BODY_KEPT_MAX, Call};
 use crate::channels::notice::Notice;
+use crate::channels::words::Words;
 use crate::domain::catalogue::Severity;
 use crate::domain::delivery::{Exchange, Reason, SendError, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
@@ -105,29 +106,29 @@ pub fn lane(settings: &Settings) -> LaneRules {
 }
 
 /// Sends one message; once more with a new token when Apple says that the old one has expired.
-pub async fn send(apns: Option<&Apns>, settings: &Settings, message: &Message) -> Exchange {
+pub async fn send(apns: Option<&Apns>, settings: &Settings, message: &Message, words: &Words) -> Exchange {
     let Some(apns) = apns else { return not_sent(NOT_CONFIGURED) };
     let token = match apns.token(message.sent_at) {
         Ok(token) => token,
         Err(problem) => return not_sent(&problem),
     };
-    let exchange = attempt(apns, settings, message, &token).await;
+    let exchange = attempt(apns, settings, message, words, &token).await;
     let expired = exchange.answer.as_ref().is_some_and(|answer| word(answer) == "ExpiredProviderToken");
     if !expired {
         return exchange;
     }
     match apns.instead_of(&token, message.sent_at) {
-        Some(renewed) => attempt(apns, settings, message, &renewed).await,
+        Some(renewed) => attempt(apns, settings, message, words, &renewed).await,
         None => exchange,
     }
 }
 
-async fn attempt(apns: &Apns, settings: &Settings, message: &Message, token: &str) -> Exchange {
+async fn attempt(apns: &Apns, settings: &Settings, message: &Message, words: &Words, token: &str) -> Exchange {
     let url = match apns.url(settings.is_sandbox, settings.device_token.expose()) {
         Ok(url) => url,
         Err(problem) => return not_sent(&problem),
     };
-    let payload = payload(message);
+    let payload = payload(message, words);
     let priority = if matches!(message.severity(), Severity::Failure | Severity::Recovery) { "10" } else { "5" };
     let plain = [
         ("apns-topic", apns.topic.clone()),
@@ -160,9 +161,10 @@ async fn attempt(apns: &Apns, settings: &Settings, message: &Message, token: &st
 }
 
 /// What the device shows, and what the app may use.
-fn payload(message: &Message) -> String {
+#[must_use]
+pub fn payload(message: &Message, words: &Words) -> String {
     let sound = (message.severity() == Severity::Failure).then_some("default");
-    Notice::of(message).within(PAYLOAD_BYTES_MAX, |notice| {
+    Notice::of(words).within(PAYLOAD_BYTES_MAX, |notice| {
         let mut aps = json!({
             "alert": {"title": notice.title, "body": notice.body},
             "thread-id": message.account.as_str(),

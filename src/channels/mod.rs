@@ -8,6 +8,10 @@
 //! `match` below, which the compiler points at. The form, the command line's options, validation, redaction, the conformance
 //! tests and the table of the README come from `FIELDS`.
 
+pub mod words;
+
+pub mod templates;
+
 pub mod field;
 
 pub mod form;
@@ -48,6 +52,7 @@ pub mod web_push;
 
 pub mod browser;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -59,6 +64,7 @@ use crate::channels::field::{Field, FieldKind};
 use crate::channels::form::FieldError;
 use crate::channels::limit::{Allowance, Limit};
 use crate::channels::net::Gate;
+use crate::channels::templates::Templates;
 use crate::channels::tls::OwnClients;
 use crate::channels::web_push::Identity;
 use crate::domain::channel::Channel;
@@ -81,6 +87,8 @@ pub struct Options {
     pub apns: Option<ApnsOptions>,
     /// What push services know bellboard by; without it no browser is sent to.
     pub web_push: Option<WebPushOptions>,
+    /// What messages say.
+    pub templates: Arc<Templates>,
 }
 
 /// What push services know bellboard by.
@@ -100,6 +108,7 @@ impl Default for Options {
             email: EmailOptions::default(),
             apns: None,
             web_push: None,
+            templates: Arc::default(),
         }
     }
 }
@@ -298,6 +307,7 @@ pub struct Senders {
     mail: email::Mailer,
     apns: Option<Apns>,
     identity: Option<Identity>,
+    templates: Arc<Templates>,
     timeout: Duration,
 }
 
@@ -315,7 +325,7 @@ impl Senders {
         let identity = identity.transpose().map_err(SetupError::WebPush)?;
         let own = OwnClients::new(gate.clone(), options.timeout);
         let http = http::Client::new(gate, options.timeout)?;
-        Ok(Self { http, own, mail, apns, identity, timeout: options.timeout })
+        Ok(Self { http, own, mail, apns, identity, templates: options.templates, timeout: options.timeout })
     }
 
     /// How long one try may take.
@@ -326,12 +336,15 @@ impl Senders {
 
     /// Sends one message to one destination. Never longer than [`Senders::timeout`].
     pub async fn send(&self, settings: &Settings, message: &Message) -> Exchange {
+        let words = || self.templates.words(message);
         match settings {
-            Settings::Browser(settings) => browser::send(&self.http, self.identity.as_ref(), settings, message).await,
-            Settings::Email(settings) => email::send(&self.mail, settings, message).await,
-            Settings::Hipchat(settings) => hipchat::send(&self.http, settings, message).await,
-            Settings::Ios(settings) => ios::send(self.apns.as_ref(), settings, message).await,
-            Settings::Slack(settings) => slack::send(&self.http, settings, message).await,
+            Settings::Browser(settings) => {
+                browser::send(&self.http, self.identity.as_ref(), settings, message, &words()).await
+            }
+            Settings::Email(settings) => email::send(&self.mail, settings, message, &words()).await,
+            Settings::Hipchat(settings) => hipchat::send(&self.http, settings, message, &words()).await,
+            Settings::Ios(settings) => ios::send(self.apns.as_ref(), settings, message, &words()).await,
+            Settings::Slack(settings) => slack::send(&self.http, settings, message, &words()).await,
             Settings::Webhook(settings) => webhook::send(&self.http, &self.own, settings, message).await,
         }
     }

@@ -1,7 +1,7 @@
 //! What a notification on a screen says, a browser's or a device's: a title, a text, and what it replaces; cut so that all of
 //! it stays within a push service's limit.
 
-use crate::domain::message::Message;
+use crate::channels::words::Words;
 use crate::domain::text::shorten;
 
 /// A notification.
@@ -20,10 +20,11 @@ const CHARACTERS_MAX: usize = 2000;
 const TITLE_CHARACTERS_MAX: usize = 300;
 
 impl Notice {
-    /// What is said of this message.
+    /// What is said in these words.
     #[must_use]
-    pub fn of(message: &Message) -> Self {
-        Self { title: message.headline(), body: message.context() }
+    pub fn of(words: &Words) -> Self {
+        let lines: Vec<&str> = words.paragraphs().chain([words.context.as_str()]).collect();
+        Self { title: words.title.clone(), body: lines.join("\n") }
     }
 
     /// The longest document that `write` makes of title and text within so many bytes: the text is cut first, then the title,

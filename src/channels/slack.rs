@@ -15,6 +15,7 @@ use crate::channels::http::{BODY_KEPT_MAX, Call, Client, USER_AGENT, header_map}
 use crate::channels::limit::Limit;
 use crate::channels::slack_answers::judge;
 use crate::channels::webhook::host_of;
+use crate::channels::words::Words;
 use crate::channels::{LaneRules, Rate};
 use crate::domain::catalogue::Severity;
 use crate::domain::delivery::{Exchange, SentBody, SentRequest};
@@ -100,8 +101,8 @@ pub fn lane(settings: &Settings) -> LaneRules {
 }
 
 /// Sends one message.
-pub async fn send(client: &Client, settings: &Settings, message: &Message) -> Exchange {
-    let body = body(message).to_string();
+pub async fn send(client: &Client, settings: &Settings, message: &Message, words: &Words) -> Exchange {
+    let body = body(message, words).to_string();
     let shown = SentRequest {
         method: "POST".to_owned(),
         url: settings.shown_url.clone(),
@@ -124,27 +125,31 @@ pub async fn send(client: &Client, settings: &Settings, message: &Message) -> Ex
 }
 
 /// What Slack is sent.
-fn body(message: &Message) -> Value {
+#[must_use]
+pub fn body(message: &Message, words: &Words) -> Value {
     let mark = mark(message.severity());
-    let headline = message.headline();
-    let context = message.context();
+    let Words { title, context, .. } = words;
+    let paragraphs: Vec<String> = words.paragraphs().map(escape_lines).collect();
     let mut blocks = vec![json!({"type": "header", "text":
-        {"type": "plain_text", "text": shorten(&format!("{mark} {headline}"), HEADER_MAX), "emoji": true}})];
-    let fields: Vec<Value> = message
-        .details()
-        .into_iter()
+        {"type": "plain_text", "text": shorten(&format!("{mark} {title}"), HEADER_MAX), "emoji": true}})];
+    let section = |text: &str| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}});
+    blocks.push(section(&cut_escaped(&paragraphs.join("\n"), TEXT_MAX)));
+    let fields: Vec<Value> = words
+        .details
+        .iter()
         .take(FIELDS_MAX)
         .map(|(name, value)| {
-            let text = format!("*{}*\n{}", escape(&name), escape(&value));
+            let text = format!("*{}*\n{}", escape(name), escape(value));
             json!({"type": "mrkdwn", "text": cut_escaped(&text, FIELD_MAX)})
         })
         .collect();
     if !fields.is_empty() {
         blocks.push(json!({"type": "section", "fields": fields}));
     }
-    let elements = json!([{"type": "mrkdwn", "text": cut_escaped(&escape(&context), FIELD_MAX)}]);
+    let elements = json!([{"type": "mrkdwn", "text": cut_escaped(&escape(context), FIELD_MAX)}]);
     blocks.push(json!({"type": "context", "elements": elements}));
-    let text = cut_escaped(&format!("{mark} {} ({})", escape(&headline), escape(&context)), TEXT_MAX);
+    let all = format!("{mark} {}\n{}\n{}", escape(title), paragraphs.join("\n"), escape(context));
+    let text = cut_escaped(&all, TEXT_MAX);
     json!({"text": text, "blocks": blocks})
 }
 
@@ -154,6 +159,10 @@ const fn mark(severity: Severity) -> &'static str {
         Severity::Info => ":information_source:",
         Severity::Failure => ":red_circle:",
     }
+}
+
+fn escape_lines(text: &str) -> String {
+    text.lines().map(escape).collect::<Vec<_>>().join("\n")
 }
 
 fn escape(text: &str) -> String {

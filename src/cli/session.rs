@@ -112,7 +112,9 @@ impl Session {
         let identity = web_push::Identity::new(&key, &self.config.contact());
         let identity = identity.map_err(|problem| Failure::new(EXIT_STORE, problem))?;
         let unsubscribe = self.unsubscribe(store).await?;
-        let options = http::Options { push_key: Some(identity.public_key().to_owned()), unsubscribe, ..options };
+        let templates = self.config.templates().map_err(|error| Failure::usage(error.to_string()))?;
+        let push_key = Some(identity.public_key().to_owned());
+        let options = http::Options { push_key, unsubscribe, templates, ..options };
         // Whoever comes over HTTP has a token for what they may, whoever started this process.
         Ok(http::start(store.limited_to(Role::Administer), options, dispatcher.status()))
     }

@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
 use crate::channels;
 use crate::channels::apns::ApnsOptions;
 use crate::channels::email::EmailOptions;
+use crate::channels::templates::Templates;
 use crate::config::error::ConfigError;
+use crate::config::templates;
 use crate::config::{Apns, Color, Config};
 use crate::console;
 use crate::dispatch;
@@ -35,7 +38,23 @@ impl Config {
             email,
             apns: self.apns()?,
             web_push: None,
+            templates: self.templates()?,
         })
+    }
+
+    /// What messages say: the built-in templates, with those of the config's folder before them.
+    ///
+    /// # Errors
+    /// The first file that cannot be used.
+    pub fn templates(&self) -> Result<Arc<Templates>, ConfigError> {
+        let Some(folder) = &self.messages.templates else { return Ok(Arc::default()) };
+        let wrong = |place: String, problem: String| ConfigError::BadValue {
+            place,
+            option: "messages.templates".to_owned(),
+            problem,
+        };
+        let sources = templates::read(folder).map_err(|error| wrong(error.place, error.problem))?;
+        Templates::with(sources).map(Arc::new).map_err(|error| wrong(error.place, error.problem))
     }
 
     /// The account at Apple: all of it, or nothing.
@@ -93,7 +112,8 @@ impl Config {
     pub fn http(&self) -> Option<http::Options> {
         let listen = self.http.listen?;
         let (public_url, proxies) = (self.http.public_url.clone(), self.http.proxies.clone());
-        Some(http::Options { listen, public_url, proxies, push_key: None, unsubscribe: None })
+        let templates = Arc::default();
+        Some(http::Options { listen, public_url, proxies, push_key: None, unsubscribe: None, templates })
     }
 
     /// The HTTP side of a console: only when somebody said where it is to listen.

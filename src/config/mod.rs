@@ -15,6 +15,8 @@ mod compose;
 
 mod load;
 
+mod templates;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -46,6 +48,8 @@ pub struct Config {
     pub network: Network,
     /// `[email]`
     pub email: Email,
+    /// `[messages]`
+    pub messages: Messages,
     /// `[http]`
     pub http: Http,
     /// `[apns]`
@@ -93,6 +97,13 @@ pub struct Email {
     pub password_file: Option<PathBuf>,
     /// The certificates (PEM) that vouch for the server, besides the public ones.
     pub ca_file: Option<PathBuf>,
+}
+
+/// What messages say.
+#[derive(Clone, Debug, Default)]
+pub struct Messages {
+    /// The folder of templates that stand before the built-in ones.
+    pub templates: Option<PathBuf>,
 }
 
 /// The HTTP side.
@@ -187,6 +198,7 @@ impl Default for Config {
             },
             network: Network::default(),
             email: Email::default(),
+            messages: Messages::default(),
             http: Http {
                 listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)),
                 public_url: None,

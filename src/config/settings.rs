@@ -169,6 +169,16 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| shown(config.email.ca_file.as_ref().map(|path| path.display())),
     },
     Setting {
+        section: "messages",
+        name: "templates",
+        is_list: false,
+        set: |config, value| {
+            config.messages.templates = Some(PathBuf::from(value.text()?));
+            Ok(())
+        },
+        get: |config| shown(config.messages.templates.as_ref().map(|path| path.display())),
+    },
+    Setting {
         section: "http",
         name: "listen",
         is_list: false,

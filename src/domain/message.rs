@@ -10,7 +10,7 @@ use crate::domain::id::{DeliveryId, DestinationId, EventId};
 use crate::domain::payload::Payload;
 use crate::domain::subject;
 use crate::domain::text::{safe_line, shorten};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, spoken_duration};
 
 /// Most details of a payload that a message lists.
 pub const DETAILS_MAX: usize = 12;
@@ -92,9 +92,25 @@ impl Message {
     /// Where it happened and when, in the account's zone: `Acme Ltd, 14 Nov 2023 22:13:20 UTC`. One safe line.
     #[must_use]
     pub fn context(&self) -> String {
-        let zone = jiff::tz::TimeZone::get(&self.timezone).unwrap_or(jiff::tz::TimeZone::UTC);
-        let at = self.received_at.in_zone(&zone).strftime("%-d %b %Y %H:%M:%S %Z");
+        let at = self.received_at.in_zone(&self.zone()).strftime("%-d %b %Y %H:%M:%S %Z");
         format!("{}, {at}", shorten(&safe_line(&self.account_name), DETAIL_CHARACTERS_MAX))
+    }
+
+    /// When it happened, to the minute, as a sentence says it: `22:13 UTC on 14 Nov 2023`, in the account's zone.
+    #[must_use]
+    pub fn moment(&self) -> String {
+        self.received_at.in_zone(&self.zone()).strftime("%H:%M %Z on %-d %b %Y").to_string()
+    }
+
+    /// Of a recovery: for how long it was down, as a sentence says it; nothing when that is not known.
+    #[must_use]
+    pub fn down_for(&self) -> Option<String> {
+        let down = self.received_at.since(self.down_since?);
+        (down.as_secs() > 0).then(|| spoken_duration(down))
+    }
+
+    fn zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::get(&self.timezone).unwrap_or(jiff::tz::TimeZone::UTC)
     }
 
     /// The payload's members as safe lines of name and value, in order, at most [`DETAILS_MAX`].

@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 /// Largest payload, in bytes of JSON.
 pub const BYTES_MAX: usize = 256 * 1024;
 
+/// Objects and lists within each other that are read for people.
+const SHOWN_DEPTH_MAX: usize = 6;
+
 /// Fields that a caller does not get to choose.
 const OWN_FIELDS: [&str; 2] = ["timestamp", "event_type"];
 
@@ -99,6 +102,12 @@ impl Payload {
             .collect()
     }
 
+    /// The whole object as people read it.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        RawValue::from_string(self.0.clone()).map_or(Shown::Nothing, |raw| Shown::of(&raw, SHOWN_DEPTH_MAX))
+    }
+
     /// The text of a member, or of a member within it (`server.name`), when it is there and no object, list or null.
     #[must_use]
     pub fn text(&self, path: &str) -> Option<String> {
@@ -110,6 +119,43 @@ impl Payload {
     pub fn first_text(&self, paths: &[&str]) -> Option<String> {
         let value: serde_json::Value = serde_json::from_str(&self.0).ok()?;
         paths.iter().find_map(|path| text_at(&value, path))
+    }
+}
+
+/// A value of a payload as people read it: numbers as the text that came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// `null`.
+    Nothing,
+    /// Yes or no.
+    Flag(bool),
+    /// A string, a number, or what is nested too deep to be of use.
+    Text(String),
+    /// A list.
+    List(Vec<Self>),
+    /// An object's members, in order.
+    Object(Vec<(String, Self)>),
+}
+
+impl Shown {
+    fn of(raw: &RawValue, depth: usize) -> Self {
+        let text = raw.get().trim();
+        let within = |raw: &RawValue| Self::of(raw, depth - 1);
+        match text.as_bytes().first() {
+            Some(b'n') => Self::Nothing,
+            Some(b't') => Self::Flag(true),
+            Some(b'f') => Self::Flag(false),
+            Some(b'"') => Self::Text(serde_json::from_str(text).unwrap_or_default()),
+            Some(b'[') if depth > 0 => {
+                let items: Vec<Box<RawValue>> = serde_json::from_str(text).unwrap_or_default();
+                Self::List(items.iter().map(|item| within(item)).collect())
+            }
+            Some(b'{') if depth > 0 => {
+                let members: Members = serde_json::from_str(text).unwrap_or_default();
+                Self::Object(members.0.into_iter().map(|(name, value)| (name, within(&value))).collect())
+            }
+            _ => Self::Text(text.to_owned()),
+        }
     }
 }
 
@@ -202,5 +248,9 @@ mod tests {
         assert_eq!(payload.text("server"), None);
         assert_eq!(payload.members()[1], ("n".to_owned(), "1.50".to_owned()));
         assert_eq!(payload.members()[2], ("s".to_owned(), "two words".to_owned()));
+        let text = |text: &str| Shown::Text(text.to_owned());
+        let server = Shown::Object(vec![("name".to_owned(), text("web1"))]);
+        let members = [("server", server), ("n", text("1.50")), ("s", text("two words"))];
+        assert_eq!(payload.shown(), Shown::Object(members.map(|(name, value)| (name.to_owned(), value)).into()));
     }
 }

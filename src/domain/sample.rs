@@ -2,11 +2,76 @@
 
 use std::time::Duration;
 
+use crate::domain::account::{AccountKey, AccountStatus, Profile};
+use crate::domain::catalogue::{Catalogue, EventType, Severity};
+use crate::domain::id::{DeliveryId, DestinationId, EventId};
+use crate::domain::message::Message;
 use crate::domain::payload::Payload;
 use crate::domain::time::Timestamp;
 
 /// For how long what a sample recovery ends was down.
 pub const SAMPLE_DOWN_FOR: Duration = Duration::from_mins(125);
+
+/// The message of an event that never was: of a type, to an account, at some time.
+#[must_use]
+pub fn message(account: (AccountKey, &Profile), event_type: EventType, payload: Payload, at: Timestamp) -> Message {
+    let (account, profile) = account;
+    Message {
+        delivery: DeliveryId::new(0),
+        destination: DestinationId::new(0),
+        event: EventId::from_bytes([0; 16]),
+        attempt: 1,
+        account,
+        account_name: profile.name.clone(),
+        timezone: profile.timezone.clone(),
+        down_since: event_type.recovers.as_ref().map(|_| at.minus(SAMPLE_DOWN_FOR)),
+        event_type,
+        payload,
+        received_at: at,
+        sent_at: at,
+        test: false,
+        tester: None,
+    }
+}
+
+/// An account that never was.
+#[must_use]
+pub fn account() -> Option<(AccountKey, Profile)> {
+    let profile = Profile::new("Sample Ltd", "sample@example.com", "UTC", AccountStatus::Active).ok()?;
+    Some(("sample".parse().ok()?, profile))
+}
+
+/// An event type of an account's own that never was.
+#[must_use]
+pub fn own_type(name: &str, severity: Severity) -> EventType {
+    EventType {
+        name: name.to_owned(),
+        title: name.to_owned(),
+        short: name.to_owned(),
+        group: "custom".to_owned(),
+        severity,
+        recovers: (severity == Severity::Recovery).then(|| "sample.fail".to_owned()),
+        is_recovered: false,
+        built_in: false,
+    }
+}
+
+/// Every kind of message that a template of this name may have to make: `server.backon`, or `own-recovery` for the types of an
+/// account's own.
+#[must_use]
+pub fn messages(template: &str) -> Vec<Message> {
+    let own = |name: &str| {
+        let severity = name.strip_prefix("own-").and_then(|severity| Severity::parse(severity).ok());
+        own_type(name, severity.unwrap_or(Severity::Info))
+    };
+    let event_type = Catalogue::new(Vec::new()).get(template).cloned().unwrap_or_else(|| own(template));
+    let Some((key, profile)) = account() else { return Vec::new() };
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    let whole = message((key, &profile), event_type.clone(), sample_payload(&event_type.name, at), at);
+    let of_unknown_length = Message { down_since: None, ..whole.clone() };
+    let test = Message { test: true, tester: Some("jane".to_owned()), ..whole.clone() };
+    vec![whole, of_unknown_length, test]
+}
 
 /// A payload like those that the platform sends for this event type, for tests of a destination.
 #[must_use]

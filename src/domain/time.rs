@@ -187,6 +187,21 @@ pub fn human_duration(duration: Duration) -> String {
     }
 }
 
+/// A length of time for customers, in its two largest units at most: `45 seconds`, `1 minute`, `2 hours 5 minutes`.
+#[must_use]
+pub fn spoken_duration(duration: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let seconds = duration.as_secs();
+    let largest = UNITS.iter().position(|(unit, _)| seconds >= *unit).unwrap_or(UNITS.len() - 1);
+    let counted = |count: u64, name: &str| if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") };
+    let (unit, name) = UNITS[largest];
+    let whole = counted(seconds / unit, name);
+    match UNITS.get(largest + 1).map(|(small, name)| (seconds % unit / small, name)) {
+        Some((rest, name)) if rest > 0 => format!("{whole} {}", counted(rest, name)),
+        _ => whole,
+    }
+}
+
 fn two_units(seconds: u64, large_seconds: u64, large: char, small_seconds: u64, small: char) -> String {
     let rest = seconds % large_seconds / small_seconds;
     let whole = seconds / large_seconds;
@@ -213,6 +228,21 @@ mod tests {
         for bad in ["", "5", "s", "-5s", "5 weeks", "99999999999999999999s", "9999999d"] {
             assert!(parse_duration(bad).is_err(), "`{bad}` should be refused");
         }
+    }
+
+    #[test]
+    fn durations_are_spoken() {
+        let check = |seconds: u64, expected: &str| {
+            assert_eq!(spoken_duration(Duration::from_secs(seconds)), expected, "{seconds}");
+        };
+        check(0, "0 seconds");
+        check(1, "1 second");
+        check(59, "59 seconds");
+        check(60, "1 minute");
+        check(61, "1 minute 1 second");
+        check(7_500, "2 hours 5 minutes");
+        check(7_201, "2 hours");
+        check(90_000, "1 day 1 hour");
     }
 
     #[test]

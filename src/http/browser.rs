@@ -227,7 +227,8 @@ pub async fn shown(State(app): State<App>, own: Own, Json(body): Json<Shown>) ->
     let id: DeliveryId = body.delivery.parse().map_err(|error| Problem::invalid(format!("{error}")))?;
     let waiting = app.store().waiting_for_page(own.0).await?;
     if let Some(message) = waiting.iter().find(|message| message.delivery == id) {
-        app.store().shown_by_page(own.0, id, document(message, PLAIN_BYTES_MAX)).await?;
+        let words = app.options().templates.words(message);
+        app.store().shown_by_page(own.0, id, document(message, &words, PLAIN_BYTES_MAX)).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

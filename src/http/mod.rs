@@ -42,12 +42,14 @@ pub mod routes;
 pub mod server;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::channels::templates::Templates;
 use crate::channels::unsubscribe::Unsubscribe;
 use crate::dispatch::Status;
 use crate::http::state::App;
@@ -66,6 +68,8 @@ pub struct Options {
     pub push_key: Option<String>,
     /// The links in mails; none while nobody could reach them.
     pub unsubscribe: Option<Unsubscribe>,
+    /// What messages say.
+    pub templates: Arc<Templates>,
 }
 
 impl Options {

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -16,6 +17,7 @@ use futures_util::stream::unfold;
 use tokio::sync::watch;
 
 use crate::channels::browser::document;
+use crate::channels::templates::Templates;
 use crate::channels::web_push::PLAIN_BYTES_MAX;
 use crate::domain::id::{DeliveryId, DestinationId};
 use crate::domain::message::Message;
@@ -43,6 +45,7 @@ struct Following {
     /// The try of each delivery that it was given and that still waits.
     given: HashMap<DeliveryId, u32>,
     ready: VecDeque<Message>,
+    templates: Arc<Templates>,
     revision: watch::Receiver<Revision>,
     stopped: watch::Receiver<bool>,
     greeted: bool,
@@ -72,6 +75,7 @@ pub async fn stream(
         destination: own.0,
         given: HashMap::new(),
         ready: VecDeque::new(),
+        templates: app.options().templates.clone(),
         revision: app.store().revision(),
         stopped: app.stopped(),
         greeted: false,
@@ -94,7 +98,8 @@ impl Following {
         loop {
             if let Some(message) = self.ready.pop_front() {
                 self.given.insert(message.delivery, message.attempt);
-                let data = document(&message, PLAIN_BYTES_MAX);
+                let words = self.templates.words(&message);
+                let data = document(&message, &words, PLAIN_BYTES_MAX);
                 return Some(Event::default().id(message.delivery.to_string()).data(data));
             }
             // Seen before the read, so that what comes during the read is read next time.

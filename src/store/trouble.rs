@@ -1,7 +1,7 @@
 //! What has failed and is not well again yet: so that a recovery can say for how long it was down.
 //!
 //! The first failure of a kind and subject ([`crate::domain::subject::failure`]) opens a trouble, more of them change nothing,
-//! a recovery ends it and keeps when it began with its event. All of that is by primary key and in bulk, and nothing at all for
+//! a recovery ends it and keeps when it began with its event. All of that is by index and in bulk, and nothing at all for
 //! events of other kinds.
 
 use std::collections::HashMap;
@@ -25,8 +25,10 @@ type Key = (i64, String, String);
 pub(crate) struct Troubles {
     /// As they stand after the events that were noted: since when, or over.
     now: HashMap<Key, Option<i64>>,
-    /// Those that the store may have to forget.
-    ended: Vec<Key>,
+    /// The rows of those that the store knows.
+    rows: HashMap<Key, i64>,
+    /// The rows that the store has to forget.
+    ended: Vec<i64>,
     /// Those that the store may have to learn of.
     begun: Vec<Key>,
 }
@@ -44,7 +46,7 @@ impl Troubles {
         let key = (account, of.to_owned(), subject);
         if event_type.recovers.is_some() {
             let since = self.now.insert(key.clone(), None).flatten();
-            self.ended.push(key);
+            self.ended.extend(self.rows.remove(&key));
             return since.map(Timestamp::from_millis);
         } else if self.now.entry(key.clone()).or_default().is_none() {
             self.now.insert(key.clone(), Some(at.millis()));
@@ -73,7 +75,7 @@ impl Session {
             return Ok(troubles);
         }
         let rows = sqlx::query(
-            "SELECT trouble.account_id, trouble.event_type, trouble.subject, trouble.since
+            "SELECT trouble.account_id, trouble.event_type, trouble.subject, trouble.since, trouble.id
              FROM json_each(?) AS key
              CROSS JOIN trouble ON trouble.account_id = key.value ->> 0 AND trouble.event_type = key.value ->> 1
                                AND trouble.subject = key.value ->> 2",
@@ -82,7 +84,8 @@ impl Session {
         .fetch_all(&mut self.connection)
         .await?;
         for row in rows {
-            let key = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let key: Key = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            troubles.rows.insert(key.clone(), row.try_get(4)?);
             troubles.now.insert(key, Some(row.try_get(3)?));
         }
         Ok(troubles)
@@ -90,15 +93,12 @@ impl Session {
 
     /// Writes what has become of them.
     pub(crate) async fn write_troubles(&mut self, troubles: Troubles) -> Result<(), StoreError> {
-        let Troubles { now, ended, begun } = troubles;
+        let Troubles { now, ended, begun, .. } = troubles;
         if !ended.is_empty() {
-            sqlx::query(
-                "DELETE FROM trouble WHERE (account_id, event_type, subject) IN
-                 (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))",
-            )
-            .bind(json!(ended).to_string())
-            .execute(&mut self.connection)
-            .await?;
+            sqlx::query("DELETE FROM trouble WHERE id IN (SELECT value FROM json_each(?))")
+                .bind(json!(ended).to_string())
+                .execute(&mut self.connection)
+                .await?;
         }
         let open = |key: &Key| now.get(key).copied().flatten().map(|since| json!([key.0, key.1, key.2, since]));
         let begun: Vec<Value> = begun.iter().filter_map(open).collect();

@@ -58,7 +58,7 @@ class Email(unittest.TestCase):
         self.store.ok("emit", "acme", "server.stopped", "--data", hostile, "--wait=20")
         (mail,) = self.mailbox.mails
         self.assertEqual((mail["From"], mail["To"], mail["Bcc"]), ("bells@acme.test", "ops@acme.test", None))
-        self.assertEqual(mail["Subject"], "[Bäckerei Übermut] Server heartbeat stopped: web  Bcc: victim@acme.test")
+        self.assertEqual(mail["Subject"], "[Bäckerei Übermut] Server heartbeat stopped: web Bcc: victim@acme.test")
         self.assertEqual(mail["Auto-Submitted"], "auto-generated")
         self.assertRegex(mail["Message-ID"], r"^<dlv_1\.evt_[0-9a-f]{32}@acme\.test>$")
         self.assertIsNotNone(mail["Date"].datetime)

@@ -6,6 +6,8 @@ pub mod far_end;
 
 pub mod mail;
 
+mod texts;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
