@@ -37,7 +37,7 @@ pub const FIELDS: &[Field] = &[Field {
 }];
 
 /// Longest subject, in characters; RFC 5322 section 2.1.1 asks for lines under 78 and takes up to 998.
-const SUBJECT_MAX: usize = 150;
+pub const SUBJECT_MAX: usize = 150;
 
 /// How long mail that has no server waits before it is looked at again.
 const NO_SERVER_PAUSE: Duration = Duration::from_mins(1);
@@ -214,7 +214,9 @@ fn mail(
     builder.multipart(MultiPart::alternative_plain_html(text.to_owned(), html(message, words, link)))
 }
 
-fn subject(message: &Message, words: &Words) -> String {
+/// The subject before it is cut.
+#[must_use]
+pub fn subject(message: &Message, words: &Words) -> String {
     format!("[{}] {}", message.account_name, words.title)
 }
 
@@ -223,7 +225,9 @@ fn system_time(at: Timestamp) -> std::time::SystemTime {
     std::time::SystemTime::UNIX_EPOCH + at.since(Timestamp::default())
 }
 
-fn text(message: &Message, words: &Words, link: Option<&str>) -> String {
+/// The text part.
+#[must_use]
+pub fn text(message: &Message, words: &Words, link: Option<&str>) -> String {
     let mut lines: Vec<String> = words.paragraphs().map(|text| format!("{text}\n")).collect();
     lines.extend(words.details.iter().map(|(name, value)| format!("{name}: {value}")));
     lines.extend([String::new(), words.context.clone()]);
@@ -232,7 +236,9 @@ fn text(message: &Message, words: &Words, link: Option<&str>) -> String {
     lines.join("\n")
 }
 
-fn html(message: &Message, words: &Words, link: Option<&str>) -> String {
+/// The HTML part.
+#[must_use]
+pub fn html(message: &Message, words: &Words, link: Option<&str>) -> String {
     let paragraph = |text: &str| format!("<p>{}</p>\n", escape(text).replace('\n', "<br>\n"));
     let paragraphs: String = words.paragraphs().map(paragraph).collect();
     let mut rows = String::new();

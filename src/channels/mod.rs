@@ -52,6 +52,8 @@ pub mod web_push;
 
 pub mod browser;
 
+pub mod preview;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -332,6 +334,12 @@ impl Senders {
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// What messages say.
+    #[must_use]
+    pub const fn templates(&self) -> &Arc<Templates> {
+        &self.templates
     }
 
     /// Sends one message to one destination. Never longer than [`Senders::timeout`].

@@ -166,6 +166,15 @@ impl Templates {
         own.map(|own| own.path.as_str())
     }
 
+    /// The template of this name that is in force, and its file when it is a person's own.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<(String, Option<&str>)> {
+        let path = self.own.get(name).map(|own| own.path.as_str());
+        let built_in = format!("{name}{EXTENSION}");
+        let template = self.environment.get_template(path.unwrap_or(&built_in)).ok()?;
+        Some((template.source().to_owned(), path))
+    }
+
     fn add(&mut self, source: Source) -> Result<(), TemplateError> {
         let Source { name, path, text } = source;
         let refuse = |problem: String| Err(TemplateError { place: path.clone(), problem });

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::cli::logging::Level;
 use crate::cli::{
     accounts, audit, backup, config, deliveries, demo, destinations, doctor, emit, event_types, events, help, ingest,
-    matrix, prune, scripts, serve, tokens, watch, why,
+    matrix, messages, prune, scripts, serve, tokens, watch, why,
 };
 use crate::config::Color;
 
@@ -104,6 +104,12 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: destinations::Destinations,
+    },
+    /// What customers read of an event, and the templates that word it
+    Messages {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: messages::Messages,
     },
     /// What was sent, what waits, what failed
     Deliveries {

@@ -64,7 +64,10 @@ impl Emit {
 }
 
 /// The payload's text: as given, from `@FILE`, or from stdin for `-`. No more is read than a payload may have.
-fn read_data(data: &str) -> Result<String, Failure> {
+///
+/// # Errors
+/// When it cannot be read, or is too long or no UTF-8.
+pub fn read_data(data: &str) -> Result<String, Failure> {
     let (source, name): (Box<dyn Read>, &str) = if data == "-" {
         (Box::new(io::stdin().lock()), "stdin")
     } else if let Some(path) = data.strip_prefix('@') {

@@ -53,6 +53,8 @@ pub mod accounts;
 
 pub mod event_types;
 
+pub mod messages;
+
 pub mod matrix;
 
 pub mod deliveries;
@@ -145,6 +147,7 @@ async fn one_shot(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Accounts { command } => command.run(session).await,
         Command::EventTypes { command } => command.run(session).await,
         Command::Matrix { command } => command.run(session).await,
+        Command::Messages { command } => command.run(session).await,
         Command::Destinations { command } => command.run(session).await,
         Command::Deliveries { command } => command.run(session).await,
         Command::Events { command } => command.run(session).await,

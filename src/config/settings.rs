@@ -152,30 +152,21 @@ pub const SETTINGS: &[Setting] = &[
         section: "email",
         name: "password_file",
         is_list: false,
-        set: |config, value| {
-            config.email.password_file = Some(PathBuf::from(value.text()?));
-            Ok(())
-        },
+        set: |config, value| value.text().map(|path| config.email.password_file = Some(PathBuf::from(path))),
         get: |config| shown(config.email.password_file.as_ref().map(|path| path.display())),
     },
     Setting {
         section: "email",
         name: "ca_file",
         is_list: false,
-        set: |config, value| {
-            config.email.ca_file = Some(PathBuf::from(value.text()?));
-            Ok(())
-        },
+        set: |config, value| value.text().map(|path| config.email.ca_file = Some(PathBuf::from(path))),
         get: |config| shown(config.email.ca_file.as_ref().map(|path| path.display())),
     },
     Setting {
         section: "messages",
         name: "templates",
         is_list: false,
-        set: |config, value| {
-            config.messages.templates = Some(PathBuf::from(value.text()?));
-            Ok(())
-        },
+        set: |config, value| value.text().map(|path| config.messages.templates = Some(PathBuf::from(path))),
         get: |config| shown(config.messages.templates.as_ref().map(|path| path.display())),
     },
     Setting {
@@ -219,10 +210,7 @@ pub const SETTINGS: &[Setting] = &[
         section: "apns",
         name: "key_file",
         is_list: false,
-        set: |config, value| {
-            config.apns.key_file = Some(PathBuf::from(value.text()?));
-            Ok(())
-        },
+        set: |config, value| value.text().map(|path| config.apns.key_file = Some(PathBuf::from(path))),
         get: |config| shown(config.apns.key_file.as_ref().map(|path| path.display())),
     },
     Setting {
@@ -260,10 +248,7 @@ pub const SETTINGS: &[Setting] = &[
         section: "apns",
         name: "ca_file",
         is_list: false,
-        set: |config, value| {
-            config.apns.ca_file = Some(PathBuf::from(value.text()?));
-            Ok(())
-        },
+        set: |config, value| value.text().map(|path| config.apns.ca_file = Some(PathBuf::from(path))),
         get: |config| shown(config.apns.ca_file.as_ref().map(|path| path.display())),
     },
     Setting {

@@ -12,6 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::channels::Senders;
+use crate::channels::templates::Templates;
 use crate::console::Options;
 use crate::console::keymap::{Action, Place};
 use crate::console::memory::Kept;
@@ -51,6 +52,14 @@ pub struct Services {
     pub exports: PathBuf,
     /// Whether this is the demo.
     pub demo: bool,
+}
+
+impl Services {
+    /// What messages say.
+    #[must_use]
+    pub fn templates(&self) -> Arc<Templates> {
+        self.senders.as_ref().map_or_else(Arc::default, |senders| senders.templates().clone())
+    }
 }
 
 /// Services, shared by all screens.

@@ -4,6 +4,8 @@ import asyncio
 import email
 import email.policy
 import json
+import os
+import time
 import unittest
 
 from rig import Receiver, Store, free_port, package
@@ -68,6 +70,28 @@ class Email(unittest.TestCase):
         self.assertIn("&lt;b&gt;é漢🚀", html)
         self.assertNotIn("<b>é", html)
         self.assertEqual(list(mail.defects), [])
+
+    def test_own_words_reach_the_mailbox_and_a_recovery_says_how_long_it_was_down(self):
+        words = os.path.join(self.store.folder, "words")
+        os.mkdir(words)
+        with open(os.path.join(words, "server.stopped.txt"), "w") as file:
+            file.write('{% extends "server.stopped.txt" %}{% block next %}Call <us> about {{ name }}.{% endblock %}')
+        self.store.environment["BELLBOARD_MESSAGES_TEMPLATES"] = words
+        self.account("ops@acme.test")
+        self.store.ok("emit", "acme", "server.stopped", "--data", '{"server": "{{ web1 }}"}', "--wait=20")
+        time.sleep(1.1)
+        self.store.ok("emit", "acme", "server.backon", "--data", '{"server": "{{ web1 }}"}', "--wait=20")
+        stopped, back = self.mailbox.mails
+        self.assertIn("Call <us> about {{ web1 }}.", stopped.get_body(("plain",)).get_content())
+        self.assertIn("Call &lt;us&gt; about {{ web1 }}.", stopped.get_body(("html",)).get_content())
+        for kind in ("plain", "html"):
+            self.assertRegex(back.get_body((kind,)).get_content(), r"It was down for \d+ seconds?\.")
+        (address,) = self.store.json("destinations", "list", "acme", "--channel", "email")
+        self.store.ok("destinations", "test", address["id"], "--event-type", "job.backon", "--wait=20")
+        test = self.mailbox.mails[2]
+        self.assertEqual(test["Subject"].split("] ")[1][:6], "Test: ")
+        self.assertIn("Nothing has happened.", test.get_body(("plain",)).get_content())
+        self.assertIn("failing for 2 hours 5 minutes", test.get_body(("html",)).get_content())
 
     def test_greylisting_is_waited_out(self):
         self.account("grey@acme.test")

@@ -2,7 +2,9 @@
 
 use crossterm::event::KeyCode;
 
-use crate::console::keymap::table::{BACK, DOWN, ENTER, FIND, FIRST, LAST, PAGE_DOWN, PAGE_UP, SPACE, UP, bind};
+use crate::console::keymap::table::{
+    BACK, DOWN, ENTER, FIND, FIRST, LAST, LEFT, PAGE_DOWN, PAGE_UP, RIGHT, SPACE, UP, bind,
+};
 use crate::console::keymap::{Action as A, Binding, Key, Place as P};
 
 /// A delivery.
@@ -159,6 +161,20 @@ pub const MISSED: &[Binding] = &[
     bind(P::Missed, DOWN, "down, j", A::Down, "", "move down"),
     bind(P::Missed, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
     bind(P::Missed, BACK, "q, esc", A::Back, "back", "back"),
+];
+
+/// What customers would read.
+pub const PREVIEW: &[Binding] = &[
+    bind(P::Preview, LEFT, "left, h", A::Left, "", "the channel before"),
+    bind(P::Preview, RIGHT, "right, l", A::Right, "next channel", "the next channel"),
+    bind(P::Preview, UP, "up, k", A::Up, "", "a line up"),
+    bind(P::Preview, DOWN, "down, j", A::Down, "scroll", "a line down"),
+    bind(P::Preview, PAGE_UP, "page up, ^U", A::PageUp, "", "a page up"),
+    bind(P::Preview, PAGE_DOWN, "page down, ^D", A::PageDown, "", "a page down"),
+    bind(P::Preview, FIRST, "home", A::First, "", "to the top"),
+    bind(P::Preview, LAST, "end, G", A::Last, "", "to the end"),
+    bind(P::Preview, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
+    bind(P::Preview, BACK, "q, esc", A::Back, "back", "back"),
 ];
 
 /// The palette.

@@ -51,6 +51,8 @@ pub enum Place {
     Palette,
     /// Every screen, while nothing is typed or asked.
     Screens,
+    /// What customers would read.
+    Preview,
     /// The help.
     Help,
     /// A question in front of a screen.
@@ -59,7 +61,7 @@ pub enum Place {
 
 impl Place {
     /// All of them, in the help's order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Accounts,
         Self::Filter,
         Self::Matrix,
@@ -75,6 +77,7 @@ impl Place {
         Self::History,
         Self::Copy,
         Self::Missed,
+        Self::Preview,
         Self::Palette,
         Self::Screens,
         Self::Question,
@@ -94,6 +97,7 @@ impl Place {
             Self::History => "A history",
             Self::Copy => "Copy a set-up",
             Self::Missed => "Send again what was missed",
+            Self::Preview => "A preview of a message",
             Self::Palette => "Commands",
             Self::Screens => "On every screen",
             Self::Matrix => "Account: the matrix",
@@ -145,6 +149,9 @@ pub enum Action {
     Mute,
     SetUp,
     Test,
+    TestOther,
+    LastTest,
+    Preview,
     Undo,
     SwitchPane,
     Zoom,

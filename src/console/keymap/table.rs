@@ -2,7 +2,9 @@
 
 use crossterm::event::KeyCode;
 
-use crate::console::keymap::lists::{COPY, DEAD, DELIVERY, EVENT, FAILURES, HISTORY, MISSED, PALETTE, SCREENS};
+use crate::console::keymap::lists::{
+    COPY, DEAD, DELIVERY, EVENT, FAILURES, HISTORY, MISSED, PALETTE, PREVIEW, SCREENS,
+};
 use crate::console::keymap::{Action as A, Binding, Key, Place as P};
 
 /// The table.
@@ -22,6 +24,7 @@ pub const TABLE: &[&[Binding]] = &[
     HISTORY,
     COPY,
     MISSED,
+    PREVIEW,
     PALETTE,
     SCREENS,
     QUESTION,
@@ -43,8 +46,8 @@ pub(crate) const fn bind(
 
 pub(crate) const UP: &[Key] = &[Key::Code(KeyCode::Up), Key::Char('k')];
 pub(crate) const DOWN: &[Key] = &[Key::Code(KeyCode::Down), Key::Char('j')];
-const LEFT: &[Key] = &[Key::Code(KeyCode::Left), Key::Char('h')];
-const RIGHT: &[Key] = &[Key::Code(KeyCode::Right), Key::Char('l')];
+pub(crate) const LEFT: &[Key] = &[Key::Code(KeyCode::Left), Key::Char('h')];
+pub(crate) const RIGHT: &[Key] = &[Key::Code(KeyCode::Right), Key::Char('l')];
 pub(crate) const PAGE_UP: &[Key] = &[Key::Code(KeyCode::PageUp), Key::Ctrl('u')];
 pub(crate) const PAGE_DOWN: &[Key] = &[Key::Code(KeyCode::PageDown), Key::Ctrl('d')];
 pub(crate) const FIRST: &[Key] = &[Key::Code(KeyCode::Home)];
@@ -185,6 +188,15 @@ const MATRIX: &[Binding] = &[
         "set up a channel: its letter follows; where it has no destination yet, its form opens",
     ),
     bind(P::Matrix, &[Key::Char('e')], "e", A::Edit, "edit", "change the account's name, address, zone or status"),
+    bind(
+        P::Matrix,
+        &[Key::Char('p')],
+        "p",
+        A::Preview,
+        "",
+        "preview what customers read of this event type in this channel",
+    ),
+    bind(P::Matrix, &[Key::Char('V')], "V", A::LastTest, "", "view the last test from here: request and answer"),
     bind(P::Matrix, &[Key::Char('z')], "z", A::Zoom, "", "the live pane over the whole screen, or the matrix back"),
     bind(P::Matrix, UP, "up, k", A::Up, "", "move up; above the first row are the heads of the columns"),
     bind(P::Matrix, DOWN, "down, j", A::Down, "", "move down"),
@@ -269,6 +281,7 @@ const DESTINATIONS: &[Binding] = &[
     ),
     bind(P::Destinations, &[Key::Char('H')], "H", A::History, "", "who changed this destination, and take it back"),
     bind(P::Destinations, &[Key::Char('s')], "s", A::Rotate, "", "make a new signing secret for the webhook"),
+    bind(P::Destinations, &[Key::Char('T')], "T", A::TestOther, "", "send a test of an event type that you choose"),
     bind(P::Destinations, &[Key::Char('u')], "u", A::Undo, "", "take your last change of this account back"),
     bind(P::Destinations, &[Key::Char('v')], "v", A::Open, "", "open the last test"),
     bind(P::Destinations, UP, "up, k", A::Up, "", "move up"),

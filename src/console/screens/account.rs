@@ -189,6 +189,8 @@ impl AccountScreen {
             Action::ToggleRow => outcome = self.toggle_row(&view),
             Action::ToggleColumn => outcome = self.toggle_column(&view),
             Action::Test => outcome = self.send_test(&view),
+            Action::Preview => outcome = self.preview(&view),
+            Action::LastTest => outcome = self.last_test(),
             Action::Undo => outcome = Outcome::Undo(Some(self.key.clone())),
             Action::SwitchPane => self.in_live = true,
             Action::Mute => {

@@ -14,13 +14,14 @@ use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destination_form::DestinationScreen;
 use crate::console::screens::history::History;
 use crate::console::screens::missed::Missed;
-use crate::console::screens::test_watch::TestWatch;
+use crate::console::screens::test_watch::{TestWatch, choose_test};
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::list::ListCursor;
 use crate::console::widgets::paint::{Span, below, line, put, put_all, shade, wrap};
 use crate::console::words::{full_time, health, state_style};
 use crate::domain::account::AccountKey;
+use crate::domain::catalogue::EventType;
 use crate::domain::channel::Channel;
 use crate::domain::command::{Command, Done};
 use crate::domain::destination::{Destination, DestinationState};
@@ -45,6 +46,8 @@ pub struct Destinations {
     rows: Vec<Destination>,
     cursor: ListCursor<DestinationId>,
     test: TestWatch,
+    /// The account's event types.
+    types: Vec<EventType>,
     /// For how many event types the matrix turns this channel on, and of how many.
     turned_on: (usize, usize),
     /// The disabled destination that is being enabled.
@@ -56,7 +59,8 @@ impl Destinations {
     #[must_use]
     pub fn new(services: Shared, account: AccountKey, channel: Channel) -> Self {
         let (rows, cursor, test) = (Vec::new(), ListCursor::default(), TestWatch::default());
-        Self { services, account, channel, rows, cursor, test, turned_on: (0, 0), enabling: None }
+        let types = Vec::new();
+        Self { services, account, channel, rows, cursor, test, types, turned_on: (0, 0), enabling: None }
     }
 
     /// Of that channel of that account, with the cursor on this destination.
@@ -137,6 +141,7 @@ impl Destinations {
                 let subject = Subject::Destination { account: self.account.clone(), id: row.id };
                 Outcome::Open(Box::new(History::new(self.services.clone(), subject, row.label.clone())))
             }
+            (Action::TestOther, _) => choose_test(&row.label, row.id, &self.types),
             (Action::Test, _) => Outcome::Run(Command::TestDestination { id: row.id, event_type: None }),
             (Action::Rotate, _) => Self::rotate(row),
             (Action::Pause, DestinationState::Enabled) => state(DestinationState::Paused),
@@ -282,6 +287,7 @@ impl Screen for Destinations {
             let types = view.catalogue.types();
             let on = types.iter().filter(|kind| view.preferences.is_on(kind, self.channel)).count();
             self.turned_on = (on, types.len());
+            self.types = types.to_vec();
             self.rows = view.destinations.into_iter().filter(|row| row.channel == self.channel).collect();
             self.cursor.set(self.rows.iter().map(|row| row.id).collect());
             self.test.load(store).await

@@ -36,6 +36,8 @@ pub mod mute;
 
 pub mod export;
 
+pub mod preview;
+
 pub mod help;
 
 pub mod test_watch;

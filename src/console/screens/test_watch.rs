@@ -1,13 +1,27 @@
 //! A test message on its way: what became of it, told as soon as it is known.
 
-use crate::console::screen::Message;
+use crate::console::screen::{Message, Outcome};
+use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::words::millis;
-use crate::domain::command::Done;
+use crate::domain::catalogue::EventType;
+use crate::domain::command::{Command, Done};
 use crate::domain::delivery::DeliveryState;
-use crate::domain::id::DeliveryId;
+use crate::domain::id::{DeliveryId, DestinationId};
 use crate::store::Store;
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::error::StoreError;
+
+/// Asks of which event type a test is to be; the types beyond the letters are reached by the cursor.
+#[must_use]
+pub fn choose_test(label: &str, id: DestinationId, types: &[EventType]) -> Outcome {
+    let keys = "123456789abcdefghilmoprstuvwxyz".chars().chain(std::iter::repeat('\0'));
+    let answer = |(key, kind): (char, &EventType)| Answer {
+        key,
+        label: format!("{}: {}", kind.name, kind.title),
+        outcome: Outcome::Run(Command::TestDestination { id, event_type: Some(kind.name.clone()) }),
+    };
+    Outcome::Ask(Question::new(format!("Send {label} a test of"), keys.zip(types).map(answer).collect()))
+}
 
 /// The last test that a screen sent.
 #[derive(Default)]

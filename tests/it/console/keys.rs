@@ -7,7 +7,7 @@ use bellboard::console::screens::help::Help;
 use bellboard::console::theme::Marks;
 use bellboard::domain::access::SecretHash;
 use bellboard::domain::channel::Channel;
-use bellboard::domain::delivery::{DeliveryState, Next};
+use bellboard::domain::delivery::{DeliveryState, Next, Reason};
 use bellboard::domain::destination::DestinationState;
 use bellboard::domain::matrix::CellSetting;
 use ratatui::style::Modifier;
@@ -370,4 +370,29 @@ async fn the_live_pane_is_narrowed_and_goes_to_failures() {
     console.keys("/").await;
     console.typed("state:nowhere").await;
     assert!(console.picture().contains("not sent, w says why"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn a_test_of_any_event_type_is_sent_from_a_cell_and_from_a_destination() {
+    let mut console = Console::on_acme().await;
+    console.test.webhook().await;
+    console.reload().await;
+    let newest = async |console: &Console| {
+        let row = console.test.store.live(Some(&acme()), 1).await.unwrap().remove(0);
+        (row.event.event_type.clone(), row.event.test, row.delivery.unwrap().id)
+    };
+    console.keys("right right right right V").await;
+    assert!(console.picture().contains("no test was sent from here yet"), "{}", console.picture());
+    console.keys("down t").await;
+    let (event_type, is_test, id) = newest(&console).await;
+    assert_eq!((event_type.as_str(), is_test), ("account.provision.fail", true));
+    console.deliver(id, 500, Next::Failed { reason: Reason::new("answered 500"), gone: false }).await;
+    console.reload().await;
+    console.keys("V").await;
+    assert!(console.picture().contains("account.provision.fail, a test"), "{}", console.picture());
+    console.keys("q enter T").await;
+    assert!(console.picture().contains("job.backon: Job run succeeded"), "{}", console.picture());
+    console.keys("a").await;
+    assert_eq!(newest(&console).await.0, "job.backon");
+    assert!(console.picture().contains("a test is on its way to hooks.acme.test"), "{}", console.picture());
 }

@@ -8,7 +8,7 @@ use crate::console::harness::Console;
 use crate::support::TestStore;
 
 /// The files of `src/console/screens` that are screens, each with its pictures' common beginning.
-const PICTURES: [&str; 15] = [
+const PICTURES: [&str; 16] = [
     "mute",
     "missed",
     "copy",
@@ -23,6 +23,7 @@ const PICTURES: [&str; 15] = [
     "dead",
     "failures",
     "history",
+    "preview",
     "help",
 ];
 
@@ -223,6 +224,22 @@ async fn palette() {
     console.typed("undo").await;
     console.resize(40, 12);
     insta::assert_snapshot!("palette-small", console.picture());
+}
+
+#[tokio::test]
+async fn preview() {
+    let mut console = Console::on_acme().await;
+    console.keys("down down down down down down down p").await;
+    insta::assert_snapshot!("preview-email", console.picture());
+    console.keys("right").await;
+    insta::assert_snapshot!("preview-hipchat", console.picture());
+    console.keys("right right").await;
+    insta::assert_snapshot!("preview-slack", console.picture());
+    console.keys("right pgdn").await;
+    assert!(console.picture().contains("over Webhook"), "{}", console.picture());
+    console.resize(40, 12);
+    console.keys("left left end").await;
+    insta::assert_snapshot!("preview-small", console.picture());
 }
 
 #[tokio::test]

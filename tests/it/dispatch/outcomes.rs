@@ -174,3 +174,36 @@ async fn a_long_lane_is_drained_whole() {
     ids.dedup();
     assert_eq!(ids.len(), 1000, "each once");
 }
+
+#[tokio::test]
+async fn a_test_says_nothing_about_the_destinations_health() {
+    let receiver = Receiver::answering(&[410, 500, 200]).await;
+    let mut rig = Rig::new(&receiver).await;
+    let send = Command::TestDestination { id: rig.webhook, event_type: Some("job.fail".to_owned()) };
+    for expected in [DeliveryState::Failed, DeliveryState::Pending] {
+        let delivery = rig.test.run(send.clone()).await.unwrap().deliveries[0];
+        rig.engine.until_idle().await;
+        assert_eq!(rig.state(delivery).await, expected);
+        let webhook = rig.test.store.destination(rig.webhook).await.unwrap().1;
+        assert_eq!((webhook.state, webhook.failing_since), (DestinationState::Enabled, None), "{expected:?}");
+        assert_eq!(webhook.last_failure, None);
+    }
+    let requests = receiver.received();
+    assert!(requests.iter().all(|one| one.header("webhook-id").starts_with("test_")));
+    let body: serde_json::Value = serde_json::from_str(&requests[0].body).unwrap();
+    for member in ["uid", "name", "type", "cron", "status", "params", "timestamp", "event_type"] {
+        assert!(body.get(member).is_some(), "{member} is not in {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_test_that_goes_well_does_not_say_that_a_failing_destination_is_well() {
+    let receiver = Receiver::answering(&[500, 200]).await;
+    let mut rig = Rig::new(&receiver).await;
+    rig.deliver().await;
+    let test = rig.test.run(Command::TestDestination { id: rig.webhook, event_type: None }).await.unwrap();
+    rig.engine.until_idle().await;
+    assert_eq!(rig.state(test.deliveries[0]).await, DeliveryState::Delivered);
+    let webhook = rig.test.store.destination(rig.webhook).await.unwrap().1;
+    assert!(webhook.failing_since.is_some(), "only what customers get counts");
+}

@@ -1,11 +1,14 @@
-//! What the matrix does beyond one cell: marked cells, and the ways to other screens: why, the history, a channel's set-up.
+//! What the matrix does beyond one cell: marked cells, and the ways to other screens: why, the history, a preview, a test, a
+//! channel's set-up.
 
 use crate::console::screen::{Message, Outcome};
 use crate::console::screens::account::AccountScreen;
+use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destination_form::DestinationScreen;
 use crate::console::screens::destinations::Destinations;
 use crate::console::screens::event::EventScreen;
 use crate::console::screens::history::History;
+use crate::console::screens::preview::PreviewScreen;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::domain::catalogue::EventType;
 use crate::domain::channel::Channel;
@@ -15,6 +18,21 @@ use crate::store::history::Subject;
 use crate::store::matrix::MatrixView;
 
 impl AccountScreen {
+    /// What customers would read of the row under the cursor; on a column's head, of the first one.
+    pub(crate) fn preview(&self, view: &MatrixView) -> Outcome {
+        let row = self.cursor.event_type(view).or_else(|| view.catalogue.types().first());
+        let Some(row) = row.cloned() else { return Outcome::Ignored };
+        let channel = self.cursor.channel();
+        Outcome::Open(Box::new(PreviewScreen::new(self.services.clone(), self.key.clone(), row, channel)))
+    }
+
+    pub(crate) fn last_test(&self) -> Outcome {
+        match self.test.last() {
+            Some(id) => Outcome::Open(Box::new(DeliveryScreen::new(self.services.clone(), id))),
+            None => Outcome::Say(Message::plain("no test was sent from here yet; t sends one")),
+        }
+    }
+
     /// Turns the marked cells on, or off when all are on, as one change.
     pub(crate) fn toggle_marked(&mut self, view: &MatrixView) -> Option<Outcome> {
         let marked = self.cursor.marked(view);
