@@ -1,4 +1,5 @@
-//! The templates of the messages: one for each event type, and one for each severity of an account's own types.
+//! The templates of the messages: one for each event type, one for each kind of
+//! bellboard's own events, and one for each severity of an account's own types.
 //!
 //! Those of `assets/templates` are built in. A person may put others before them; these are checked when they are taken, with
 //! the sample of their type, and one that fails at run time (an event that carries less than the sample) makes way for the
@@ -45,7 +46,7 @@ macro_rules! built_in {
 }
 
 /// The built-in templates by their names.
-pub const BUILT_IN: [(&str, &str); 19] = built_in![
+pub const BUILT_IN: [(&str, &str); 23] = built_in![
     "account.provision.ok",
     "account.provision.fail",
     "account.deploy.started",
@@ -61,6 +62,10 @@ pub const BUILT_IN: [(&str, &str); 19] = built_in![
     "app.deauth",
     "payment.fail",
     "account.suspended",
+    "bellboard.summary",
+    "bellboard.destination.failing",
+    "bellboard.destination.disabled",
+    "bellboard.destination.recovered",
     "own-success",
     "own-info",
     "own-failure",
@@ -153,7 +158,7 @@ impl Templates {
                 Err(_) => {}
             }
         }
-        let built_in = names.iter().rev().map(|name| format!("{name}{EXTENSION}"));
+        let built_in = names.iter().map(|name| format!("{name}{EXTENSION}"));
         built_in.into_iter().find_map(|name| self.render(&name, message).ok()).unwrap_or_else(|| Words::plain(message))
     }
 

@@ -6,6 +6,7 @@ use crate::domain::account::{AccountKey, AccountStatus, Profile};
 use crate::domain::catalogue::{Catalogue, EventType, Severity};
 use crate::domain::id::{DeliveryId, DestinationId, EventId};
 use crate::domain::message::Message;
+use crate::domain::own_event::{self, Folded};
 use crate::domain::payload::Payload;
 use crate::domain::time::Timestamp;
 
@@ -64,10 +65,15 @@ pub fn messages(template: &str) -> Vec<Message> {
         let severity = name.strip_prefix("own-").and_then(|severity| Severity::parse(severity).ok());
         own_type(name, severity.unwrap_or(Severity::Info))
     };
-    let event_type = Catalogue::new(Vec::new()).get(template).cloned().unwrap_or_else(|| own(template));
     let Some((key, profile)) = account() else { return Vec::new() };
     let at = Timestamp::from_millis(1_700_000_000_000);
-    let whole = message((key, &profile), event_type.clone(), sample_payload(&event_type.name, at), at);
+    let payload = sample_payload(template, at);
+    let event_type = if own_event::is_own(template) {
+        own_event::event_type(template, &payload)
+    } else {
+        Catalogue::new(Vec::new()).get(template).cloned().unwrap_or_else(|| own(template))
+    };
+    let whole = message((key, &profile), event_type, payload, at);
     let of_unknown_length = Message { down_since: None, ..whole.clone() };
     let test = Message { test: true, tester: Some("jane".to_owned()), ..whole.clone() };
     vec![whole, of_unknown_length, test]
@@ -108,6 +114,14 @@ pub fn sample_payload(event_type: &str, at: Timestamp) -> Payload {
         "app.auth" | "app.deauth" => r#"{"user":"sample@example.com","app":"Sample dashboard"}"#.to_owned(),
         "payment.fail" => r#"{"charged_amount":49.00,"reason":"card declined"}"#.to_owned(),
         "account.suspended" => r#"{"account_name":"Sample Ltd"}"#.to_owned(),
+        own_event::SUMMARY => {
+            let title = "Job run failed";
+            let kinds = [Folded { title: title.to_owned(), count: 7 }];
+            own_event::summary(&kinds, &["Nightly backup".to_owned()], &iso, &iso, title).to_string()
+        }
+        _ if own_event::is_notice(event_type) => {
+            format!(r##"{{"channel":"Slack","destination":"#ops","reason":"answered 500","failing_since":"{iso}"}}"##)
+        }
         _ => format!(r#"{{"sample":true,"created_at":{seconds}}}"#),
     };
     Payload::parse(&json).unwrap_or(Payload::empty())
