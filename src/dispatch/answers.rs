@@ -226,6 +226,7 @@ impl Engine {
         match lanes {
             Ok(lanes) => {
                 self.last_change = lanes.last_change;
+                self.setups_known = self.setups_asked;
                 self.lanes.forget_setups(&lanes.changed);
                 for (id, _) in lanes.due {
                     self.lanes.touch(id).head_is_stale();

@@ -58,6 +58,9 @@ pub struct Engine {
     /// As many changes are known as the last answer said.
     pub(crate) lanes_known: u64,
     pub(crate) last_change: i64,
+    /// The changes of people up to which set-ups were known when the scan under way was asked for, and at the last one that ended.
+    pub(crate) setups_asked: u64,
+    pub(crate) setups_known: u64,
     /// Where the scan under way goes on.
     pub(crate) scan_from: Option<DestinationId>,
     pub(crate) lanes: Lanes,
@@ -88,6 +91,8 @@ impl Engine {
             lanes_seen: u64::MAX,
             lanes_known: 0,
             last_change: -1,
+            setups_asked: 0,
+            setups_known: 0,
             scan_from: None,
             store,
             lanes: Lanes::default(),
@@ -183,7 +188,9 @@ impl Engine {
         self.stalled_until = self.stalled_until.filter(|until| Instant::now() < *until);
         self.lanes.wake(now);
         self.scan();
-        if !self.paused && self.stalled_until.is_none() {
+        // What was emitted after a change is sent as the change says: nothing is begun between it and the look at it.
+        let changed = self.revision.borrow().setups != self.setups_known;
+        if !self.paused && self.stalled_until.is_none() && !changed {
             for _ in 0..self.lanes.active() {
                 let Some(id) = self.lanes.next_active() else { break };
                 self.serve(id, now);
@@ -259,12 +266,13 @@ impl Engine {
     }
 
     fn scan(&mut self) {
-        let lanes = self.revision.borrow_and_update().lanes;
-        let wanted = self.scan_from.is_some() || lanes != self.lanes_seen;
+        let Revision { lanes, setups, .. } = *self.revision.borrow_and_update();
+        let wanted = self.scan_from.is_some() || lanes != self.lanes_seen || setups != self.setups_known;
         if wanted && self.stalled_until.is_none() && self.asked.insert(Kind::Lanes) {
             if self.scan_from.is_none() {
                 self.lanes_seen = lanes;
             }
+            self.setups_asked = setups;
             let (store, changes, from, since) = (self.store.clone(), self.lanes_seen, self.scan_from, self.last_change);
             self.jobs.push(Box::pin(async move { Done::Lanes(changes, store.lanes(from, since).await) }));
         }

@@ -160,6 +160,8 @@ pub struct Revision {
     /// Counts only what may have put deliveries into lanes without the dispatcher being told which: other processes'
     /// commits, and commands.
     pub lanes: u64,
+    /// Counts commits of this process that may have changed how something is sent: people's changes.
+    pub setups: u64,
 }
 
 impl Store {

@@ -364,7 +364,10 @@ impl Writer {
         if commands || !told {
             self.lanes_changed();
         }
-        self.revision.send_modify(|revision| revision.number += 1);
+        self.revision.send_modify(|revision| {
+            revision.number += 1;
+            revision.setups += u64::from(commands);
+        });
     }
 
     /// There may be something in the lanes, or about them, that the dispatcher has not been told.

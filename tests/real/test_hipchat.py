@@ -29,6 +29,8 @@ def on(store, *event_types):
 
 def all_ended(store):
     rows = store.json("deliveries", "list", "--limit", "200")
+    # A notice about a destination goes by mail, which has no server here.
+    rows = [row for row in rows if row["channel"] == "hipchat"]
     return rows if all(row["state"] in ("delivered", "failed") for row in rows) else None
 
 
