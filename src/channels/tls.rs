@@ -161,7 +161,7 @@ pub fn in_short(pem: &str) -> String {
     format!("{}{more}, until {}", whose.tbs_certificate().subject(), date(end))
 }
 
-/// What whoever saves these certificates should know: that one has ended, or will within [`SOON`].
+/// What whoever saves these certificates should know: that one has ended, or will within 30 days.
 #[must_use]
 pub fn note(title: &str, pem: &str, now: Timestamp) -> Option<String> {
     let (end, whose) = first_end(pem)?;

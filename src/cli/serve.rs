@@ -14,7 +14,7 @@ use crate::dispatch::Status;
 
 /// Deliver without a screen, until SIGTERM, SIGINT or SIGHUP
 ///
-/// Also takes events and serves browsers and devices over HTTP, where [http] listen of the config says. One process delivers
+/// Also takes events and serves browsers and devices over HTTP, where `[http] listen` of the config says. One process delivers
 /// from a database; started beside another, this one waits and takes over when that one ends.
 #[derive(Debug, Args)]
 pub struct Serve {
