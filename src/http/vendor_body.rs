@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::domain::channel::Channel;
 use crate::domain::vendor::PARAMETERS;
@@ -41,10 +41,12 @@ pub struct Update {
     _updated_at: Option<IgnoredAny>,
 }
 
-/// The vendor's parameters by their names.
+/// The vendor's parameters by their names. A number is taken as its digits; null leaves what is there.
 fn params_schema() -> Schema {
-    let parameter = || ObjectBuilder::new().schema_type(Type::String);
-    let named = PARAMETERS.iter().fold(ObjectBuilder::new(), |all, (name, ..)| all.property(*name, parameter()));
+    let value = || SchemaType::from_iter([Type::String, Type::Number, Type::Null]);
+    let parameter = || ObjectBuilder::new().schema_type(value());
+    let all = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Object, Type::Null]));
+    let named = PARAMETERS.iter().fold(all, |all, (name, ..)| all.property(*name, parameter()));
     let closed = named.additional_properties(Some(AdditionalProperties::FreeForm(false)));
     closed.examples([serde_json::json!({"slack_channel": "#ops"})]).into()
 }
