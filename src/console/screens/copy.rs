@@ -139,14 +139,7 @@ impl Screen for CopySetup {
     fn on_action(&mut self, action: Action) -> Outcome {
         match action {
             _ if self.cursor.on_action(action) => Outcome::Reload,
-            Action::Filter => {
-                self.finder.open();
-                Outcome::Handled
-            }
-            Action::SwitchPane => {
-                self.finder.keep();
-                Outcome::Handled
-            }
+            _ if self.finder.on_action(action) => Outcome::Handled,
             Action::Toggle => self.mark(),
             Action::Open => self.ask(),
             Action::Back if !self.finder.is_empty() => {

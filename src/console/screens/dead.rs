@@ -133,14 +133,7 @@ impl Screen for Dead {
     fn on_action(&mut self, action: Action) -> Outcome {
         match action {
             _ if self.cursor.on_action(action) => Outcome::Handled,
-            Action::Filter => {
-                self.finder.open();
-                Outcome::Handled
-            }
-            Action::SwitchPane => {
-                self.finder.keep();
-                Outcome::Handled
-            }
+            _ if self.finder.on_action(action) => Outcome::Handled,
             Action::Back if self.finder.drop_all() => {
                 self.narrow();
                 Outcome::Handled

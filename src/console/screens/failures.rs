@@ -176,14 +176,7 @@ impl Screen for Failures {
     fn on_action(&mut self, action: Action) -> Outcome {
         match action {
             _ if self.cursor.on_action(action) => Outcome::Handled,
-            Action::Filter => {
-                self.finder.open();
-                Outcome::Handled
-            }
-            Action::SwitchPane => {
-                self.finder.keep();
-                Outcome::Handled
-            }
+            _ if self.finder.on_action(action) => Outcome::Handled,
             Action::Export => export::list(&self.services, "failures", &export::of_failures(&self.rows)),
             Action::Back if self.finder.drop_all() => Outcome::Reload,
             Action::Back => Outcome::Close,

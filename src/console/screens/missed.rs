@@ -157,14 +157,7 @@ impl Screen for Missed {
     fn on_action(&mut self, action: Action) -> Outcome {
         match action {
             _ if self.cursor.on_action(action) => Outcome::Handled,
-            Action::Filter => {
-                self.finder.open();
-                Outcome::Handled
-            }
-            Action::SwitchPane => {
-                self.finder.keep();
-                Outcome::Handled
-            }
+            _ if self.finder.on_action(action) => Outcome::Handled,
             Action::Open => self.ask(),
             Action::Back if self.finder.is_active() => {
                 self.finder = Finder::with(SINCE);

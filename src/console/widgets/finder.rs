@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::console::keymap::Action;
 use crate::console::query::Query;
 use crate::console::theme::Theme;
 use crate::console::widgets::paint::put;
@@ -18,6 +19,16 @@ pub struct Finder {
 }
 
 impl Finder {
+    /// Answers the keys that begin and leave typing; says whether it was one.
+    pub fn on_action(&mut self, action: Action) -> bool {
+        match action {
+            Action::Filter => self.open(),
+            Action::SwitchPane => self.keep(),
+            _ => return false,
+        }
+        true
+    }
+
     /// With this text in it, not being typed in.
     #[must_use]
     pub fn with(text: &str) -> Self {
