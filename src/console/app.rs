@@ -3,6 +3,8 @@
 //! Keys go in, a picture comes out; there is no terminal here, so tests drive it as the loop does. Whatever a key asked for is
 //! done before the next key is looked at, so an action belongs to what was under the cursor when it was pressed.
 
+mod refusing;
+
 mod undoing;
 
 use crossterm::event::{KeyCode, KeyEvent};
@@ -152,7 +154,7 @@ impl App {
             Some(Action::Suspend) => return self.suspend(),
             Some(Action::Redraw) => return Turn::Redraw,
             _ if self.question.is_some() => return self.answer(action, event).await,
-            Some(action) => self.act(action),
+            Some(action) => self.offered(place, action).unwrap_or_else(|| self.act(action)),
             None if place.takes_text() => Edit::from_key(event).map_or(Outcome::Ignored, |edit| screen.on_edit(&edit)),
             None => Outcome::Ignored,
         };
@@ -215,7 +217,7 @@ impl App {
         let speaks = self.message.clone().or_else(|| screen.status());
         frame::draw_message(buffer, area, &self.theme, speaks.as_ref());
         let place = if self.question.is_some() { Place::Question } else { screen.place() };
-        frame::draw_foot(buffer, area, &self.theme, place);
+        frame::draw_foot(buffer, area, &self.theme, place, self.services.role);
         if let Some(question) = &self.question {
             question.draw(buffer, frame::body(area), &self.theme);
         }
@@ -226,8 +228,8 @@ impl App {
         let Some(screen) = self.stack.last_mut() else { return Outcome::Ignored };
         let place = screen.place();
         match action {
-            Action::Help => Outcome::Open(Box::new(Help::new(place, self.theme.marks))),
-            Action::Palette => Outcome::Open(Box::new(Palette::new(place))),
+            Action::Help => Outcome::Open(Box::new(Help::new(place, self.theme.marks, self.services.role))),
+            Action::Palette => Outcome::Open(Box::new(Palette::new(place, self.services.role))),
             Action::Go => Outcome::Ask(palette::go()),
             Action::GoAccounts => self.go(None),
             Action::GoFailures => self.go(Some(Box::new(Failures::new(self.services.clone())))),
@@ -338,6 +340,9 @@ impl App {
     }
 
     async fn run(&mut self, command: Command) -> Outcome {
+        if self.services.read_only {
+            return self.would(&command).await;
+        }
         let result = self.store.run(&self.services.actor, command).await;
         let Some(screen) = self.stack.last_mut() else { return Outcome::Handled };
         match result {

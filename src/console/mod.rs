@@ -131,6 +131,7 @@ async fn start(
         options: context.options,
         clock: store.clock().clone(),
         read_only: store.is_read_only(),
+        role: store.role(),
         fill_samples: context.fill_samples,
         senders: context.senders,
         exports: context.exports,

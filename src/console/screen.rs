@@ -21,6 +21,7 @@ use crate::console::widgets::dialog::Question;
 use crate::console::widgets::text_box::Edit;
 use crate::domain::account::AccountKey;
 use crate::domain::command::{Actor, Command, Done};
+use crate::domain::role::Role;
 use crate::domain::time::SharedClock;
 use crate::store::Store;
 use crate::store::error::{CommandError, StoreError};
@@ -44,6 +45,8 @@ pub struct Services {
     pub clock: SharedClock,
     /// Whether changes are refused.
     pub read_only: bool,
+    /// What whoever sits there may have done.
+    pub role: Role,
     /// Fills sample accounts, where that can be done.
     pub fill_samples: Option<FillSamples>,
     /// Lists a HipChat token's rooms.

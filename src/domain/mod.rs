@@ -57,3 +57,5 @@ pub mod vendor;
 pub mod command;
 
 pub mod role;
+
+pub mod intent;

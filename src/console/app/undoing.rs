@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::console::app::App;
+use crate::console::app::refusing::refused;
 use crate::console::screen::{Message, Outcome};
 use crate::domain::account::AccountKey;
 use crate::domain::command::Command;
@@ -28,6 +29,9 @@ impl App {
             return Outcome::Say(Message::warn(text));
         }
         self.announced = None;
+        if self.services.read_only {
+            return Outcome::Say(refused(&format!("take back: {}", change.says)));
+        }
         let result = self.store.run(&self.services.actor, Command::Undo { change: change.id }).await;
         let message = match result {
             Ok(done) => Message::good(done.says),
@@ -45,6 +49,9 @@ impl App {
             Ok(None) => return Outcome::Say(Message::plain("nothing that you took back is left to do again here")),
             Err(error) => return Outcome::Say(Message::bad(error.to_string())),
         };
+        if self.services.read_only {
+            return Outcome::Say(refused(&format!("do again: {}", redo.says)));
+        }
         Outcome::Say(match self.store.run(&self.services.actor, Command::Undo { change: redo.change }).await {
             Ok(_) => Message::good(format!("done again: {}", redo.says)),
             Err(CommandError::Refused(why)) => Message::plain(why),

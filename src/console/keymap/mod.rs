@@ -8,6 +8,8 @@ pub mod table;
 
 pub mod lists;
 
+pub mod offer;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::console::keymap::table::TABLE;

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use crate::console::keymap::offer::role;
 use crate::console::keymap::{Action, Place};
 use crate::console::memory::Kept;
 use crate::console::screen::{JobDone, Load, Message, Outcome, Screen, Shared};
@@ -104,9 +105,12 @@ impl Accounts {
                 "An account is a customer. What happens to it is told by email, Slack, HipChat or a webhook, as its matrix says.",
             ),
             ("", ""),
-            ("n", "make an account; then set up a webhook there and send a test"),
         ];
-        if self.services.fill_samples.is_some() {
+        let may_change = role(Place::Accounts, Action::New) <= self.services.role;
+        if may_change {
+            lines.push(("n", "make an account; then set up a webhook there and send a test"));
+        }
+        if may_change && self.services.fill_samples.is_some() {
             lines.push(("d", "fill in sample accounts to try things on"));
         }
         lines.extend([("?", "show all keys"), ("q", "quit")]);

@@ -3,10 +3,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::console::keymap::offer::offered;
 use crate::console::keymap::{self, Action, Place};
 use crate::console::screen::{Outcome, Screen};
 use crate::console::theme::{Marks, Theme};
 use crate::console::widgets::paint::{put, put_all, wrap};
+use crate::domain::role::Role;
 use crate::domain::text::{columns, pad};
 
 const MARKS: [(&str, &str); 7] = [
@@ -44,14 +46,14 @@ enum Line {
 }
 
 impl Help {
-    /// With the keys of that place on top.
+    /// With the keys of that place on top; those that a role may use.
     #[must_use]
-    pub fn new(from: Place, marks: Marks) -> Self {
+    pub fn new(from: Place, marks: Marks, role: Role) -> Self {
         let others = Place::ALL.into_iter().filter(|place| *place != from && *place != Place::Everywhere);
         let mut lines = Vec::new();
         for place in [from, Place::Everywhere].into_iter().chain(others) {
             lines.push(Line::Head(place.title()));
-            lines.extend(keymap::of(place).map(|binding| Line::Key(binding.shown, binding.help)));
+            lines.extend(offered(place, role).map(|binding| Line::Key(binding.shown, binding.help)));
             lines.push(Line::Blank);
             if place == Place::Everywhere {
                 lines.push(Line::Head("Marks"));

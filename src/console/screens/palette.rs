@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::console::keymap::offer::offered;
 use crate::console::keymap::{self, Action, Binding, Place};
 use crate::console::query::score;
 use crate::console::screen::{Message, Outcome, Screen};
@@ -12,6 +13,7 @@ use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
 use crate::console::widgets::paint::{Column, below, line, put, put_columns, shade};
 use crate::console::widgets::text_box::Edit;
+use crate::domain::role::Role;
 
 /// The palette.
 pub struct Palette {
@@ -22,11 +24,12 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// Of what can be done where it was opened.
+    /// Of what a role can do where it was opened.
     #[must_use]
-    pub fn new(from: Place) -> Self {
+    pub fn new(from: Place, role: Role) -> Self {
         let places = [from, Place::Screens, Place::Everywhere];
-        let entries = places.into_iter().flat_map(keymap::of).filter(|binding| !is_movement(binding.action));
+        let entries =
+            places.into_iter().flat_map(|place| offered(place, role)).filter(|binding| !is_movement(binding.action));
         let mut finder = Finder::default();
         finder.open();
         let mut palette = Self { entries: entries.collect(), shown: Vec::new(), cursor: ListCursor::default(), finder };

@@ -3,12 +3,14 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::keymap::{self, Action, Binding, Place};
+use crate::console::keymap::offer::offered;
+use crate::console::keymap::{Action, Binding, Place};
 use crate::console::screen::{Message, Tone};
 use crate::console::theme::Theme;
 use crate::console::widgets::paint::{line, put, put_right, shade};
 use crate::console::words::capped;
 use crate::dispatch::Status;
+use crate::domain::role::Role;
 use crate::domain::text::columns;
 use crate::store::accounts::{Pulse, WAITING_COUNT_MAX};
 
@@ -112,25 +114,25 @@ pub fn draw_message(buffer: &mut Buffer, area: Rect, theme: &Theme, message: Opt
 }
 
 /// Draws the foot: the place's keys, as many as fit, and always the ways to the help and back.
-pub fn draw_foot(buffer: &mut Buffer, area: Rect, theme: &Theme, place: Place) {
+pub fn draw_foot(buffer: &mut Buffer, area: Rect, theme: &Theme, place: Place, role: Role) {
     if area.height < 2 {
         return;
     }
     let foot = line(area, area.height - 1);
     let mut x = 1;
-    for binding in shown(place, usize::from(foot.width)) {
+    for binding in shown(place, role, usize::from(foot.width)) {
         x = put(buffer, foot, x, 0, key(binding), theme.key);
         x = put(buffer, foot, x + 1, 0, binding.name, theme.dim);
         x += 2;
     }
 }
 
-/// The bindings that the foot of a place shows in so many columns.
+/// The bindings that the foot of a place shows to a role in so many columns.
 #[must_use]
-pub fn shown(place: Place, width: usize) -> Vec<&'static Binding> {
+pub fn shown(place: Place, role: Role, width: usize) -> Vec<&'static Binding> {
     let is_last = |binding: &Binding| matches!(binding.action, Action::Help | Action::Back);
     let wide = |binding: &Binding| columns(key(binding)) + 1 + columns(binding.name) + 2;
-    let named = || keymap::of(place).filter(|binding| !binding.name.is_empty());
+    let named = || offered(place, role).filter(|binding| !binding.name.is_empty());
     let last: Vec<_> = named().filter(|binding| is_last(binding)).collect();
     let mut room = (width + 1).saturating_sub(last.iter().map(|binding| wide(binding)).sum());
     let mut shown = Vec::new();
@@ -159,9 +161,11 @@ mod tests {
             Place::ALL.into_iter().filter(|place| !matches!(place, Place::Everywhere | Place::Screens | Place::Editing))
         {
             for width in [40, 80] {
-                let shown = shown(place, width);
+                let shown = shown(place, Role::Administer, width);
                 assert!(shown.iter().any(|binding| binding.action == Action::Back), "{place:?} at {width}");
-                let first = keymap::of(place).find(|binding| !binding.name.is_empty()).map(|binding| binding.action);
+                let first = offered(place, Role::Administer)
+                    .find(|binding| !binding.name.is_empty())
+                    .map(|binding| binding.action);
                 assert_eq!(shown.first().map(|binding| binding.action), first, "{place:?} at {width}");
             }
         }

@@ -184,6 +184,7 @@ async fn app(test: &TestStore, marks: Marks, restricted: bool) -> (App, mpsc::Un
         },
         clock: test.clock.clone(),
         read_only: test.store.is_read_only(),
+        role: test.store.role(),
         fill_samples: Some(Box::new(|| Box::pin(async { Ok("samples are there".to_owned()) }))),
         senders: Some(Arc::new(crate::dispatch::senders())),
         exports: test.folder.path().join("exports"),

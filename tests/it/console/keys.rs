@@ -10,6 +10,7 @@ use bellboard::domain::channel::Channel;
 use bellboard::domain::delivery::{DeliveryState, Next, Reason};
 use bellboard::domain::destination::DestinationState;
 use bellboard::domain::matrix::CellSetting;
+use bellboard::domain::role::Role;
 use ratatui::style::Modifier;
 
 use crate::console::harness::Console;
@@ -18,7 +19,7 @@ use crate::support::{TestStore, acme};
 
 #[test]
 fn every_key_is_in_the_help() {
-    let text = Help::new(Place::Matrix, Marks::Ascii).text();
+    let text = Help::new(Place::Matrix, Marks::Ascii, Role::Administer).text();
     for binding in keymap::bindings() {
         assert!(text.contains(&format!("{} {}", binding.shown, binding.help)), "{binding:?}");
     }

@@ -9,5 +9,6 @@ mod jobs;
 mod keys;
 
 mod marking;
+mod roles;
 
 mod anything;
