@@ -321,9 +321,7 @@ impl App {
                 Outcome::Start(job) => self.start(job),
                 Outcome::Say(message) => self.message = Some(message),
                 Outcome::Fill { field, text } => {
-                    if let Some(screen) = self.stack.last_mut() {
-                        screen.on_fill(field, text);
-                    }
+                    next.extend(self.stack.last_mut().map(|screen| screen.on_fill(field, text)));
                 }
                 Outcome::Both(both) => {
                     let (first, second) = *both;

@@ -162,7 +162,7 @@ pub enum Outcome {
     Start(Job),
     /// A word.
     Say(Message),
-    /// Text for a field of the screen, picked in a question.
+    /// Text for a field of the screen, picked in a question or a list.
     Fill {
         /// Which field.
         field: &'static str,
@@ -223,8 +223,10 @@ pub trait Screen: Send {
         Outcome::Say(Message::bad(error.to_string()))
     }
 
-    /// Takes text that was picked in a question.
-    fn on_fill(&mut self, _field: &str, _text: String) {}
+    /// Takes text that was picked in a question or a list.
+    fn on_fill(&mut self, _field: &str, _text: String) -> Outcome {
+        Outcome::Ignored
+    }
 
     /// Learns what came of a job, its own or another's.
     fn on_job(&mut self, _job: &JobDone) -> Outcome {

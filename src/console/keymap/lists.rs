@@ -177,6 +177,28 @@ pub const PREVIEW: &[Binding] = &[
     bind(P::Preview, BACK, "q, esc", A::Back, "back", "back"),
 ];
 
+/// Where an event would go.
+pub const SIMULATE: &[Binding] = &[
+    bind(
+        P::Simulate,
+        ENTER,
+        "enter",
+        A::Open,
+        "open",
+        "open the destination, or go to the cell that keeps it from going",
+    ),
+    bind(P::Simulate, &[Key::Char('e')], "e", A::Choose, "event type", "choose another event type from a list"),
+    bind(P::Simulate, &[Key::Char('d')], "d", A::Data, "data", "type the data that it would carry, a JSON object"),
+    bind(P::Simulate, LEFT, "left, h", A::Left, "", "the event type before"),
+    bind(P::Simulate, RIGHT, "right, l", A::Right, "next type", "the next event type"),
+    bind(P::Simulate, UP, "up, k", A::Up, "", "move up"),
+    bind(P::Simulate, DOWN, "down, j", A::Down, "", "move down"),
+    bind(P::Simulate, FIRST, "home", A::First, "", "to the first"),
+    bind(P::Simulate, LAST, "end, G", A::Last, "", "to the last"),
+    bind(P::Simulate, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
+    bind(P::Simulate, BACK, "q, esc", A::Back, "back", "back"),
+];
+
 /// The palette.
 pub const PALETTE: &[Binding] = &[
     bind(P::Palette, ENTER, "enter", A::Open, "do it", "do what is under the cursor"),

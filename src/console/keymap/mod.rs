@@ -8,6 +8,8 @@ pub mod table;
 
 pub mod lists;
 
+pub mod forms;
+
 pub mod offer;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -55,6 +57,10 @@ pub enum Place {
     Screens,
     /// What customers would read.
     Preview,
+    /// Where an event would go.
+    Simulate,
+    /// A list to choose from by typing.
+    Pick,
     /// The help.
     Help,
     /// A question in front of a screen.
@@ -63,7 +69,7 @@ pub enum Place {
 
 impl Place {
     /// All of them, in the help's order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Accounts,
         Self::Filter,
         Self::Matrix,
@@ -80,6 +86,8 @@ impl Place {
         Self::Copy,
         Self::Missed,
         Self::Preview,
+        Self::Simulate,
+        Self::Pick,
         Self::Palette,
         Self::Screens,
         Self::Question,
@@ -100,6 +108,8 @@ impl Place {
             Self::Copy => "Copy a set-up",
             Self::Missed => "Send again what was missed",
             Self::Preview => "A preview of a message",
+            Self::Simulate => "An event, simulated",
+            Self::Pick => "A list to choose from",
             Self::Palette => "Commands",
             Self::Screens => "On every screen",
             Self::Matrix => "Account: the matrix",
@@ -118,7 +128,7 @@ impl Place {
     /// Whether letters are typed there and so cannot be keys.
     #[must_use]
     pub const fn takes_text(self) -> bool {
-        matches!(self, Self::Form | Self::Filter | Self::Palette)
+        matches!(self, Self::Form | Self::Filter | Self::Palette | Self::Pick)
     }
 
     /// Whether it is a screen of its own, from which other screens can be gone to: nothing typed is lost there.
@@ -154,6 +164,9 @@ pub enum Action {
     TestOther,
     LastTest,
     Preview,
+    Simulate,
+    Choose,
+    Data,
     Undo,
     SwitchPane,
     Zoom,

@@ -15,8 +15,7 @@ impl Binding {
 #[must_use]
 pub const fn role(place: Place, action: Action) -> Role {
     match action {
-        Action::Toggle
-        | Action::ToggleRow
+        Action::ToggleRow
         | Action::ToggleColumn
         | Action::Mute
         | Action::SetUpChannel
@@ -37,6 +36,7 @@ pub const fn role(place: Place, action: Action) -> Role {
         | Action::CopySetup
         | Action::Mark
         | Action::SendMissed => Role::Operate,
+        Action::Toggle if !matches!(place, Place::Pick) => Role::Operate,
         // From a delivery it opens the destination's form; elsewhere the list, which is there to look at too.
         Action::SetUp if matches!(place, Place::Delivery) => Role::Operate,
         _ => Role::Look,

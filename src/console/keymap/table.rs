@@ -2,8 +2,9 @@
 
 use crossterm::event::KeyCode;
 
+use crate::console::keymap::forms::{CHOICE, EDITING, FORM, PICK};
 use crate::console::keymap::lists::{
-    COPY, DEAD, DELIVERY, EVENT, FAILURES, HISTORY, MISSED, PALETTE, PREVIEW, SCREENS,
+    COPY, DEAD, DELIVERY, EVENT, FAILURES, HISTORY, MISSED, PALETTE, PREVIEW, SCREENS, SIMULATE,
 };
 use crate::console::keymap::{Action as A, Binding, Key, Place as P};
 
@@ -25,6 +26,8 @@ pub const TABLE: &[&[Binding]] = &[
     COPY,
     MISSED,
     PREVIEW,
+    SIMULATE,
+    PICK,
     PALETTE,
     SCREENS,
     QUESTION,
@@ -196,6 +199,14 @@ const MATRIX: &[Binding] = &[
         "",
         "preview what customers read of this event type in this channel",
     ),
+    bind(
+        P::Matrix,
+        &[Key::Char('S')],
+        "S",
+        A::Simulate,
+        "",
+        "simulate an event of this type: to whom it would go, to whom not, and why",
+    ),
     bind(P::Matrix, &[Key::Char('V')], "V", A::LastTest, "", "view the last test from here: request and answer"),
     bind(P::Matrix, &[Key::Char('z')], "z", A::Zoom, "", "the live pane over the whole screen, or the matrix back"),
     bind(P::Matrix, UP, "up, k", A::Up, "", "move up; above the first row are the heads of the columns"),
@@ -290,74 +301,6 @@ const DESTINATIONS: &[Binding] = &[
     bind(P::Destinations, LAST, "end, G", A::Last, "", "to the last"),
     bind(P::Destinations, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
     bind(P::Destinations, BACK, "q, esc", A::Back, "back", "back to the matrix"),
-];
-
-const FORM: &[Binding] = &[
-    bind(P::Form, ENTER, "enter", A::Open, "save", "save; a field that is wrong is shown first"),
-    bind(
-        P::Form,
-        &[Key::Code(KeyCode::Tab), Key::Code(KeyCode::Down)],
-        "tab, down",
-        A::Next,
-        "next",
-        "to the next field, and past the last one to the buttons",
-    ),
-    bind(P::Form, &[Key::Code(KeyCode::BackTab), Key::Code(KeyCode::Up)], "up", A::Previous, "", "to the field before"),
-    bind(
-        P::Form,
-        &[Key::Ctrl('x')],
-        "^X",
-        A::Clear,
-        "clear",
-        "empty the field; a secret that was kept goes, or stays after all",
-    ),
-    bind(
-        P::Form,
-        &[Key::Code(KeyCode::Esc)],
-        "esc",
-        A::Back,
-        "leave",
-        "leave without saving; the button Cancel does the same",
-    ),
-];
-
-/// What the line editor does itself; told in the help.
-const EDITING: &[Binding] = &[
-    bind(P::Editing, &[], "^Y", A::Edited, "", "take the last edit of this line back"),
-    bind(P::Editing, &[], "^left, ^right", A::Edited, "", "a word back, a word on"),
-    bind(P::Editing, &[], "home, end, ^E", A::Edited, "", "to the line's beginning, to its end"),
-    bind(P::Editing, &[], "^W, ^U, ^K", A::Edited, "", "delete the word before, all of it, what follows"),
-];
-
-const CHOICE: &[Binding] = &[
-    bind(
-        P::Choice,
-        &[Key::Code(KeyCode::Enter), Key::Char(' ')],
-        "enter",
-        A::Open,
-        "choose",
-        "press the button, or change the choice",
-    ),
-    bind(
-        P::Choice,
-        &[Key::Code(KeyCode::Tab), Key::Code(KeyCode::Down), Key::Char('j')],
-        "tab, down",
-        A::Next,
-        "next",
-        "to the next field or button",
-    ),
-    bind(
-        P::Choice,
-        &[Key::Code(KeyCode::BackTab), Key::Code(KeyCode::Up), Key::Char('k')],
-        "up",
-        A::Previous,
-        "",
-        "to the field before",
-    ),
-    bind(P::Choice, LEFT, "left, h", A::Left, "", "the choice before"),
-    bind(P::Choice, RIGHT, "right, l", A::Right, "", "the next choice"),
-    bind(P::Choice, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
-    bind(P::Choice, BACK, "q, esc", A::Back, "leave", "leave without saving"),
 ];
 
 const QUESTION: &[Binding] = &[

@@ -190,6 +190,7 @@ impl AccountScreen {
             Action::ToggleColumn => outcome = self.toggle_column(&view),
             Action::Test => outcome = self.send_test(&view),
             Action::Preview => outcome = self.preview(&view),
+            Action::Simulate => outcome = self.simulate(&view),
             Action::LastTest => outcome = self.last_test(),
             Action::Undo => outcome = Outcome::Undo(Some(self.key.clone())),
             Action::SwitchPane => self.in_live = true,

@@ -313,11 +313,12 @@ impl Screen for DestinationScreen {
         self.take(answer)
     }
 
-    fn on_fill(&mut self, field: &str, text: String) {
+    fn on_fill(&mut self, field: &str, text: String) -> Outcome {
         if let Some(field) = self.form.field_mut(field) {
             field.fill(&text);
         }
         self.check();
+        Outcome::Handled
     }
 
     fn on_job(&mut self, job: &JobDone) -> Outcome {

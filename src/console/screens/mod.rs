@@ -38,6 +38,10 @@ pub mod export;
 
 pub mod preview;
 
+pub mod simulate;
+
+pub mod pick;
+
 pub mod help;
 
 pub mod test_watch;

@@ -11,4 +11,6 @@ mod keys;
 mod marking;
 mod roles;
 
+mod simulating;
+
 mod anything;

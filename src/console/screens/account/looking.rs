@@ -9,6 +9,7 @@ use crate::console::screens::destinations::Destinations;
 use crate::console::screens::event::EventScreen;
 use crate::console::screens::history::History;
 use crate::console::screens::preview::PreviewScreen;
+use crate::console::screens::simulate::Simulate;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::domain::catalogue::EventType;
 use crate::domain::channel::Channel;
@@ -24,6 +25,13 @@ impl AccountScreen {
         let Some(row) = row.cloned() else { return Outcome::Ignored };
         let channel = self.cursor.channel();
         Outcome::Open(Box::new(PreviewScreen::new(self.services.clone(), self.key.clone(), row, channel)))
+    }
+
+    /// Where an event of the row under the cursor would go; on a column's head, of the first row.
+    pub(crate) fn simulate(&self, view: &MatrixView) -> Outcome {
+        let row = self.cursor.event_type(view).or_else(|| view.catalogue.types().first());
+        let Some(name) = row.map(|row| row.name.clone()) else { return Outcome::Ignored };
+        Outcome::Open(Box::new(Simulate::new(self.services.clone(), self.key.clone(), name)))
     }
 
     pub(crate) fn last_test(&self) -> Outcome {
