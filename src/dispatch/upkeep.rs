@@ -15,7 +15,7 @@ use crate::store::prune::Place;
 use crate::store::upkeep::Upkeep;
 
 /// The rest after a step.
-const REST: Duration = Duration::from_millis(100);
+pub const REST: Duration = Duration::from_millis(100);
 
 /// Longest sleep while there is nothing to do.
 const SLEEP_MAX: Duration = Duration::from_mins(1);
@@ -81,6 +81,12 @@ impl Keeper {
     /// Looks for what ended long ago from the beginning.
     pub fn begin_pruning(&mut self) {
         self.prune_from = Some(Place::default());
+    }
+
+    /// How many events went since it began to look.
+    #[must_use]
+    pub const fn removed(&self) -> u64 {
+        self.pruned
     }
 
     /// Makes one step of all there is to do; says whether more is to be done soon.

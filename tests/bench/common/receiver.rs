@@ -52,10 +52,8 @@ fn answer_questions(seen: &Seen) {
                 println!("ok");
             }
             _ => {
-                let mut all = seen.latencies_us.lock().unwrap().clone();
-                all.sort_unstable();
-                let at = |part: usize| all.get(all.len().saturating_sub(1) * part / 100).copied().unwrap_or(0);
-                println!("{} {}", at(50), at(99));
+                let all = seen.latencies_us.lock().unwrap().clone();
+                println!("{}", all.iter().map(u64::to_string).collect::<Vec<_>>().join(" "));
             }
         }
         let _ = std::io::stdout().flush();
@@ -155,13 +153,20 @@ impl Process {
         self.ask("forget");
     }
 
-    /// p50 and p99 in milliseconds.
+    /// How long each event was under way, in milliseconds and in order.
     #[expect(clippy::cast_precision_loss, reason = "microseconds far below 2^52")]
-    pub fn latencies(&self) -> (f64, f64) {
+    pub fn latencies(&self) -> Vec<f64> {
         let answer = self.ask("latencies");
-        let mut numbers = answer.split(' ').map(|number| number.parse::<u64>().unwrap() as f64 / 1000.0);
-        (numbers.next().unwrap(), numbers.next().unwrap())
+        let mut all: Vec<f64> =
+            answer.split_whitespace().map(|number| number.parse::<u64>().unwrap() as f64 / 1000.0).collect();
+        all.sort_by(f64::total_cmp);
+        all
     }
+}
+
+/// The value that so many hundredths are not above.
+pub fn percentile(sorted: &[f64], part: usize) -> f64 {
+    sorted.get(sorted.len().saturating_sub(1) * part / 100).copied().unwrap_or(0.0)
 }
 
 impl Drop for Process {

@@ -145,7 +145,8 @@ async fn latency(receiver: &receiver::Process, per_second: f64) -> (f64, f64) {
     while tasks.join_next().await.is_some() {}
     receiver.reaches(before + each * ticks).await;
     handle.stop().await;
-    receiver.latencies()
+    let latencies = receiver.latencies();
+    (receiver::percentile(&latencies, 50), receiver::percentile(&latencies, 99))
 }
 
 fn resident_kib() -> u64 {

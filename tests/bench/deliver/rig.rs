@@ -34,19 +34,7 @@ impl Bench {
     pub async fn new(url: &str) -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let store = Store::open(&Options::at(folder.path().join("bellboard.db")), SystemClock::shared()).await.unwrap();
-        let actor = Actor { login: "bench".to_owned(), origin: "bench".to_owned() };
-        let profile = Profile::new("Acme", "ops@acme.test", "UTC", AccountStatus::Active).unwrap();
-        for lane in 0..LANES {
-            let account = account(lane);
-            store.run(&actor, Command::AddAccount { key: account.clone(), profile: profile.clone() }).await.unwrap();
-            let fields = values_from_text(Channel::Webhook, &BTreeMap::from([("url".to_owned(), url.to_owned())]));
-            let form = DestinationForm { label: String::new(), only: Vec::new(), fields: fields.unwrap() };
-            let add = Command::AddDestination { account: account.clone(), channel: Channel::Webhook, form };
-            store.run(&actor, add).await.unwrap();
-            let cell = |channel, to| CellChange { event_type: "server.stopped".to_owned(), channel, to };
-            let cells = vec![cell(Channel::Webhook, CellSetting::On), cell(Channel::Email, CellSetting::Off)];
-            store.run(&actor, Command::SetCells { account, cells }).await.unwrap();
-        }
+        set_up(&store, url).await;
         Self { store, folder }
     }
 
@@ -54,13 +42,34 @@ impl Bench {
         dispatch_from(&self.store)
     }
 
-    /// Accepts one event a call, as HTTP callers do.
     pub async fn accept(&self, count: usize) {
-        stream::iter(0..count)
-            .for_each_concurrent(CALLERS, |number| async move {
-                self.store.accept(vec![event(number)]).await.unwrap().remove(0).unwrap();
-            })
-            .await;
+        accept(&self.store, count, event).await;
+    }
+}
+
+/// Accepts one event a call, as HTTP callers do.
+pub async fn accept(store: &Store, count: usize, event: impl Fn(usize) -> NewEvent) {
+    stream::iter((0..count).map(event))
+        .for_each_concurrent(CALLERS, |event| async move {
+            store.accept(vec![event]).await.unwrap().remove(0).unwrap();
+        })
+        .await;
+}
+
+/// Adds the bench's accounts, each with a webhook to the receiver.
+pub async fn set_up(store: &Store, url: &str) {
+    let actor = Actor { login: "bench".to_owned(), origin: "bench".to_owned() };
+    let profile = Profile::new("Acme", "ops@acme.test", "UTC", AccountStatus::Active).unwrap();
+    for lane in 0..LANES {
+        let account = account(lane);
+        store.run(&actor, Command::AddAccount { key: account.clone(), profile: profile.clone() }).await.unwrap();
+        let fields = values_from_text(Channel::Webhook, &BTreeMap::from([("url".to_owned(), url.to_owned())]));
+        let form = DestinationForm { label: String::new(), only: Vec::new(), fields: fields.unwrap() };
+        let add = Command::AddDestination { account: account.clone(), channel: Channel::Webhook, form };
+        store.run(&actor, add).await.unwrap();
+        let cell = |channel, to| CellChange { event_type: "server.stopped".to_owned(), channel, to };
+        let cells = vec![cell(Channel::Webhook, CellSetting::On), cell(Channel::Email, CellSetting::Off)];
+        store.run(&actor, Command::SetCells { account, cells }).await.unwrap();
     }
 }
 

@@ -192,6 +192,7 @@ async fn measure(receiver: &receiver::Process, trouble: Trouble) -> (f64, f64) {
     while tasks.join_next().await.is_some() {}
     tokio::time::sleep(Duration::from_secs(1)).await;
     let latencies = receiver.latencies();
+    let latencies = (receiver::percentile(&latencies, 50), receiver::percentile(&latencies, 99));
     stop.store(true, Ordering::Relaxed);
     if let Some(flood) = flood {
         flood.join_all().await;
