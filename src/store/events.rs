@@ -12,6 +12,7 @@ use crate::domain::id::EventId;
 use crate::domain::matrix::{FanOut, NotSent, fan_out};
 use crate::domain::payload::Payload;
 use crate::domain::time::Timestamp;
+use crate::store::bounds::EVENTS;
 use crate::store::deliveries::{DeliveryFilter, DeliveryRow, read_list};
 use crate::store::error::{AcceptError, StoreError};
 use crate::store::matrix::{MatrixView, read_setup};
@@ -106,12 +107,13 @@ impl Store {
             Some(_) => "event.account_id = (SELECT id FROM account WHERE key = ?1)",
             None => "?1 IS NULL",
         };
+        let between = EVENTS.between("event.id", filter.since.map(|_| "?3"), filter.until.map(|_| "?4"));
         let statement = format!(
             "SELECT event.public_id, account.key, event.event_type, event.received_at, event.is_test
              FROM event JOIN account ON account.id = event.account_id
              WHERE {of_account} AND (?2 IS NULL OR event.event_type = ?2)
                AND (?3 IS NULL OR event.received_at >= ?3) AND (?4 IS NULL OR event.received_at < ?4)
-               AND (?5 IS NULL OR event.id < (SELECT id FROM event WHERE public_id = ?5))
+               AND (?5 IS NULL OR event.id < (SELECT id FROM event WHERE public_id = ?5)){between}
              ORDER BY event.id DESC LIMIT ?6"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(statement))

@@ -22,6 +22,9 @@ const DESTINATIONS_MAX: u32 = 2000;
 /// Failed tries that a filter looks through, from the newest on.
 pub const LOOKED_THROUGH_MAX: u32 = 5000;
 
+/// Words of a filter that are heeded.
+pub(crate) const WORDS_MAX: usize = 32;
+
 /// A destination that fails or is disabled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TroubleRow {
@@ -101,34 +104,36 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn failures(&self, filter: &FailureFilter) -> Result<Vec<AttemptLine>, StoreError> {
-        let words = serde_json::Value::from(filter.words.iter().map(|word| like(word)).collect::<Vec<_>>()).to_string();
-        let rows = sqlx::query(concat!(
+        let told = "account.key || ' ' || account.name || ' ' || event.event_type || ' ' || destination.label || ' ' ||
+                    coalesce(failed.reason, '')";
+        let words = &filter.words[..filter.words.len().min(WORDS_MAX)];
+        let all_words = all_in(told, 8, words.len());
+        let statement = format!(
             "SELECT failed.id, failed.number, failed.started_at, failed.duration_ms, failed.outcome, failed.status,
-                    failed.reason, ",
-            delivery_columns!(),
-            " FROM (SELECT id, delivery_id, number, started_at, duration_ms, outcome, status, reason
+                    failed.reason, {}
+              FROM (SELECT id, delivery_id, number, started_at, duration_ms, outcome, status, reason
                     FROM attempt INDEXED BY attempt_failed WHERE outcome <> 'delivered' AND started_at >= ?1
                     ORDER BY started_at DESC, id DESC LIMIT ?2) AS failed
-              CROSS JOIN delivery ON delivery.id = failed.delivery_id",
-            delivery_joins!(),
-            " WHERE (?3 IS NULL OR account.key LIKE ?3 ESCAPE '\\' OR account.name LIKE ?3 ESCAPE '\\')
+              CROSS JOIN delivery ON delivery.id = failed.delivery_id{}
+              WHERE (?3 IS NULL OR account.key LIKE ?3 ESCAPE '\\' OR account.name LIKE ?3 ESCAPE '\\')
                 AND (?4 IS NULL OR destination.channel = ?4) AND (?5 IS NULL OR event.event_type LIKE ?5 ESCAPE '\\')
-                AND (?6 IS NULL OR (delivery.state = 'failed') = ?6)
-                AND NOT EXISTS (SELECT 1 FROM json_each(?7) WHERE account.key || ' ' || account.name || ' ' ||
-                    event.event_type || ' ' || destination.label || ' ' || coalesce(failed.reason, '')
-                    NOT LIKE value ESCAPE '\\')
-              ORDER BY failed.started_at DESC, failed.id DESC LIMIT ?8"
-        ))
-        .bind(filter.since.map_or(0, Timestamp::millis))
-        .bind(LOOKED_THROUGH_MAX)
-        .bind(filter.account.as_deref().map(like))
-        .bind(filter.channel.map(Channel::name))
-        .bind(filter.event_type.as_deref().map(like))
-        .bind(filter.for_good)
-        .bind(words)
-        .bind(filter.limit)
-        .fetch_all(self.readers())
-        .await?;
+                AND (?6 IS NULL OR (delivery.state = 'failed') = ?6){all_words}
+              ORDER BY failed.started_at DESC, failed.id DESC LIMIT ?7",
+            delivery_columns!(),
+            delivery_joins!()
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(statement))
+            .bind(filter.since.map_or(0, Timestamp::millis))
+            .bind(LOOKED_THROUGH_MAX)
+            .bind(filter.account.as_deref().map(like))
+            .bind(filter.channel.map(Channel::name))
+            .bind(filter.event_type.as_deref().map(like))
+            .bind(filter.for_good)
+            .bind(filter.limit);
+        for word in words {
+            query = query.bind(like(word));
+        }
+        let rows = query.fetch_all(self.readers()).await?;
         rows.iter().map(AttemptLine::read).collect()
     }
 
@@ -158,6 +163,11 @@ impl Store {
         }
         Ok(counts)
     }
+}
+
+/// A condition that text matches each of so many patterns, which are bound from that parameter on.
+pub(crate) fn all_in(text: &str, first: usize, count: usize) -> String {
+    (first..first + count).map(|number| format!(" AND {text} LIKE ?{number} ESCAPE '\\'")).collect()
 }
 
 /// A pattern for text that has these letters in this order.

@@ -66,6 +66,8 @@ pub mod examine;
 
 mod batch;
 
+mod bounds;
+
 mod bulk;
 
 mod rows;

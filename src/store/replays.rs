@@ -16,6 +16,7 @@ use crate::domain::matrix::{NotSent, fan_out};
 use crate::domain::replay::{ITEMS_MAX, Replay, ReplayItem, ReplayState};
 use crate::domain::time::Timestamp;
 use crate::store::Store;
+use crate::store::bounds::EVENTS;
 use crate::store::deliveries::{DeliveryFilter, DeliveryRow};
 use crate::store::error::StoreError;
 use crate::store::events::{account_key, event_id};
@@ -205,12 +206,13 @@ async fn read_candidates(
         Some(_) => " AND event.id = (SELECT id FROM event WHERE public_id = ?8)",
         None => " AND ?8 IS NULL",
     };
+    let between = EVENTS.between("event.id", filter.since.map(|_| "?3"), filter.until.map(|_| "?4"));
     let statement = format!(
         "SELECT event.id, event.public_id, account.key, event.event_type, event.received_at, event.not_sent
          FROM event JOIN account ON account.id = event.account_id
          WHERE {of_account} AND (?2 IS NULL OR event.event_type = ?2) AND (?3 IS NULL OR event.received_at >= ?3)
            AND (?4 IS NULL OR event.received_at < ?4) AND (?5 IS NULL OR event.id < ?5)
-           AND event.is_test = 0 AND event.not_sent <> '[]'{of_event}
+           AND event.is_test = 0 AND event.not_sent <> '[]'{of_event}{between}
          ORDER BY event.id DESC LIMIT ?6"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(statement))

@@ -8,10 +8,11 @@ use crate::domain::channel::Channel;
 use crate::domain::id::EventId;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
+use crate::store::bounds::EVENTS;
 use crate::store::deliveries::{delivery_columns, delivery_row};
 use crate::store::error::StoreError;
 use crate::store::events::{brief, event_id};
-use crate::store::failing::like;
+use crate::store::failing::{WORDS_MAX, all_in, like};
 use crate::store::live::LiveRow;
 
 /// Events of an account that are looked through, from the newest on.
@@ -43,34 +44,38 @@ impl Store {
         filter: &LiveFilter,
         limit: u32,
     ) -> Result<Vec<LiveRow>, StoreError> {
-        let words = serde_json::Value::from(filter.words.iter().map(|word| like(word)).collect::<Vec<_>>()).to_string();
-        let rows = sqlx::query(concat!(
+        let told = "event.event_type || ' ' || lower(hex(event.public_id)) || ' ' ||
+                    coalesce(destination.label || ' ' || destination.channel, 'nowhere') || ' ' ||
+                    coalesce(delivery.reason, '') || ' ' || event.data";
+        let words = &filter.words[..filter.words.len().min(WORDS_MAX)];
+        let all_words = all_in(told, 8, words.len());
+        let between = EVENTS.between("event.id", filter.since.map(|_| "?2"), None);
+        let statement = format!(
             "SELECT event.public_id, account.key, event.event_type, event.received_at, event.is_test,
-                    delivery.id IS NOT NULL, ",
-            delivery_columns!(),
-            " FROM (SELECT * FROM event WHERE account_id = (SELECT id FROM account WHERE key = ?1) AND received_at >= ?2
+                    delivery.id IS NOT NULL, {}
+              FROM (SELECT * FROM event WHERE account_id = (SELECT id FROM account WHERE key = ?1) AND received_at >= ?2{between}
                     ORDER BY id DESC LIMIT ?3) AS event
               CROSS JOIN account ON account.id = event.account_id
               LEFT JOIN delivery ON delivery.event_id = event.id
               LEFT JOIN destination ON destination.id = delivery.destination_id
               WHERE (?4 IS NULL OR destination.channel = ?4) AND (?5 IS NULL OR event.event_type LIKE ?5 ESCAPE '\\')
                 AND (?6 IS NULL OR CASE WHEN delivery.state IS NULL THEN 'nowhere' WHEN delivery.state = 'pending'
-                     THEN 'waiting' ELSE delivery.state END LIKE ?6 || '%' OR delivery.state LIKE ?6 || '%')
-                AND NOT EXISTS (SELECT 1 FROM json_each(?7) WHERE event.event_type || ' ' || lower(hex(event.public_id)) ||
-                    ' ' || coalesce(destination.label || ' ' || destination.channel, 'nowhere') || ' ' ||
-                    coalesce(delivery.reason, '') || ' ' || event.data NOT LIKE value ESCAPE '\\')
-              ORDER BY event.id DESC, delivery.id LIMIT ?8"
-        ))
-        .bind(account.as_str())
-        .bind(filter.since.map_or(0, Timestamp::millis))
-        .bind(LOOKED_THROUGH_MAX)
-        .bind(filter.channel.map(Channel::name))
-        .bind(filter.event_type.as_deref().map(like))
-        .bind(filter.state.as_deref())
-        .bind(words)
-        .bind(limit)
-        .fetch_all(self.readers())
-        .await?;
+                     THEN 'waiting' ELSE delivery.state END LIKE ?6 || '%' OR delivery.state LIKE ?6 || '%'){all_words}
+              ORDER BY event.id DESC, delivery.id LIMIT ?7",
+            delivery_columns!()
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(statement))
+            .bind(account.as_str())
+            .bind(filter.since.map_or(0, Timestamp::millis))
+            .bind(LOOKED_THROUGH_MAX)
+            .bind(filter.channel.map(Channel::name))
+            .bind(filter.event_type.as_deref().map(like))
+            .bind(filter.state.as_deref())
+            .bind(limit);
+        for word in words {
+            query = query.bind(like(word));
+        }
+        let rows = query.fetch_all(self.readers()).await?;
         rows.iter()
             .map(|row| {
                 let has_delivery: bool = row.try_get(5)?;
