@@ -13,8 +13,9 @@ use crate::domain::matrix::{FanOut, NotSent, fan_out};
 use crate::domain::payload::Payload;
 use crate::domain::time::Timestamp;
 use crate::store::bounds::EVENTS;
-use crate::store::deliveries::{DeliveryFilter, DeliveryRow, read_list};
+use crate::store::deliveries::{DeliveryFilter, DeliveryRow};
 use crate::store::error::{AcceptError, StoreError};
+use crate::store::listing::read_list;
 use crate::store::matrix::{MatrixView, read_setup};
 use crate::store::{Store, accept};
 

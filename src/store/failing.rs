@@ -167,7 +167,8 @@ impl Store {
 
 /// A condition that text matches each of so many patterns, which are bound from that parameter on.
 pub(crate) fn all_in(text: &str, first: usize, count: usize) -> String {
-    (first..first + count).map(|number| format!(" AND {text} LIKE ?{number} ESCAPE '\\'")).collect()
+    let one = |number| [" AND ", text, &format!(" LIKE ?{number} ESCAPE '\\'")].concat();
+    (first..first + count).map(one).collect()
 }
 
 /// A pattern for text that has these letters in this order.

@@ -25,6 +25,8 @@ pub mod search;
 
 pub mod deliveries;
 
+pub mod listing;
+
 pub mod live;
 
 pub mod failing;

@@ -17,7 +17,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 /// Destinations, each with eight sends under way at once; together as many as the bare client has.
-const LANES: usize = 4;
+pub const LANES: usize = 4;
 /// Sends at once.
 pub const CONCURRENCY: usize = 8 * LANES;
 const CALLERS: usize = 64;
@@ -56,9 +56,13 @@ pub async fn accept(store: &Store, count: usize, event: impl Fn(usize) -> NewEve
         .await;
 }
 
+pub fn actor() -> Actor {
+    Actor { login: "bench".to_owned(), origin: "bench".to_owned() }
+}
+
 /// Adds the bench's accounts, each with a webhook to the receiver.
 pub async fn set_up(store: &Store, url: &str) {
-    let actor = Actor { login: "bench".to_owned(), origin: "bench".to_owned() };
+    let actor = actor();
     let profile = Profile::new("Acme", "ops@acme.test", "UTC", AccountStatus::Active).unwrap();
     for lane in 0..LANES {
         let account = account(lane);

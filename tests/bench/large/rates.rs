@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use bellboard::domain::command::Command;
 use bellboard::domain::id::DeliveryId;
 use bellboard::domain::time::SystemClock;
 use bellboard::store::{Options, Store};
 use std::time::Duration;
 
 use crate::receiver::Process;
-use crate::rig::{accept, dispatch_from, event, set_up};
+use crate::rig::{LANES, accept, account, actor, dispatch_from, event, set_up};
 
 /// Rounds of each file, and events in one.
 const ROUNDS: usize = 7;
@@ -32,6 +33,12 @@ impl Rates {
         let began = Instant::now();
         let store = Store::open(&Options::at(path), SystemClock::shared()).await.unwrap();
         let open = millis(began);
+        // Of an earlier run, whose receiver is no more.
+        for key in (0..LANES).map(account) {
+            if store.account(&key).await.is_ok() {
+                store.run(&actor(), Command::RemoveAccount { key }).await.unwrap();
+            }
+        }
         set_up(&store, &receiver.url).await;
         Self { path: path.to_owned(), store, open }
     }
