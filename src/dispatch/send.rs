@@ -52,14 +52,19 @@ pub async fn send(
     failpoint::pass("send.before");
     let exchange = match settings {
         Ok(settings) => {
-            let sending = AssertUnwindSafe(senders.send(&settings, &claimed.message)).catch_unwind();
+            let message = &claimed.message;
+            let sending = async {
+                failpoint::fail_at(&message.event_type.name);
+                senders.send(&settings, message).await
+            };
+            let sending = AssertUnwindSafe(sending).catch_unwind();
             match tokio::time::timeout(senders.timeout() + GRACE, sending).await {
                 Ok(Ok(exchange)) => exchange,
-                Ok(Err(_)) => broken("bellboard failed at this message; see its log", Patience::Short),
+                Ok(Err(_)) => broken("bellboard failed at this message; see its log", Patience::Own),
                 Err(_) => broken("the send did not end within its time limit", Patience::Full),
             }
         }
-        Err(problem) => broken(&format!("the destination's settings cannot be used: {problem}"), Patience::Short),
+        Err(problem) => broken(&format!("the destination's settings cannot be used: {problem}"), Patience::Own),
     };
     failpoint::pass("send.after");
     Sent { claimed, started_at, duration: began.elapsed(), exchange }
@@ -97,7 +102,8 @@ impl Sent {
         let tries = self.claimed.tries;
         let next = after_try(&options.retry, tries, self.claimed.due_since, now, &self.exchange.result, chance);
         // Nor does a notice about one destination say anything about another, or it would cause the next notice.
-        let says_nothing = message.test || own_event::is_notice(&message.event_type.name);
+        let own_fault = matches!(self.exchange.result, Err(SendError::Retry { patience: Patience::Own, .. }));
+        let says_nothing = message.test || own_fault || own_event::is_notice(&message.event_type.name);
         let health = if says_nothing { None } else { health(&self.exchange, &next, options, failing, now) };
         Finished {
             delivery: message.delivery,

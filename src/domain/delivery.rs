@@ -212,6 +212,11 @@ pub enum Next {
         /// Whether the destination is at an end too.
         gone: bool,
     },
+    /// It cannot be sent as it is, through no fault of the receiver's.
+    Parked {
+        /// Why.
+        reason: Reason,
+    },
 }
 
 /// Decides what follows try number `attempt` of a delivery that was first due at `first_due`, by the schedule in force.
@@ -237,9 +242,11 @@ pub fn after_try(
                 }
                 None => {
                     let tries = if attempt == 1 { "try" } else { "tries" };
-                    Next::Failed {
-                        reason: Reason::new(format!("{reason}; given up after {attempt} {tries}")),
-                        gone: false,
+                    let reason = Reason::new(format!("{reason}; given up after {attempt} {tries}"));
+                    if *patience == Patience::Own {
+                        Next::Parked { reason }
+                    } else {
+                        Next::Failed { reason, gone: false }
                     }
                 }
             }
@@ -267,6 +274,9 @@ mod tests {
         assert_eq!(next(1, &retry(Patience::NotCounted)), Next::Retry { at: NOW, counted: false });
         let failed = |text: &str, gone| Next::Failed { reason: Reason::new(text), gone };
         assert_eq!(next(10, &retry(Patience::Full)), failed("answered 500; given up after 10 tries", false));
+        assert!(matches!(next(3, &retry(Patience::Own)), Next::Retry { counted: true, .. }));
+        let reason = Reason::new("answered 500; given up after 4 tries");
+        assert_eq!(next(4, &retry(Patience::Own)), Next::Parked { reason });
         assert_eq!(next(4, &retry(Patience::Short)), failed("answered 500; given up after 4 tries", false));
         assert_eq!(next(1, &Err(SendError::Reject { reason: Reason::new("no") })), failed("no", false));
         assert_eq!(next(1, &Err(SendError::Gone { reason: Reason::new("left") })), failed("left", true));

@@ -101,6 +101,7 @@ impl Life {
         match next {
             Next::Delivered => self.ended(DeliveryState::Delivered),
             Next::Failed { .. } => self.ended(DeliveryState::Failed),
+            Next::Parked { .. } => self.ended(DeliveryState::Parked),
             Next::Retry { at, counted } => {
                 let attempts = self.attempts - u32::from(!counted);
                 let waits = Self { state: DeliveryState::Pending, attempts, due_at: Some(*at), ..self };

@@ -34,6 +34,8 @@ pub enum Patience {
     Full,
     /// The first [`SHORT_RETRIES`]: the receiver is probably misconfigured, or being redeployed.
     Short,
+    /// The same few: bellboard itself cannot send it as it is (settings that cannot be read, a fault of its own). Then it is parked.
+    Own,
     /// It was no try at all (a rate limit, no server configured yet), so it does not count.
     NotCounted,
 }
@@ -67,7 +69,7 @@ impl RetryPolicy {
     ) -> Option<Timestamp> {
         let retries = match patience {
             Patience::Full => self.schedule.len(),
-            Patience::Short => SHORT_RETRIES.min(self.schedule.len()),
+            Patience::Short | Patience::Own => SHORT_RETRIES.min(self.schedule.len()),
             Patience::NotCounted => return Some(now.plus(with_jitter(floor(Duration::ZERO, retry_after), jitter))),
         };
         let index = usize::try_from(attempts).ok()?.checked_sub(1)?;

@@ -146,6 +146,7 @@ impl From<AcceptError> for Problem {
             AcceptError::UnknownAccount(_) => (StatusCode::NOT_FOUND, "unknown-account"),
             AcceptError::UnknownEventType { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-event-type"),
             AcceptError::KeyReused(_) => (StatusCode::CONFLICT, "idempotency-key-reused"),
+            AcceptError::Damaged { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "damaged-account"),
             AcceptError::BadKey => (StatusCode::BAD_REQUEST, "invalid-idempotency-key"),
         };
         Self::new(status, name, detail)

@@ -84,7 +84,10 @@ impl Session {
         numbers: &mut Numbers,
         rows: &mut Rows<'e>,
     ) -> Result<Answer, StoreError> {
-        let setup = self.setups.get(&event.account).cloned().flatten();
+        let setup = match self.setups.get(&event.account).cloned() {
+            Some(Err(problem)) => return Ok(Err(AcceptError::Damaged { account: event.account.to_string(), problem })),
+            known => known.and_then(Result::ok).flatten(),
+        };
         let (setup, event_type) = match check(setup.as_deref(), event) {
             Ok(checked) => checked,
             Err(error) => return Ok(Err(error)),
@@ -183,8 +186,16 @@ impl Session {
     async fn read_setups(&mut self, events: impl Iterator<Item = &NewEvent>) -> Result<(), StoreError> {
         for event in events {
             if !self.setups.contains_key(&event.account) {
-                let setup = read_setup(&mut self.connection, &event.account).await?;
-                self.setups.insert(event.account.clone(), setup.map(Arc::new));
+                let known = match read_setup(&mut self.connection, &event.account).await {
+                    Ok(setup) => Ok(setup.map(Arc::new)),
+                    // A row that cannot be read refuses the events of its own account, and nobody else's.
+                    Err(StoreError::Damaged(problem)) => {
+                        tracing::error!(account = %event.account, problem, "the set-up of an account cannot be read");
+                        Err(problem)
+                    }
+                    Err(error) => return Err(error),
+                };
+                self.setups.insert(event.account.clone(), known);
             }
         }
         Ok(())
@@ -197,7 +208,7 @@ impl Session {
     ) -> Result<HashMap<Named, Known>, StoreError> {
         let mut names = Vec::new();
         for event in events {
-            if let (Some(key), Some(Some(setup))) = (&event.idempotency_key, self.setups.get(&event.account)) {
+            if let (Some(key), Some(Ok(Some(setup)))) = (&event.idempotency_key, self.setups.get(&event.account)) {
                 names.push(json!([setup.account.id.number(), key]));
             }
         }

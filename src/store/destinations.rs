@@ -52,6 +52,14 @@ pub(crate) async fn read_all(
     account: AccountId,
     channel: Option<Channel>,
 ) -> Result<Vec<Destination>, StoreError> {
+    rows_of(connection, account, channel).await?.iter().map(destination).collect()
+}
+
+async fn rows_of(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    channel: Option<Channel>,
+) -> Result<Vec<SqliteRow>, StoreError> {
     let rows = sqlx::query(
         "SELECT id, account_id, channel, label, fields, sealed IS NOT NULL, only_types, state, state_reason,
                 failing_since, last_failure, created_at
@@ -61,7 +69,7 @@ pub(crate) async fn read_all(
     .bind(channel.map(Channel::name))
     .fetch_all(connection)
     .await?;
-    rows.iter().map(destination).collect()
+    Ok(rows)
 }
 
 /// One that is not removed, with its sealed secrets, on a connection at hand.
@@ -105,17 +113,33 @@ pub(crate) async fn read_targets(
     connection: &mut SqliteConnection,
     account: AccountId,
 ) -> Result<Vec<Target>, StoreError> {
-    let all = read_all(connection, account, None).await?;
-    Ok(all
-        .into_iter()
-        .map(|destination| Target {
+    rows_of(connection, account, None).await?.iter().map(target).collect()
+}
+
+/// What is sent to a destination that cannot be read is stored all the same, and parked when it is to be sent: it costs neither the
+/// event nor the other destinations.
+fn target(row: &SqliteRow) -> Result<Target, StoreError> {
+    match destination(row) {
+        Ok(destination) => Ok(Target {
             id: destination.id,
             channel: destination.channel,
             state: destination.state,
             state_reason: destination.state_reason,
             only: destination.only,
-        })
-        .collect())
+        }),
+        Err(StoreError::Damaged(problem)) => {
+            let target = Target {
+                id: DestinationId::new(row.try_get(0)?),
+                channel: read_channel(row.try_get(2)?)?,
+                state: DestinationState::Enabled,
+                state_reason: None,
+                only: Vec::new(),
+            };
+            tracing::error!(destination = %target.id, problem, "a destination cannot be read; what it gets will be parked");
+            Ok(target)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads the twelve columns of a destination.

@@ -213,6 +213,16 @@ pub enum AcceptError {
     /// The same idempotency key came with other content.
     #[error("the id `{0}` was used for another event of this account; give each event an id of its own")]
     KeyReused(String),
+    /// What the store has of the account's set-up cannot be read.
+    #[error(
+        "the set-up of the account `{account}` cannot be read ({problem}), so its events are refused; see `bellboard doctor`"
+    )]
+    Damaged {
+        /// Whose.
+        account: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The idempotency key is empty or too long.
     #[error("an event's id has 1 to 255 bytes")]
     BadKey,
@@ -226,6 +236,7 @@ impl AcceptError {
             Self::UnknownAccount(_) | Self::UnknownEventType { .. } => EXIT_NOT_FOUND,
             Self::KeyReused(_) => EXIT_REFUSED,
             Self::BadKey => EXIT_USAGE,
+            Self::Damaged { .. } => EXIT_STORE,
         }
     }
 }

@@ -49,6 +49,25 @@ pub fn pass(name: &str) {
     }
 }
 
+/// Fails here as a fault of bellboard's own would, when a debug build was asked to do so for messages of this event type by
+/// `BELLBOARD_FAILPOINT_FAULT`.
+///
+/// # Panics
+/// When that was asked for.
+#[cfg(debug_assertions)]
+pub fn fail_at(event_type: &str) {
+    use std::sync::OnceLock;
+
+    static WANTED: OnceLock<Option<String>> = OnceLock::new();
+    let wanted = WANTED.get_or_init(|| std::env::var("BELLBOARD_FAILPOINT_FAULT").ok());
+    assert!(wanted.as_deref() != Some(event_type), "a fault was asked for at messages of type {event_type}");
+}
+
+/// Fails here when a debug build was asked to; in a release build it is nothing at all.
+#[cfg(not(debug_assertions))]
+#[inline]
+pub const fn fail_at(_event_type: &str) {}
+
 /// How far a commit is synced: always fully. A debug build can be told otherwise, so that the test of power cuts can be seen to
 /// find a loss.
 #[must_use]

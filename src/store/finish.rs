@@ -173,11 +173,12 @@ fn put_state(result: &Finished, now: Timestamp, values: &mut Values) {
         Next::Delivered => ("delivered", 0),
         Next::Retry { counted, .. } => ("pending", i64::from(!counted)),
         Next::Failed { .. } => ("failed", 0),
+        Next::Parked { .. } => ("parked", 0),
     };
     let due_at = result.due_at(now).map(Timestamp::millis);
     let reason = match &result.next {
         Next::Delivered => None,
-        Next::Failed { reason, .. } => Some(reason.as_str()),
+        Next::Failed { reason, .. } | Next::Parked { reason } => Some(reason.as_str()),
         Next::Retry { .. } => result.exchange.result.as_ref().err().map(|error| error.reason().as_str()),
     };
     values.put(result.delivery.number()).put(result.attempt).put(state).put(due_at).put(uncounted);

@@ -1,6 +1,7 @@
 //! An account's matrix: catalogue, preferences and destinations together.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
@@ -83,6 +84,9 @@ pub struct CellRow {
     /// Until when it gets nothing although it is on.
     pub muted_until: Option<Timestamp>,
 }
+
+/// What is known of an account's set-up: nothing when there is no such account, a word when it cannot be read.
+pub(crate) type KnownSetup = Result<Option<Arc<AccountSetup>>, String>;
 
 /// What fan-out needs of an account, kept by the writer between batches.
 #[derive(Debug)]

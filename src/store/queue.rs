@@ -253,7 +253,7 @@ impl Session {
         account: AccountId,
     ) -> Result<std::sync::Arc<crate::store::matrix::AccountSetup>, StoreError> {
         if let Some(key) = self.keys.get(&account)
-            && let Some(Some(setup)) = self.setups.get(key)
+            && let Some(Ok(Some(setup))) = self.setups.get(key)
         {
             return Ok(setup.clone());
         }
@@ -261,7 +261,7 @@ impl Session {
         let setup = read_setup(&mut self.connection, &key).await?.ok_or_else(|| accounts::not_found(&key))?;
         let setup = std::sync::Arc::new(setup);
         self.keys.insert(account, key.clone());
-        self.setups.insert(key, Some(setup.clone()));
+        self.setups.insert(key, Ok(Some(setup.clone())));
         Ok(setup)
     }
 }

@@ -64,7 +64,7 @@ impl Session {
     ) -> Result<Troubles, StoreError> {
         let mut keys = Vec::new();
         for event in events {
-            let Some(Some(setup)) = self.setups.get(&event.account) else { continue };
+            let Some(Ok(Some(setup))) = self.setups.get(&event.account) else { continue };
             let recovery = setup.catalogue.get(&event.event_type).filter(|event_type| event_type.recovers.is_some());
             if let Some((of, subject)) = recovery.and_then(|event_type| failure(event_type, &event.data)) {
                 keys.push(json!([setup.account.id.number(), of, subject]));

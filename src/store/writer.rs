@@ -10,7 +10,6 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -28,7 +27,7 @@ use crate::store::access::Chore;
 use crate::store::batch::{Answers, Batch};
 use crate::store::error::{AcceptError, CommandError, StoreError};
 use crate::store::failpoint;
-use crate::store::matrix::AccountSetup;
+use crate::store::matrix::KnownSetup;
 use crate::store::outbox::Outbox;
 use crate::store::queue::{Claimed, Deliverer, Finished, NewWork};
 use crate::store::seal::Sealer;
@@ -158,7 +157,7 @@ pub(crate) struct Session {
     pub(crate) now: Timestamp,
     pub(crate) sealer: Sealer,
     /// Set-ups of accounts as this connection last saw them; emptied whenever anybody may have changed one.
-    pub(crate) setups: HashMap<AccountKey, Option<Arc<AccountSetup>>>,
+    pub(crate) setups: HashMap<AccountKey, KnownSetup>,
     /// The keys of accounts by their row numbers, for the same time.
     pub(crate) keys: HashMap<AccountId, AccountKey>,
     /// The last numbers given to rows, while nobody else can have given any.

@@ -14,6 +14,8 @@ use bellboard::domain::payload::Payload;
 use bellboard::domain::time::{ManualClock, Timestamp};
 use bellboard::store::error::CommandError;
 use bellboard::store::{Options, Store};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 
 pub struct TestStore {
     pub store: Store,
@@ -29,6 +31,15 @@ pub fn acme() -> AccountKey {
     "acme".parse().unwrap()
 }
 
+/// Another account's key, for tests that add it.
+pub fn other() -> AccountKey {
+    "other".parse().unwrap()
+}
+
+pub fn profile() -> Profile {
+    Profile::new("Acme Ltd", "ops@acme.test", "UTC", AccountStatus::Active).unwrap()
+}
+
 impl TestStore {
     pub async fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -40,8 +51,7 @@ impl TestStore {
     /// With the account `acme`.
     pub async fn acme() -> Self {
         let test = Self::empty().await;
-        let profile = Profile::new("Acme Ltd", "ops@acme.test", "UTC", AccountStatus::Active).unwrap();
-        test.run(Command::AddAccount { key: acme(), profile }).await.unwrap();
+        test.run(Command::AddAccount { key: acme(), profile: profile() }).await.unwrap();
         test
     }
 
@@ -51,6 +61,14 @@ impl TestStore {
 
     pub fn clock_now(&self) -> Timestamp {
         self.store.clock().now()
+    }
+
+    /// Writes past the store, as nothing of bellboard's would.
+    pub async fn damage(&self, statement: &str) {
+        let options = SqliteConnectOptions::new().filename(self.store.path()).foreign_keys(false);
+        let mut connection = options.pragma("ignore_check_constraints", "ON").connect().await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     pub async fn webhook(&self) -> DestinationId {

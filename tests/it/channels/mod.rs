@@ -73,6 +73,7 @@ pub fn outcome(exchange: &Exchange) -> String {
         Err(SendError::Retry { patience: Patience::Full, .. }) => "retry".to_owned(),
         Err(SendError::Retry { patience: Patience::Short, .. }) => "short".to_owned(),
         Err(SendError::Retry { patience: Patience::NotCounted, .. }) => "wait".to_owned(),
+        Err(SendError::Retry { patience: Patience::Own, .. }) => "own".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Ran};
 use crate::receiver::Receiver;
 
 /// With the account `acme`, whose `server.stopped` goes to this receiver only.
@@ -145,4 +145,29 @@ fn the_demo_leaves_nothing_behind() {
     let left: Vec<_> = std::fs::read_dir(cli.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, Vec::<std::ffi::OsString>::new());
     cli.run("demo --plain --read-only").refused(4, &["--read-only"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_one_kind_of_message_parks_it_and_stops_no_other() {
+    let receiver = Receiver::answering(&[200]).await;
+    let cli = acme(&receiver);
+    let config = "[network]\nallow = [\"127.0.0.0/8\"]\n[delivery]\nretry = [\"1s\"]\n";
+    std::fs::write(cli.path(".config/bellboard/config.toml"), config).unwrap();
+    cli.run("matrix set acme job.fail email off").ok();
+    cli.run("matrix set acme job.fail webhook on").ok();
+    let mut command = cli.command();
+    command.env("BELLBOARD_FAILPOINT_FAULT", "server.stopped").args(EMIT);
+    let faulty: Ran = command.output().unwrap().into();
+    assert_eq!(faulty.code, 1, "{faulty:?}");
+    let listed = cli.run("deliveries list --state parked --json").json();
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!((&listed[0]["event_type"], &listed[0]["attempts"]), (&json!("server.stopped"), &json!(2)));
+    let reason = listed[0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("bellboard failed at this message"), "{reason}");
+    assert!(receiver.received().is_empty());
+    let mut command = cli.command();
+    command.env("BELLBOARD_FAILPOINT_FAULT", "server.stopped").args(["emit", "acme", "job.fail", "--wait"]);
+    let other: Ran = command.output().unwrap().into();
+    assert_eq!(other.code, 0, "{other:?}");
+    assert_eq!(receiver.received().len(), 1);
 }

@@ -29,6 +29,7 @@ enum Ending {
     Retry { seconds: u64, counted: bool },
     Failed,
     Gone,
+    Parked,
 }
 
 #[derive(Clone, Debug)]
@@ -52,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Ending::Delivered),
         4 => (0..100_000_u64, any::<bool>()).prop_map(|(seconds, counted)| Ending::Retry { seconds, counted }),
         2 => Just(Ending::Failed),
+        1 => Just(Ending::Parked),
         1 => Just(Ending::Gone),
     ];
     let state = prop_oneof![
@@ -190,6 +192,7 @@ impl World {
             }
             Ending::Failed => Next::Failed { reason: reason.clone(), gone: false },
             Ending::Gone => Next::Failed { reason: reason.clone(), gone: true },
+            Ending::Parked => Next::Parked { reason: reason.clone() },
         };
         let mut finished = release(&claimed, now);
         finished.next = next.clone();

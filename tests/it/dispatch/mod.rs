@@ -12,6 +12,8 @@ mod orders;
 
 mod outcomes;
 
+mod poison;
+
 mod waiting;
 
 mod strict;
