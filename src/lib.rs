@@ -4,12 +4,13 @@
 //!
 //! # The cut
 //!
-//! `domain → channels → store → dispatch → http → console → config → cli → main`: a module uses only modules to its left.
+//! `domain → metrics → channels → store → dispatch → http → console → config → cli → main`: a module uses only modules to its left.
 //! `tests/it/tidy.rs` checks that, and the other rules.
 //!
 //! | module | is | must not know |
 //! |---|---|---|
 //! | [`domain`] | what is talked about, and every rule, as plain values and pure functions | files, sockets, SQL, the time |
+//! | [`metrics`] | the one list of what is counted for Prometheus | whose it is, how it is read |
 //! | [`channels`] | one file a channel: its fields, how it is checked, how it sends | the store, the clock, the console |
 //! | [`store`] | the only SQL: reads through a pool, writes through one task with group commit | how a channel sends |
 //! | [`dispatch`] | takes what is due, sends it, writes what became of it | how a channel speaks, SQL |
@@ -45,6 +46,8 @@
 //! - a table or column: a migration, never an edit of one that was released.
 
 pub mod domain;
+
+pub mod metrics;
 
 pub mod channels;
 

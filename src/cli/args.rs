@@ -29,7 +29,8 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 tried and failed, 2 wrong usage, 3 nothing there by that name, 4 refused,
 5 time ran out under --wait, 6 the database is in use, damaged, or from a newer version.
 
-`bellboard help TOPIC` tells about start, channels, receiving, http, ssh, security and limits.
+`bellboard help TOPIC` tells about start, channels, receiving, http, ssh, operating,
+security and limits.
 New here? `bellboard demo` shows it with sample accounts; nothing leaves this machine.";
 
 /// Options that may stand before or after any command.

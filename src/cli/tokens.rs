@@ -19,7 +19,7 @@ pub enum Tokens {
     Create {
         /// What to call it, as "billing system"
         name: String,
-        /// What its holder may do: emit (hand in events), devices (register devices), read or write (the matrix)
+        /// What its holder may do: emit (hand in events), devices (register devices), read or write (the matrix), metrics
         #[arg(long, value_parser = Scope::parse)]
         scope: Scope,
         /// The one account it is for; without this, every account

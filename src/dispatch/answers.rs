@@ -15,6 +15,7 @@ use crate::domain::channel::Channel;
 use crate::domain::delivery::Next;
 use crate::domain::destination::DestinationState;
 use crate::domain::id::{DeliveryId, DestinationId};
+use crate::metrics::Outcome;
 use crate::store::error::StoreError;
 use crate::store::lanes::{Lane, Lanes as DueLanes};
 use crate::store::queue::{Claimed, Finished, Health, NewWork, Waiting};
@@ -100,7 +101,12 @@ impl Engine {
         let settings = lane.setup().and_then(|setup| setup.settings.as_ref().ok());
         let answered = settings.zip(sent.exchange.answer.as_ref());
         let word = answered.and_then(|(settings, answer)| channels::allowance(settings, answer, now));
+        let channel = lane.setup().map(|setup| setup.channel);
+        let (took, accepted) = (sent.duration, now.since(sent.claimed.message.received_at));
         let finished = sent.finish(&self.options, failing, now);
+        if let Some(channel) = channel {
+            self.metrics.sent(channel, outcome(&finished.next), took, accepted);
+        }
         tracing::debug!(%delivery, destination = %id, next = ?finished.next, "a send ended");
         match &finished.health {
             Some(Health::Recovered) => lane.set_failing_since(None),
@@ -246,10 +252,22 @@ impl Engine {
 
     /// The store cannot be used at present: nothing is asked of it for a while. Said once for each time.
     fn stall(&mut self, error: &StoreError) {
+        self.metrics.stalls.add(1);
         if self.stalled_until.is_none() {
             tracing::error!(%error, "the store cannot be used; trying again in a second");
         }
         self.stalled_until = Some(Instant::now() + STALL);
+    }
+}
+
+const fn outcome(next: &Next) -> Outcome {
+    match next {
+        Next::Delivered => Outcome::Delivered,
+        Next::Retry { counted: true, .. } => Outcome::Retried,
+        Next::Retry { counted: false, .. } => Outcome::Held,
+        Next::Failed { gone: false, .. } => Outcome::Failed,
+        Next::Failed { gone: true, .. } => Outcome::Gone,
+        Next::Parked { .. } => Outcome::Parked,
     }
 }
 

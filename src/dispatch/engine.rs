@@ -27,6 +27,7 @@ use crate::dispatch::{Options, Status, Word};
 use crate::domain::channel::Channel;
 use crate::domain::id::{DeliveryId, DestinationId};
 use crate::domain::time::{SharedClock, Timestamp};
+use crate::metrics::Metrics;
 use crate::store::error::StoreError;
 use crate::store::outbox::Inbox;
 use crate::store::queue::{Deliverer, Finished};
@@ -51,6 +52,7 @@ pub struct Engine {
     pub(crate) senders: Arc<Senders>,
     pub(crate) options: Options,
     pub(crate) clock: SharedClock,
+    pub(crate) metrics: Arc<Metrics>,
     status: watch::Sender<Status>,
     pub(crate) inbox: Inbox,
     revision: watch::Receiver<Revision>,
@@ -85,6 +87,7 @@ impl Engine {
         Self {
             senders: Arc::new(senders),
             clock: store.clock().clone(),
+            metrics: store.metrics().clone(),
             status,
             inbox: store.take_inbox().unwrap_or_else(Inbox::silent),
             revision: store.revision(),

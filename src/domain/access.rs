@@ -33,11 +33,13 @@ pub enum Scope {
     Read,
     /// Read and change the matrix.
     Write,
+    /// Read the metrics.
+    Metrics,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Emit, Self::Devices, Self::Read, Self::Write];
+    pub const ALL: [Self; 5] = [Self::Emit, Self::Devices, Self::Read, Self::Write, Self::Metrics];
 
     /// The name on the command line and in the store.
     #[must_use]
@@ -47,6 +49,7 @@ impl Scope {
             Self::Devices => "devices",
             Self::Read => "read",
             Self::Write => "write",
+            Self::Metrics => "metrics",
         }
     }
 
@@ -56,7 +59,7 @@ impl Scope {
     /// When it is none of them.
     pub fn parse(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|scope| scope.name() == text);
-        found.ok_or_else(|| format!("`{text}` is no scope; write emit, devices, read or write"))
+        found.ok_or_else(|| format!("`{text}` is no scope; write emit, devices, read, write or metrics"))
     }
 
     /// Whether it covers what is asked for: writing covers reading, nothing else covers anything but itself.

@@ -1,4 +1,4 @@
-//! The HTTP side: events in, devices and browsers that enrol themselves, the vendor's shape of the matrix, health.
+//! The HTTP side: events in, devices and browsers that enrol themselves, the vendor's shape of the matrix, health, metrics.
 //!
 //! It runs in `serve`, and in the console when `[http] listen` is set; two processes on one database hand the port on as they
 //! hand on delivering. [`routes`] is the one list of what is served, and the OpenAPI document is made from it. Every error is
@@ -34,6 +34,8 @@ pub mod vendor;
 pub mod vendor_body;
 
 pub mod health;
+
+pub mod metrics;
 
 pub mod describe;
 

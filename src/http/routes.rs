@@ -15,6 +15,7 @@ use crate::http::describe::finished;
 use crate::http::devices;
 use crate::http::events;
 use crate::http::health;
+use crate::http::metrics;
 use crate::http::problem::Problem;
 use crate::http::state::App;
 use crate::http::stream;
@@ -52,6 +53,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(vendor::show, vendor::update))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
 }
 
 /// The OpenAPI document.
@@ -77,6 +79,7 @@ pub fn router(app: App) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_that_way)
         .layer(middleware::from_fn(with_safe_headers))
+        .layer(middleware::from_fn_with_state(app.clone(), metrics::measured))
         .with_state(app)
 }
 

@@ -11,6 +11,7 @@ use crate::domain::id::DestinationId;
 use crate::domain::time::Timestamp;
 use crate::http::Options;
 use crate::http::limit::Limits;
+use crate::http::metrics::Seen;
 use crate::http::problem::Problem;
 use crate::store::Store;
 use crate::store::error::StoreError;
@@ -29,6 +30,7 @@ struct Inner {
     streams_of: Arc<Mutex<HashMap<DestinationId, usize>>>,
     dispatcher: watch::Receiver<Status>,
     probed: tokio::sync::Mutex<Option<(Timestamp, Option<Problem>)>>,
+    seen: Seen,
     stopped: watch::Receiver<bool>,
 }
 
@@ -81,6 +83,7 @@ impl App {
             streams_of: Arc::default(),
             dispatcher,
             probed: tokio::sync::Mutex::new(None),
+            seen: Seen::default(),
             stopped,
         };
         Self { inner: Arc::new(inner) }
@@ -124,6 +127,12 @@ impl App {
             *open += 1;
         }
         Some(StreamRoom { _one_of_all: one_of_all, of, id })
+    }
+
+    /// What was last seen to wait.
+    #[must_use]
+    pub fn seen(&self) -> &Seen {
+        &self.inner.seen
     }
 
     /// What the dispatcher of this process is doing.

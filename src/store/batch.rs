@@ -1,9 +1,13 @@
-//! The requests of one transaction, sorted by kind, and their answers until its commit.
+//! The requests of one transaction, sorted by kind, and their answers until its commit. What came of it is counted here.
+
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::event::Accepted;
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
+use crate::metrics::{Intake, Metrics};
 use crate::store::access::Chore;
 use crate::store::error::{AcceptError, CommandError, StoreError};
 use crate::store::queue::{Claimed, Deliverer, Finished};
@@ -11,8 +15,9 @@ use crate::store::upkeep::Upkeep;
 use crate::store::writer::{Incoming, Reply, Request};
 
 /// One transaction's requests, by kind.
-#[derive(Default)]
 pub(crate) struct Batch {
+    metrics: Arc<Metrics>,
+    began: Instant,
     pub(crate) accepts: Vec<Incoming>,
     pub(crate) claims: Vec<(Vec<DeliveryId>, Timestamp, Reply<Vec<Claimed>>)>,
     pub(crate) finishes: Vec<(Vec<Finished>, Reply<()>)>,
@@ -24,6 +29,22 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// Empty, for a transaction that begins now.
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            metrics,
+            began: Instant::now(),
+            accepts: Vec::new(),
+            claims: Vec::new(),
+            finishes: Vec::new(),
+            commands: Vec::new(),
+            reclaims: Vec::new(),
+            chores: Vec::new(),
+            upkeep: Vec::new(),
+            look: false,
+        }
+    }
+
     pub(crate) fn put(&mut self, request: Request) {
         match request {
             Request::Accept { events, reply } => self.accepts.push((events, reply)),
@@ -39,13 +60,7 @@ impl Batch {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.accepts.is_empty()
-            && self.claims.is_empty()
-            && self.finishes.is_empty()
-            && self.commands.is_empty()
-            && self.reclaims.is_empty()
-            && self.chores.is_empty()
-            && self.upkeep.is_empty()
+        self.requests() == 0
     }
 
     /// The failpoints before and after the commit of what this holds.
@@ -64,7 +79,19 @@ impl Batch {
         !self.commands.is_empty() || !self.reclaims.is_empty()
     }
 
+    /// How many requests are answered together.
+    fn requests(&self) -> usize {
+        self.accepts.len()
+            + self.claims.len()
+            + self.finishes.len()
+            + self.commands.len()
+            + self.reclaims.len()
+            + self.chores.len()
+            + self.upkeep.len()
+    }
+
     pub(crate) fn refuse(self, error: &StoreError) {
+        self.metrics.commit_failures.add(1);
         for (_, reply) in self.accepts {
             let _ = reply.send(Err(error.again()));
         }
@@ -100,7 +127,22 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
+    fn count(&self, batch: &Batch) {
+        let metrics = &batch.metrics;
+        metrics.commit_time.time(batch.began.elapsed());
+        metrics.commit_requests.number(batch.requests() as u64);
+        for accepted in self.accepted.iter().flatten() {
+            metrics.event(match accepted {
+                Ok(Accepted { duplicate: false, .. }) => Intake::Stored,
+                Ok(Accepted { duplicate: true, .. }) => Intake::Repeated,
+                Err(_) => Intake::Refused,
+            });
+        }
+        metrics.reclaimed.add(self.reclaimed.iter().sum());
+    }
+
     pub(crate) fn send(self, batch: Batch) {
+        self.count(&batch);
         for ((_, reply), accepted) in batch.accepts.into_iter().zip(self.accepted) {
             let _ = reply.send(Ok(accepted));
         }

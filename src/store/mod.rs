@@ -94,6 +94,8 @@ mod watcher;
 
 mod checkpoint;
 
+pub mod backlog;
+
 mod door;
 
 use std::path::{Path, PathBuf};
@@ -106,6 +108,7 @@ use crate::domain::command::{Actor, Command, Done};
 use crate::domain::event::{Accepted, NewEvent};
 use crate::domain::role::Role;
 use crate::domain::time::SharedClock;
+use crate::metrics::Metrics;
 use crate::store::door::Door;
 use crate::store::error::{AcceptError, CommandError, StoreError};
 use crate::store::outbox::Inbox;
@@ -154,6 +157,7 @@ struct Inner {
     door: Door,
     revision: watch::Receiver<Revision>,
     inbox: std::sync::Mutex<Option<Inbox>>,
+    metrics: Arc<Metrics>,
 }
 
 /// How far the store has come: changes whenever there may be something new to see.
@@ -179,6 +183,12 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.inner.path
+    }
+
+    /// What is counted in this process.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.inner.metrics
     }
 
     /// Changes after every commit, by this process or another.

@@ -16,6 +16,7 @@ use tracing::Instrument;
 
 use crate::domain::role::Role;
 use crate::domain::time::SharedClock;
+use crate::metrics::Metrics;
 use crate::store::door::Door;
 use crate::store::error::OpenError;
 use crate::store::failpoint;
@@ -89,6 +90,7 @@ impl Store {
                 door: Door::default(),
                 revision,
                 inbox,
+                metrics: Arc::default(),
             }),
             role: Role::Administer,
         })
@@ -99,7 +101,8 @@ impl Store {
         let connect = connect_options(&path);
         let (revision_sender, revision) = watch::channel(Revision::default());
         let (requests, request_receiver) = mpsc::channel(WAITING_MAX);
-        let (outbox, inbox) = outbox::outbox();
+        let metrics = Arc::new(Metrics::default());
+        let (outbox, inbox) = outbox::outbox(metrics.clone());
         let writer = Writer::open(
             connect.clone().pragma("cache_size", WRITER_CACHE),
             clock.clone(),
@@ -128,6 +131,7 @@ impl Store {
             door: Door::default(),
             revision,
             inbox: Mutex::new(Some(inbox)),
+            metrics,
         };
         Ok(Self { inner: Arc::new(inner), role: Role::Administer })
     }

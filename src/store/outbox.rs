@@ -2,8 +2,11 @@
 //!
 //! Another process's dispatcher hears of neither; it is woken by the commit and looks for itself.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
+use crate::metrics::Metrics;
 use crate::store::queue::{Claimed, NewWork};
 use crate::store::slots::Slots;
 
@@ -41,14 +44,16 @@ pub(crate) struct Outbox {
     work: mpsc::Sender<Vec<NewWork>>,
     claims: mpsc::UnboundedSender<Vec<Claimed>>,
     pub(crate) slots: Slots,
+    /// Where what is written is counted.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// Both ends.
-pub(crate) fn outbox() -> (Outbox, Inbox) {
+pub(crate) fn outbox(metrics: Arc<Metrics>) -> (Outbox, Inbox) {
     let (work_sender, work) = mpsc::channel(WORK_MAX);
     let (claim_sender, claims) = mpsc::unbounded_channel();
     let slots = Slots::default();
-    (Outbox { work: work_sender, claims: claim_sender, slots: slots.clone() }, Inbox { work, claims, slots })
+    (Outbox { work: work_sender, claims: claim_sender, slots: slots.clone(), metrics }, Inbox { work, claims, slots })
 }
 
 impl Outbox {

@@ -248,7 +248,7 @@ impl Writer {
             }
             let mut closing = None;
             let mut rests = Vec::new();
-            let mut sorted = Batch::default();
+            let mut sorted = Batch::new(self.outbox.metrics.clone());
             for request in batch.drain(..) {
                 match request {
                     Request::Close { reply } => closing = Some(reply),

@@ -47,6 +47,11 @@ pub const TOPICS: &[Topic] = &[
         text: include_str!("../../../assets/help/ssh.md"),
     },
     Topic {
+        name: "operating",
+        about: "the service, metrics, backups, and what to do when",
+        text: include_str!("../../../assets/help/operating.md"),
+    },
+    Topic {
         name: "security",
         about: "what is kept safe, and how to check it",
         text: include_str!("../../../assets/help/security.md"),

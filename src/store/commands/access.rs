@@ -242,6 +242,7 @@ const fn scope_words(scope: Scope) -> &'static str {
         Scope::Devices => "register devices",
         Scope::Read => "read the matrix",
         Scope::Write => "read and change the matrix",
+        Scope::Metrics => "read the metrics",
     }
 }
 

@@ -28,6 +28,7 @@ mod rotation;
 
 mod prune;
 
+mod backlog;
 mod backup;
 
 mod storms;

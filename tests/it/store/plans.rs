@@ -96,6 +96,7 @@ async fn deliver(test: &TestStore) {
     test.store.waiting_for_page(webhook).await.unwrap();
     test.store.attempts_after(0, Some(&acme()), 10).await.unwrap();
     test.store.last_attempt().await.unwrap();
+    test.store.backlog().await.unwrap();
 }
 
 /// What the screens ask.
