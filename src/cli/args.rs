@@ -30,12 +30,13 @@ Exit codes: 0 done, 1 tried and failed, 2 wrong usage, 3 nothing there by that n
 5 time ran out under --wait, 6 the database is in use, damaged, or from a newer version.
 
 `bellboard help TOPIC` tells about start, channels, receiving, http, ssh, operating,
-security and limits.
+security, plain and limits.
 New here? `bellboard demo` shows it with sample accounts; nothing leaves this machine.";
 
 /// Options that may stand before or after any command.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own on the command line")]
 pub struct Globals {
     /// The database [default: bellboard/bellboard.db in the XDG data folder]
     #[arg(long, global = true, value_name = "PATH", env = "BELLBOARD_DB", hide_env_values = true)]
@@ -46,6 +47,9 @@ pub struct Globals {
     /// Print one JSON document instead of text for people
     #[arg(long, global = true)]
     pub json: bool,
+    /// Lines instead of a screen or a table, for screen readers and pipes: the console line by line, lists an item a line
+    #[arg(long, global = true)]
+    pub plain: bool,
     /// When the console uses colours: auto, always or never
     #[arg(long, global = true, value_name = "WHEN", value_parser = Color::parse)]
     pub color: Option<Color>,

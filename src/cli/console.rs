@@ -55,7 +55,11 @@ pub async fn show(session: &Session, store: &Store, is_demo: bool) -> Result<(),
             .then(|| Memory { file: session.paths.memory.clone(), database: store.path().to_owned() }),
         demo: is_demo,
     };
-    let ended = console::run(store.clone(), dispatcher, context).await;
+    let ended = if session.out.plain {
+        console::run_plain(store.clone(), dispatcher, context).await.map_err(TerminalError::Io)
+    } else {
+        console::run(store.clone(), dispatcher, context).await
+    };
     if let Some(http) = http {
         http.stop().await;
     }
@@ -75,8 +79,13 @@ pub fn check_terminal(session: &Session) -> Result<(), Failure> {
             "the console prints no JSON; leave --json out, or name a command, see `bellboard --help`",
         ));
     }
+    if session.out.plain {
+        return Ok(());
+    }
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        return Err(Failure::usage("the console needs a terminal; name a command, see `bellboard --help`"));
+        return Err(Failure::usage(
+            "the console needs a terminal; name a command, see `bellboard --help`, or add --plain to have it line by line",
+        ));
     }
     Ok(())
 }

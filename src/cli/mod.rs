@@ -88,7 +88,7 @@ use crate::cli::session::Session;
 
 /// Does what was asked for and says how it ended.
 pub async fn run(arguments: Arguments) -> ExitCode {
-    let mut out = Output { json: arguments.globals.json };
+    let mut out = Output { json: arguments.globals.json, plain: arguments.globals.plain };
     let arguments = if arguments.globals.restricted {
         let asked = std::env::var("SSH_ORIGINAL_COMMAND").ok();
         restricted::arguments(arguments, asked.as_deref())
@@ -97,7 +97,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     };
     let ended = match arguments {
         Ok(arguments) => {
-            out.json = arguments.globals.json;
+            out = Output { json: arguments.globals.json, plain: arguments.globals.plain };
             dispatch(arguments, out).await
         }
         Err(failure) => Err(failure),

@@ -14,6 +14,8 @@ use crate::domain::text;
 pub struct Output {
     /// Whether `--json` was given.
     pub json: bool,
+    /// Whether `--plain` was given: lists are then told an item a line, not as a table.
+    pub plain: bool,
 }
 
 impl Output {
@@ -93,7 +95,8 @@ impl Output {
     /// # Errors
     /// When stdout cannot be written.
     pub fn table(self, table: &Table) -> io::Result<()> {
-        self.raw(table.render(Self::columns()).as_bytes())
+        let text = if self.plain { table.lines() } else { table.render(Self::columns()) };
+        self.raw(text.as_bytes())
     }
 
     /// Says something on stderr that is no result: a warning, a progress line, an error. Nobody hears it when stderr is gone.
@@ -154,6 +157,20 @@ impl Table {
         self.rows.push(cells.into_iter().map(|cell| text::safe_line(&cell).into_owned()).collect());
     }
 
+    /// The text, a line for each row, which says of each cell what it is; cells that say nothing are left out.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        let Some((head, rows)) = self.rows.split_first() else { return String::new() };
+        let line = |row: &Vec<String>| {
+            let cells = head.iter().zip(row).filter(|(_, cell)| !cell.trim().is_empty());
+            let cells: Vec<String> = cells
+                .map(|(name, cell)| format!("{name}: {}", cell.trim()).trim_start_matches(": ").to_owned())
+                .collect();
+            format!("{}\n", cells.join("; "))
+        };
+        rows.iter().map(line).collect()
+    }
+
     /// The text. In a terminal of so many columns the last column goes on below itself where it does not fit; where even that
     /// has no room, lines are cut.
     #[must_use]
@@ -208,6 +225,7 @@ mod tests {
         table.row(["acme".to_owned(), "漢字 Ltd".to_owned(), "1".to_owned()]);
         table.row(["b".to_owned(), "x\x1b[2Jy\nz".to_owned(), String::new()]);
         assert_eq!(table.render(None), "key   name      n\nacme  漢字 Ltd  1\nb     x·[2Jy z\n");
+        assert_eq!(table.lines(), "key: acme; name: 漢字 Ltd; n: 1\nkey: b; name: x·[2Jy z\n");
         assert_eq!(table.render(Some(9)), "key   na…\nacme  漢…\nb     x·…\n");
     }
 

@@ -52,6 +52,7 @@ pub fn arguments(given: Arguments, asked: Option<&str>) -> Result<Arguments, Fai
     }
     let globals = Globals {
         json: parsed.globals.json || given.globals.json,
+        plain: parsed.globals.plain || given.globals.plain,
         read_only: parsed.globals.read_only || given.globals.read_only,
         ..given.globals
     };

@@ -5,6 +5,8 @@
 
 mod refusing;
 
+mod speaking;
+
 mod undoing;
 
 use crossterm::event::{KeyCode, KeyEvent};
@@ -146,18 +148,14 @@ impl App {
         let Some(screen) = self.stack.last_mut() else { return Turn::Quit };
         let place = if self.question.is_some() { Place::Question } else { screen.place() };
         let action = keymap::action(place, event);
-        if !matches!(action, Some(Action::Undo)) {
-            self.announced = None;
-        }
         let outcome = match action {
-            Some(Action::Quit) => return Turn::Quit,
-            Some(Action::Suspend) => return self.suspend(),
-            Some(Action::Redraw) => return Turn::Redraw,
+            Some(action @ (Action::Quit | Action::Suspend | Action::Redraw)) => return self.perform(action).await,
             _ if self.question.is_some() => return self.answer(action, event).await,
-            Some(action) => self.offered(place, action).unwrap_or_else(|| self.act(action)),
+            Some(action) => return self.perform(action).await,
             None if place.takes_text() => Edit::from_key(event).map_or(Outcome::Ignored, |edit| screen.on_edit(&edit)),
             None => Outcome::Ignored,
         };
+        self.announced = None;
         if !matches!(outcome, Outcome::Ignored) {
             self.message = None;
         }

@@ -155,7 +155,7 @@ async fn on_event(app: &mut App, event: Event) -> Turn {
 }
 
 /// Waits until the dispatcher does something else; for ever when there is none.
-async fn changed(dispatcher: &mut Option<watch::Receiver<Status>>) -> Status {
+pub(crate) async fn changed(dispatcher: &mut Option<watch::Receiver<Status>>) -> Status {
     if let Some(status) = dispatcher
         && status.changed().await.is_ok()
     {

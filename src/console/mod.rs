@@ -11,6 +11,8 @@ pub mod theme;
 
 pub mod screen;
 
+pub mod speech;
+
 pub mod app;
 
 pub mod screens;
@@ -29,6 +31,8 @@ pub mod events;
 
 pub mod terminal;
 
+pub mod plain;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,7 +42,7 @@ use tokio::sync::{mpsc, watch};
 use crate::channels::Senders;
 use crate::console::app::App;
 use crate::console::memory::Memory;
-use crate::console::screen::{FillSamples, Services, Tone};
+use crate::console::screen::{FillSamples, JobDone, Services, Tone};
 use crate::console::screens::accounts::Accounts;
 use crate::console::terminal::{Terminal, TerminalError, restore};
 use crate::console::theme::{Marks, ThemeName};
@@ -120,12 +124,27 @@ pub async fn run(store: Store, dispatcher: Option<dispatch::Handle>, context: Co
     terminal.and(result)
 }
 
-async fn start(
-    terminal: &mut Terminal,
-    store: Store,
-    status: Option<watch::Receiver<Status>>,
-    context: Context,
-) -> Result<(), TerminalError> {
+/// Runs the console line by line, without a screen: for those who hear it, and for pipes.
+///
+/// # Errors
+/// When signals cannot be listened to.
+pub async fn run_plain(store: Store, dispatcher: Option<dispatch::Handle>, context: Context) -> std::io::Result<()> {
+    let status = dispatcher.as_ref().map(dispatch::Handle::status);
+    let mut revision = store.revision();
+    revision.mark_unchanged();
+    let (mut app, jobs, memory) = open(store, context).await;
+    let served = plain::serve(&mut app, revision, status, jobs).await;
+    if let Some(memory) = memory {
+        memory.write(app.kept());
+    }
+    if let Some(dispatcher) = dispatcher {
+        dispatcher.stop().await;
+    }
+    served
+}
+
+/// The app on its first screens, and what comes of its jobs.
+async fn open(store: Store, context: Context) -> (App, mpsc::UnboundedReceiver<JobDone>, Option<Memory>) {
     let services = Arc::new(Services {
         actor: context.actor,
         options: context.options,
@@ -138,16 +157,26 @@ async fn start(
         demo: context.demo,
     });
     let (job_sender, jobs) = mpsc::unbounded_channel();
-    let mut revision = store.revision();
-    revision.mark_unchanged();
     let first = Box::new(Accounts::new(services.clone()));
     let mut app = App::new(store, services, first, job_sender).await;
     if let Some(memory) = &context.memory {
         app.open_again(&memory.read()).await;
     }
+    (app, jobs, context.memory)
+}
+
+async fn start(
+    terminal: &mut Terminal,
+    store: Store,
+    status: Option<watch::Receiver<Status>>,
+    context: Context,
+) -> Result<(), TerminalError> {
+    let mut revision = store.revision();
+    revision.mark_unchanged();
+    let (mut app, jobs, memory) = open(store, context).await;
     app.resize(Terminal::area());
     let served = events::serve(terminal, &mut app, revision, status.clone(), jobs).await;
-    if let Some(memory) = &context.memory {
+    if let Some(memory) = &memory {
         memory.write(app.kept());
     }
     served?;

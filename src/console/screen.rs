@@ -16,6 +16,7 @@ use crate::channels::templates::Templates;
 use crate::console::Options;
 use crate::console::keymap::{Action, Place};
 use crate::console::memory::Kept;
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::Question;
 use crate::console::widgets::text_box::Edit;
@@ -241,6 +242,16 @@ pub trait Screen: Send {
     /// What the line above the footer says about what is under the cursor.
     fn status(&self) -> Option<Message> {
         None
+    }
+
+    /// The screen in words, for those who hear it.
+    fn speak(&self) -> Speech {
+        Speech::drawn(|buffer, area, theme| self.draw(buffer, area, theme))
+    }
+
+    /// Puts the cursor on an item of [`Screen::speak`], counted from 0.
+    fn go_to(&mut self, _item: usize) -> Outcome {
+        Outcome::Ignored
     }
 
     /// Draws.

@@ -65,6 +65,20 @@ pub const fn state_style(delivery: &DeliveryRow, theme: &Theme) -> Style {
     }
 }
 
+/// What a cell's mark means, for those who hear it.
+#[must_use]
+pub const fn mark_words(mark: CellMark) -> &'static str {
+    match mark {
+        CellMark::Off => "off",
+        CellMark::On => "on",
+        CellMark::Nowhere => "on, but nowhere to go",
+        CellMark::Muted => "on, but muted",
+        CellMark::Paused => "on, but paused",
+        CellMark::Failing => "on, but failing",
+        CellMark::Disabled => "on, but disabled",
+    }
+}
+
 /// A cell's mark.
 #[must_use]
 pub const fn mark(mark: CellMark, theme: &Theme) -> (char, Style) {

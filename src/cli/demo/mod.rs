@@ -40,7 +40,7 @@ use crate::store::error::CommandError;
 pub struct Demo {
     /// Print every attempt as a line instead of opening the console
     #[arg(long)]
-    plain: bool,
+    watch: bool,
 }
 
 /// How long after each failed try the demo makes the next one: soon enough to be seen.
@@ -66,7 +66,7 @@ impl Demo {
         if session.read_only {
             return Err(Failure::new(EXIT_REFUSED, "the demo writes to a store of its own; leave --read-only out"));
         }
-        if !self.plain {
+        if !self.watch {
             console::check_terminal(session)?;
             session.log_to_file_when_asked()?;
         }
@@ -79,7 +79,7 @@ impl Demo {
         let seed = u64::try_from(session.clock.now().millis()).unwrap_or(1);
         let flow = tokio::spawn(flow::run(store.clone(), accounts, seed));
         let ended =
-            if self.plain { plain(&session, &store).await } else { console::show(&session, &store, true).await };
+            if self.watch { print(&session, &store).await } else { console::show(&session, &store, true).await };
         flow.abort();
         store.close().await;
         ended
@@ -108,7 +108,7 @@ fn session_on(session: &Session, folder: &Path, mail: &MailSink) -> Session {
     }
 }
 
-async fn plain(session: &Session, store: &Store) -> Result<(), Failure> {
+async fn print(session: &Session, store: &Store) -> Result<(), Failure> {
     session.log_to_file_when_asked()?;
     let mut signals = EndSignals::listen()?;
     let deliverer = session.deliver(store).await?;

@@ -57,6 +57,11 @@ pub const TOPICS: &[Topic] = &[
         text: include_str!("../../../assets/help/security.md"),
     },
     Topic {
+        name: "plain",
+        about: "the console and the lists as lines, for screen readers",
+        text: include_str!("../../../assets/help/plain.md"),
+    },
+    Topic {
         name: "limits",
         about: "how much, how many, how long",
         text: include_str!("../../../assets/help/limits.md"),

@@ -4,6 +4,8 @@ mod live_keys;
 
 mod looking;
 
+mod speaking;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -18,6 +20,7 @@ use crate::console::screens::destinations::Destinations;
 use crate::console::screens::missed::Missed;
 use crate::console::screens::mute;
 use crate::console::screens::test_watch::TestWatch;
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::finder::Finder;
@@ -92,6 +95,15 @@ impl AccountScreen {
         let rows = self.view.as_ref().map_or(0, |view| view.catalogue.types().len());
         let matrix = u16::try_from(rows + 1).unwrap_or(u16::MAX);
         area.height.saturating_sub(matrix).max(LIVE_LINES_MIN.min(area.height / 3))
+    }
+
+    fn live_context<'a>(&'a self, view: &'a MatrixView) -> LiveContext<'a> {
+        LiveContext {
+            catalogue: &view.catalogue,
+            zone: &self.services.options.zone,
+            now: self.services.clock.now(),
+            focused: self.in_live,
+        }
     }
 
     fn toggle(&mut self, view: &MatrixView) -> Outcome {
@@ -324,6 +336,14 @@ impl Screen for AccountScreen {
         Some(words::cell(view, &self.cursor, now, &self.services.options.zone))
     }
 
+    fn speak(&self) -> Speech {
+        self.words()
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.go_to_item(item)
+    }
+
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
         let Some(view) = &self.view else {
             put(buffer, area, 1, 0, "this account could not be read", theme.bad);
@@ -335,12 +355,6 @@ impl Screen for AccountScreen {
             let upper = Rect::new(area.x, area.y, area.width, split);
             matrix::draw(buffer, upper, theme, view, &self.cursor, !self.in_live);
         }
-        let context = LiveContext {
-            catalogue: &view.catalogue,
-            zone: &self.services.options.zone,
-            now: self.services.clock.now(),
-            focused: self.in_live,
-        };
-        self.live.draw(buffer, below(area, split), theme, &context);
+        self.live.draw(buffer, below(area, split), theme, &self.live_context(view));
     }
 }

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account::AccountScreen;
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::Question;
 use crate::console::widgets::form::{Form, FormAnswer, FormField, Shape};
@@ -292,6 +293,14 @@ impl Screen for AccountForm {
             return Some(Message::plain(template.clone()));
         }
         self.form.wrong()
+    }
+
+    fn speak(&self) -> Speech {
+        self.form.speak()
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.form.go_to(item)
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

@@ -14,12 +14,13 @@ use crate::console::screens::copy::CopySetup;
 use crate::console::screens::dead::Dead;
 use crate::console::screens::failures::Failures;
 use crate::console::screens::history::History;
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
 use crate::console::widgets::paint::{below, line, put, shade, wrap};
 use crate::console::widgets::text_box::Edit;
-use crate::console::words::moment;
+use crate::console::words::{capped, moment};
 use crate::domain::account::{AccountKey, AccountStatus};
 use crate::domain::text::{pad, safe_line};
 use crate::store::Store;
@@ -94,6 +95,23 @@ impl Accounts {
             return Outcome::Reload;
         }
         Outcome::Close
+    }
+
+    fn words(&self, row: &AccountRow) -> String {
+        let mut words = vec![row.account.profile.name.clone(), format!("key {}", row.account.key)];
+        for (count, what) in [(row.failing, "failing"), (row.disabled, "disabled"), (row.waiting, "waiting")] {
+            if count > 0 {
+                words.push(format!("{} {what}", capped(count, WAITING_COUNT_MAX)));
+            }
+        }
+        if let Some(at) = row.last_event_at {
+            let at = moment(at, self.services.clock.now(), &self.services.options.zone);
+            words.push(format!("last event {at}"));
+        }
+        if row.account.profile.status == AccountStatus::Suspended {
+            words.push("suspended".to_owned());
+        }
+        words.join(", ")
     }
 
     fn draw_empty(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
@@ -287,6 +305,23 @@ impl Screen for Accounts {
         let wrong = if parts.is_empty() { "nothing is wrong".to_owned() } else { parts.join(", ") };
         let text = format!("{}: {wrong}; owner {}", row.account.key, row.account.profile.owner_email);
         Some(if parts.is_empty() { Message::plain(text) } else { Message::warn(text) })
+    }
+
+    fn speak(&self) -> Speech {
+        let items = self.rows.iter().flatten().map(|row| self.words(row)).collect();
+        let empty =
+            if self.is_empty_store() { "no account is here yet; n makes one" } else { "no account is like that" };
+        let speech = Speech::of(items, self.cursor.index()).when_empty(empty);
+        match (self.trouble_only, self.finder.is_empty()) {
+            (true, _) => speech.under("only accounts in trouble; ! shows all"),
+            (false, false) => speech.under(format!("accounts like {}", self.finder.text())),
+            (false, true) => speech,
+        }
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.cursor.go(item);
+        Outcome::Handled
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen};
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::Question;
 use crate::console::widgets::finder::Finder;
@@ -86,6 +87,17 @@ impl CopySetup {
     fn draw_difference(buffer: &mut Buffer, area: Rect, theme: &Theme, difference: &SetupDifference) {
         let head = format!("{} would change: {}", difference.account.profile.name, difference.summary());
         put(buffer, area, 1, 0, &head, theme.head);
+        let lines = Self::difference_lines(difference);
+        let room = usize::from(area.height.saturating_sub(1));
+        for (y, text) in (1u16..).zip(lines.iter().take(room)) {
+            let left = lines.len() - room.min(lines.len());
+            let is_last = usize::from(y) == room && left > 0;
+            let text = if is_last { format!("... and {} more", left + 1) } else { text.clone() };
+            put(buffer, area, 3, y, &text, if is_last { theme.dim } else { theme.text });
+        }
+    }
+
+    fn difference_lines(difference: &SetupDifference) -> Vec<String> {
         let word = |setting: &CellSetting| match setting {
             CellSetting::On => "on",
             CellSetting::Off => "off",
@@ -97,14 +109,7 @@ impl CopySetup {
         let destinations =
             difference.destinations.iter().map(|(channel, label)| format!("+ {} {label}", channel.title()));
         let types = difference.types.iter().map(|name| format!("+ event type {name}"));
-        let lines: Vec<String> = destinations.chain(types).chain(cells).collect();
-        let room = usize::from(area.height.saturating_sub(1));
-        for (y, text) in (1u16..).zip(lines.iter().take(room)) {
-            let left = lines.len() - room.min(lines.len());
-            let is_last = usize::from(y) == room && left > 0;
-            let text = if is_last { format!("... and {} more", left + 1) } else { text.clone() };
-            put(buffer, area, 3, y, &text, if is_last { theme.dim } else { theme.text });
-        }
+        destinations.chain(types).chain(cells).collect()
     }
 }
 
@@ -177,6 +182,24 @@ impl Screen for CopySetup {
             count => format!("{count} accounts are marked"),
         };
         Some(Message::plain(text))
+    }
+
+    fn speak(&self) -> Speech {
+        let words = |account: &Account| {
+            let mark = if self.marked.contains(&account.key) { ", marked" } else { "" };
+            format!("{}, key {}{mark}", account.profile.name, account.key)
+        };
+        let mut speech = Speech::of(self.rows.iter().map(words).collect(), self.cursor.index());
+        if let Some(difference) = &self.difference {
+            speech.after.push(format!("{} would change: {}", difference.account.profile.name, difference.summary()));
+            speech.after.extend(Self::difference_lines(difference));
+        }
+        speech.when_empty("no other account is like that")
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.cursor.go(item);
+        Outcome::Reload
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

@@ -8,6 +8,7 @@ use crate::console::memory::Kept;
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::destinations::Destinations;
 use crate::console::screens::history::History;
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
@@ -165,6 +166,22 @@ impl Screen for Dead {
         let reason = reason.unwrap_or("no reason was noted");
         let (waiting, failed) = (capped(row.waiting, COUNT_MAX), capped(row.failed, COUNT_MAX));
         Some(Message::bad(format!("{reason}; {waiting} wait, {failed} failed")))
+    }
+
+    fn speak(&self) -> Speech {
+        let theme = Theme::new(crate::console::theme::ThemeName::Mono);
+        let words = |row: &TroubleRow| {
+            let lost = capped(row.waiting.saturating_add(row.failed), COUNT_MAX);
+            let (state, _) = health(&row.destination, &theme);
+            let channel = row.destination.channel.title();
+            format!("{}, {channel}, {}, {state}, {lost} lost", row.account_name, row.destination.label)
+        };
+        Speech::of(self.rows.iter().map(words).collect(), self.cursor.index()).when_empty("nothing is in trouble")
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.cursor.go(item);
+        Outcome::Handled
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

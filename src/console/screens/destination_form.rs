@@ -12,6 +12,7 @@ use crate::channels::field::{Field, FieldKind};
 use crate::channels::form::{FieldError, check_field, typed_values, values_from_text};
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::{JobDone, Load, Message, Outcome, Screen, Shared};
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::form::{Form, FormAnswer, FormField, Shape};
@@ -379,6 +380,14 @@ impl Screen for DestinationScreen {
             Rooms::Unknown if kept => Message::plain("type the token again to list its rooms, or a room's id by hand"),
             Rooms::Unknown => Message::plain("with the token above, the rooms are listed here; or type an id"),
         })
+    }
+
+    fn speak(&self) -> Speech {
+        self.form.speak()
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.form.go_to(item)
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

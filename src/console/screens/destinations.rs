@@ -1,24 +1,27 @@
 //! The destinations of one channel of one account: where they lead, how they are, and what a test there was answered.
 
+mod speaking;
+
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 
 use crate::channels::{self, signing};
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destination_form::DestinationScreen;
+use crate::console::screens::destinations::speaking::Facts;
 use crate::console::screens::history::History;
 use crate::console::screens::missed::Missed;
 use crate::console::screens::test_watch::{TestWatch, choose_test};
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{Span, below, line, put, put_all, shade, wrap};
+use crate::console::widgets::paint::{below, line, put, put_all, shade, wrap};
 use crate::console::words::{full_time, health, state_style};
 use crate::domain::account::AccountKey;
 use crate::domain::catalogue::EventType;
@@ -31,9 +34,6 @@ use crate::domain::text::{pad, safe_line, safe_lines};
 use crate::store::Store;
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::history::Subject;
-
-/// Columns of a fact's name.
-const NAME_COLUMNS: usize = 15;
 
 /// Lines of a test's answer that are shown; the delivery has the others.
 const ANSWER_LINES_MAX: usize = 5;
@@ -251,23 +251,6 @@ impl Destinations {
     }
 }
 
-/// Names and values, wrapped, line by line.
-struct Facts<'a> {
-    lines: Vec<Vec<Span>>,
-    theme: &'a Theme,
-    width: usize,
-}
-
-impl Facts<'_> {
-    fn add(&mut self, name: &str, value: &str, style: Style) {
-        let width = self.width.saturating_sub(NAME_COLUMNS + 3).max(8);
-        for (index, part) in wrap(value, width).into_iter().enumerate() {
-            let name = if index == 0 { name } else { "" };
-            self.lines.push(vec![(format!("{} ", pad(name, NAME_COLUMNS)), self.theme.dim), (part, style)]);
-        }
-    }
-}
-
 impl Screen for Destinations {
     fn title(&self) -> String {
         self.channel.title().to_owned()
@@ -362,6 +345,15 @@ impl Screen for Destinations {
         })
     }
 
+    fn speak(&self) -> Speech {
+        self.words()
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.cursor.go(item);
+        Outcome::Handled
+    }
+
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
         if self.rows.is_empty() {
             return self.draw_empty(buffer, area, theme);
@@ -382,11 +374,11 @@ impl Screen for Destinations {
         let Some(row) = self.row() else { return };
         let lower = below(area, height.saturating_add(1));
         let zone = &self.services.options.zone;
-        let mut facts = Facts { lines: Vec::new(), theme, width: usize::from(area.width) };
+        let mut facts = Facts::new(theme, usize::from(area.width));
         // The answer to a test comes first: on a small screen it is what was asked for last.
         self.answer(&mut facts, row);
         self.details(&mut facts, row, zone);
-        for (y, spans) in (0u16..lower.height).zip(facts.lines) {
+        for (y, spans) in (0u16..lower.height).zip(facts.lines()) {
             put_all(buffer, lower, 1, y, &spans);
         }
     }

@@ -8,6 +8,7 @@ use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destinations::Destinations;
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::list::ListCursor;
@@ -218,6 +219,24 @@ impl Screen for EventScreen {
         let row = self.row()?;
         let text = format!("{}: {}", row.channel.title(), row.reason);
         Some(if row.outcome == "failed" { Message::bad(text) } else { Message::plain(text) })
+    }
+
+    fn speak(&self) -> Speech {
+        let Some(why) = &self.why else { return Speech::default() };
+        let words =
+            |row: &WhyRow| format!("{}, {}: {}", row.channel.title(), row.outcome.replace('_', " "), row.reason);
+        let test = if why.event.test { ", a test" } else { "" };
+        let at = full_time(why.event.received_at, &self.services.options.zone);
+        let speech = Speech::of(why.channels.iter().map(words).collect(), self.cursor.index());
+        let mut speech = speech.under(format!("{}{test}, {at}, {}", why.event.event_type, why.event.id));
+        let data = self.data().into_iter();
+        speech.after.extend(data.map(|(name, value)| format!("it carries {name}: {value}")));
+        speech
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.cursor.go(item);
+        Outcome::Handled
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

@@ -12,6 +12,7 @@ use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destinations::Destinations;
 use crate::console::screens::event::EventScreen;
 use crate::console::screens::export;
+use crate::console::speech::{Speech, columns as columns_in_words};
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::FollowCursor;
@@ -100,14 +101,17 @@ impl Failures {
         }
     }
 
-    fn draw_head(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
-        let sum: u32 = self.counts.iter().sum();
-        let state = match (self.cursor.follows(), self.cursor.newer()) {
+    fn following(&self) -> String {
+        match (self.cursor.follows(), self.cursor.newer()) {
             (true, _) => "following".to_owned(),
             (false, 0) => "standing still".to_owned(),
             (false, newer) => format!("standing still, {newer} new above"),
-        };
-        let text = format!("{sum} in the last hour, {state} --");
+        }
+    }
+
+    fn draw_head(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        let sum: u32 = self.counts.iter().sum();
+        let text = format!("{sum} in the last hour, {} --", self.following());
         let free = usize::from(area.width).saturating_sub(columns(&text) + 4);
         let plot = spark(&squeeze(&self.counts, free.clamp(1, SPANS)), theme.marks);
         put(buffer, area, 0, 0, &format!("-|{plot}| {text}"), theme.head);
@@ -206,6 +210,19 @@ impl Screen for Failures {
         let row = self.row()?;
         let reason = row.reason.as_deref().unwrap_or("no reason was noted");
         Some(Message::bad(format!("{} try {}: {reason}", row.delivery.id, row.number)))
+    }
+
+    fn speak(&self) -> Speech {
+        let theme = Theme::new(crate::console::theme::ThemeName::Mono);
+        let items = self.rows.iter().map(|row| columns_in_words(&self.columns(u16::MAX, &theme, row))).collect();
+        let sum: u32 = self.counts.iter().sum();
+        let head = format!("{sum} failures in the last hour, {}", self.following());
+        Speech::of(items, self.cursor.list().index()).under(head).when_empty("nothing has failed")
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.cursor.go(item);
+        Outcome::Handled
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

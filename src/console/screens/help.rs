@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use crate::console::keymap::offer::offered;
 use crate::console::keymap::{self, Action, Place};
 use crate::console::screen::{Outcome, Screen};
+use crate::console::speech::Speech;
 use crate::console::theme::{Marks, Theme};
 use crate::console::widgets::paint::{put, put_all, wrap};
 use crate::domain::role::Role;
@@ -128,6 +129,15 @@ impl Screen for Help {
             Action::Back => Outcome::Close,
             _ => Outcome::Ignored,
         }
+    }
+
+    fn speak(&self) -> Speech {
+        let words = |line: &Line| match line {
+            Line::Head(title) => Some((*title).to_owned()),
+            Line::Key(key, help) => Some(format!("{key}: {help}")),
+            Line::Blank => None,
+        };
+        Speech { head: self.lines.iter().filter_map(words).collect(), ..Speech::default() }
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::history_words::{Difference, differences};
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
@@ -171,6 +172,32 @@ impl Screen for History {
             Some(obstacle) => Message::plain(obstacle),
             None => Message::plain(format!("u takes back: {}", row.change.says)),
         })
+    }
+
+    fn speak(&self) -> Speech {
+        let now = self.services.clock.now();
+        let words = |row: &HistoryRow| {
+            let undone = if row.undone_by.is_some() { ", undone" } else { "" };
+            let at = moment(row.change.at, now, &self.services.options.zone);
+            format!("{at}, {}: {}{undone}", row.change.actor.login, row.change.says)
+        };
+        let mut speech = Speech::of(self.rows.iter().map(words).collect(), self.cursor.index());
+        if let Some(row) = self.row() {
+            let change = &row.change;
+            let at = full_time(change.at, &self.services.options.zone);
+            speech.after.push(format!("{} by {} on {}, {at}", change.id, change.actor.login, change.actor.origin));
+            let lines = differences(change).into_iter().map(|one| {
+                let shown = |value: String| if value.is_empty() { "nothing".to_owned() } else { value };
+                format!("{}: from {} to {}", one.name, shown(one.before), shown(one.after))
+            });
+            speech.after.extend(lines);
+        }
+        speech.when_empty("nothing was changed here yet")
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.cursor.go(item);
+        Outcome::Handled
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

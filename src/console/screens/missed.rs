@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use crate::console::keymap::{Action, Place};
 use crate::console::query::Query;
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::Question;
 use crate::console::widgets::finder::Finder;
@@ -181,6 +182,27 @@ impl Screen for Missed {
             None => Message::warn("say since when, as since:09:30, since:2h or since:yesterday"),
             Some(_) => Message::plain("the counted ones are sent, no others; under the same webhook-id as before"),
         })
+    }
+
+    fn speak(&self) -> Speech {
+        let now = self.services.clock.now();
+        let words = |kind: Kind| {
+            let count = self.plan(kind).map_or_else(|| "not counted".to_owned(), |plan| plan.items.len().to_string());
+            format!("{count} {}", kind.words())
+        };
+        let items = [Kind::Failed, Kind::Missed].map(words).to_vec();
+        let mut speech = Speech::of(items, self.cursor.index()).under(format!("which: {}", self.finder.text()));
+        let sample = self.cursor.id().and_then(|kind| self.plan(*kind)).into_iter().flat_map(|plan| &plan.sample);
+        speech.after.extend(sample.map(|one| {
+            let at = moment(one.at, now, &self.services.options.zone);
+            format!("{at}, {}, {}, {}", one.event_type, one.channel.title(), one.why)
+        }));
+        speech
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.cursor.go(item);
+        Outcome::Handled
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Message, Outcome, Screen, Shared};
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::form::{Form, FormAnswer, FormField, Shape};
@@ -187,6 +188,14 @@ impl Screen for MuteForm {
 
     fn status(&self) -> Option<Message> {
         self.form.wrong()
+    }
+
+    fn speak(&self) -> Speech {
+        self.form.speak()
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.form.go_to(item)
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

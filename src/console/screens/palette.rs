@@ -7,6 +7,7 @@ use crate::console::keymap::offer::offered;
 use crate::console::keymap::{self, Action, Binding, Place};
 use crate::console::query::score;
 use crate::console::screen::{Message, Outcome, Screen};
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::finder::Finder;
@@ -109,6 +110,17 @@ impl Screen for Palette {
     fn status(&self) -> Option<Message> {
         let binding = self.shown.get(self.cursor.index())?;
         Some(Message::plain(format!("enter does it; on its own screen, {} does too", binding.shown)))
+    }
+
+    fn speak(&self) -> Speech {
+        let words = |binding: &&Binding| format!("{}, by {}", binding.help, binding.shown);
+        let items = self.shown.iter().map(words).collect();
+        Speech::of(items, self.cursor.index()).when_empty("nothing is called like that here")
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.cursor.go(item);
+        Outcome::Handled
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

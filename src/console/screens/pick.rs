@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use crate::console::keymap::{Action, Place};
 use crate::console::query::score;
 use crate::console::screen::{Message, Outcome, Screen};
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
@@ -149,6 +150,21 @@ impl Screen for Pick {
             0 => "tab marks several; enter takes the one under the cursor".to_owned(),
             _ => format!("enter takes {}", marked.join(SEPARATOR)),
         }))
+    }
+
+    fn speak(&self) -> Speech {
+        let words = |choice: &Choice| {
+            let marked = self.marked.as_ref().is_some_and(|marked| marked.contains(&choice.value));
+            let about = if choice.about.is_empty() { String::new() } else { format!(", {}", choice.about) };
+            format!("{}{about}{}", choice.value, if marked { ", marked" } else { "" })
+        };
+        let items = self.shown.iter().filter_map(|index| self.choices.get(*index)).map(words).collect();
+        Speech::of(items, self.cursor.index()).when_empty("nothing is called like that")
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.cursor.go(item);
+        Outcome::Handled
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

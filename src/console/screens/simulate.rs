@@ -3,13 +3,15 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account::AccountScreen;
 use crate::console::screens::destinations::Destinations;
 use crate::console::screens::pick::{Choice, Pick};
-use crate::console::theme::Theme;
+use crate::console::speech::Speech;
+use crate::console::theme::{Theme, ThemeName};
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
 use crate::console::widgets::paint::{Column, below, line, put, put_columns, shade};
@@ -34,6 +36,18 @@ struct Row {
     /// Who would get it; nothing where nobody would.
     to: Option<(DestinationId, String, DestinationState)>,
     because: Option<NotSent>,
+}
+
+impl Row {
+    fn words(&self, theme: &Theme) -> (&'static str, Style, String) {
+        match (&self.to, &self.because) {
+            (Some((_, label, DestinationState::Paused)), _) => {
+                ("is held", theme.warn, format!("{label}, which is paused"))
+            }
+            (Some((_, label, _)), _) => ("would go", theme.good, label.clone()),
+            (None, because) => ("would not", theme.dim, because.as_ref().map(NotSent::text).unwrap_or_default()),
+        }
+    }
 }
 
 /// The screen.
@@ -212,6 +226,25 @@ impl Screen for Simulate {
         Some(Message::plain(format!("{}: {opens}; nothing is stored or sent here", row.channel.title())))
     }
 
+    fn speak(&self) -> Speech {
+        let words = |row: &Row| {
+            let (word, _, text) = row.words(&Theme::new(ThemeName::Mono));
+            format!("{} {word}: {text}", row.channel.title())
+        };
+        let data = if self.data.is_empty() { "no data".to_owned() } else { format!("data {}", self.data.text()) };
+        let speech = Speech::of(self.rows.iter().map(words).collect(), self.cursor.index());
+        let speech = speech.under(format!("an event of {}, with {data}", self.event_type));
+        match &self.refused {
+            Some(refused) => speech.under(format!("it would not be taken: {refused}")),
+            None => speech.under(self.sum()),
+        }
+    }
+
+    fn go_to(&mut self, item: usize) -> Outcome {
+        self.cursor.go(item);
+        Outcome::Handled
+    }
+
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
         let x = put(buffer, area, 1, 0, "an event of", theme.dim);
         put(buffer, area, x + 1, 0, &self.event_type, theme.head);
@@ -229,13 +262,7 @@ impl Screen for Simulate {
         put(buffer, area, 1, 2, &self.sum(), theme.text);
         let wide = usize::from(area.width).saturating_sub(8 + 10 + 3);
         for (y, (index, row)) in (0u16..body.height).zip(self.rows.iter().enumerate().skip(self.cursor.offset())) {
-            let (word, style, text) = match (&row.to, &row.because) {
-                (Some((_, label, DestinationState::Paused)), _) => {
-                    ("is held", theme.warn, format!("{label}, which is paused"))
-                }
-                (Some((_, label, _)), _) => ("would go", theme.good, label.clone()),
-                (None, because) => ("would not", theme.dim, because.as_ref().map(NotSent::text).unwrap_or_default()),
-            };
+            let (word, style, text) = row.words(theme);
             let columns = [
                 Column::new(row.channel.title(), 8, theme.text),
                 Column::new(word, 10, style),

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::screen::Outcome;
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::paint::{put, shade, wrap};
 use crate::domain::text::columns;
@@ -67,6 +68,16 @@ impl Question {
         let found = self.answers.iter().position(|answer| answer.key == key);
         self.cursor = found.unwrap_or(self.cursor);
         found.is_some()
+    }
+
+    /// The question in words: each answer with the key that picks it.
+    #[must_use]
+    pub fn speak(&self) -> Speech {
+        let words = |answer: &Answer| match answer.key {
+            ' ' | '\0' => answer.label.clone(),
+            key => format!("{key}: {}", answer.label),
+        };
+        Speech::of(self.answers.iter().map(words).collect(), self.cursor).under(&self.text)
     }
 
     /// Draws it over the lower part of the area.

@@ -7,6 +7,8 @@
 //!                   the address must begin with https:// or http://
 //! ```
 
+mod speaking;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -207,14 +209,19 @@ impl Form {
         wrong.is_some()
     }
 
+    /// What was typed in the field under the cursor may be told wrong from now on.
+    fn leave_field(&mut self) {
+        if let Some(field) = self.fields.get_mut(self.focus) {
+            field.touched = field.touched || !field.text().is_empty();
+        }
+    }
+
     /// Answers a key.
     pub fn on_action(&mut self, action: Action) -> FormAnswer {
         let last = self.fields.len() + self.buttons.len().saturating_sub(1);
         match action {
             Action::Next | Action::Previous => {
-                if let Some(field) = self.fields.get_mut(self.focus) {
-                    field.touched = field.touched || !field.text().is_empty();
-                }
+                self.leave_field();
                 let to = if action == Action::Next { self.focus + 1 } else { self.focus.saturating_sub(1) };
                 self.focus = to.min(last);
                 FormAnswer::Moved

@@ -50,6 +50,22 @@ pub const fn body(area: Rect) -> Rect {
     Rect::new(area.x, area.y + top, area.width, height)
 }
 
+/// How the deliveries go, in words: whether anything may be changed, who delivers, what is wrong.
+#[must_use]
+pub fn pulse(deliverer: Option<&Status>, pulse: &Pulse, read_only: bool) -> Vec<String> {
+    let mut parts = Vec::new();
+    if read_only {
+        parts.push("read-only".to_owned());
+    }
+    parts.push(words(deliverer).0);
+    for (count, what) in [(pulse.failing, "failing"), (pulse.disabled, "disabled"), (pulse.waiting, "waiting")] {
+        if count > 0 {
+            parts.push(format!("{} {what}", capped(count, WAITING_COUNT_MAX)));
+        }
+    }
+    parts
+}
+
 /// Draws the top line: the path, and as much of the pulse as fits beside it.
 pub fn draw_head(buffer: &mut Buffer, area: Rect, theme: &Theme, head: &Head<'_>) {
     let top = line(area, 0);
@@ -64,20 +80,9 @@ pub fn draw_head(buffer: &mut Buffer, area: Rect, theme: &Theme, head: &Head<'_>
     if columns(&path) + 12 > usize::from(top.width) {
         path = format!(" {}", head.path.join(" > "));
     }
-    let (words, alarm) = words(head.deliverer);
-    let mut pulse = Vec::new();
-    if head.read_only {
-        pulse.push("read-only".to_owned());
-    }
-    let benign = pulse.len();
-    pulse.push(words);
-    for (count, what) in
-        [(head.pulse.failing, "failing"), (head.pulse.disabled, "disabled"), (head.pulse.waiting, "waiting")]
-    {
-        if count > 0 {
-            pulse.push(format!("{} {what}", capped(count, WAITING_COUNT_MAX)));
-        }
-    }
+    let (_, alarm) = words(head.deliverer);
+    let benign = usize::from(head.read_only);
+    let mut pulse = pulse(head.deliverer, head.pulse, head.read_only);
     let mut dropped = false;
     let from = put(buffer, top, 0, 0, &path, theme.bar).saturating_add(2);
     while !pulse.is_empty() {

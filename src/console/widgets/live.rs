@@ -13,6 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::FollowCursor;
@@ -154,16 +155,31 @@ impl LivePane {
         self.cursor.arrange(usize::from(height.saturating_sub(1)));
     }
 
-    /// Draws it: its head, then its lines.
-    pub fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme, context: &LiveContext<'_>) {
-        let head = line(area, 0);
-        let state = match (!self.cursor.follows(), self.cursor.newer()) {
+    /// The pane in words.
+    #[must_use]
+    pub fn speak(&self, context: &LiveContext<'_>) -> Speech {
+        let items = self.rows.iter().map(|row| row_words(row, context)).collect();
+        let head = match self.finder.text() {
+            "" => format!("the live pane, {}", self.state()),
+            text => format!("the live pane, only what is like {text}, {}", self.state()),
+        };
+        Speech::of(items, self.cursor.list().index()).under(head).when_empty("nothing is there yet")
+    }
+
+    fn state(&self) -> String {
+        match (!self.cursor.follows(), self.cursor.newer()) {
             (true, 0) => "standing still".to_owned(),
             (true, newer) => format!("standing still, {newer} new above"),
             (false, _) if self.per_minute == 0 => "following".to_owned(),
             (false, _) if self.per_minute == 1 => "following, 1 event a minute".to_owned(),
             (false, _) => format!("following, {} events a minute", self.per_minute),
-        };
+        }
+    }
+
+    /// Draws it: its head, then its lines.
+    pub fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme, context: &LiveContext<'_>) {
+        let head = line(area, 0);
+        let state = self.state();
         let name = if context.focused { "-- [live] " } else { "-- live " };
         let looked_for = self.finder.text();
         let name = match (self.finder.is_active(), looked_for) {
@@ -220,10 +236,25 @@ impl Widths {
     }
 }
 
+fn row_words(row: &LiveRow, context: &LiveContext<'_>) -> String {
+    let at = moment(row.event.received_at, context.now, context.zone);
+    let short = short_name(row, context);
+    let Some(delivery) = &row.delivery else { return format!("{at}, {short}, nowhere, not sent") };
+    let status = delivery.status.map_or_else(String::new, |status| format!(" {status}"));
+    let (channel, state) = (delivery.channel.title(), delivery_state(delivery));
+    let tail = tail(delivery, context);
+    let tail = if tail.is_empty() { tail } else { format!(", {tail}") };
+    format!("{at}, {short}, {channel}, {}, {state}{status}{tail}", delivery.label)
+}
+
+fn short_name(row: &LiveRow, context: &LiveContext<'_>) -> String {
+    let short = context.catalogue.get(&row.event.event_type).map_or(row.event.event_type.as_str(), |kind| &kind.short);
+    if row.event.test { format!("test: {short}") } else { short.to_owned() }
+}
+
 fn draw_row(buffer: &mut Buffer, area: Rect, theme: &Theme, context: &LiveContext<'_>, widths: &Widths, row: &LiveRow) {
     let at = moment(row.event.received_at, context.now, context.zone);
-    let short = context.catalogue.get(&row.event.event_type).map_or(row.event.event_type.as_str(), |kind| &kind.short);
-    let short = if row.event.test { format!("test: {short}") } else { short.to_owned() };
+    let short = short_name(row, context);
     let mut x = put(buffer, area, 0, 0, &format!("{} ", pad(&at, 8)), theme.dim);
     let mut column = |text: &str, width: usize, style: Style| {
         if width > 0 {

@@ -53,6 +53,12 @@ impl MatrixCursor {
         Self { event_type: event_type.map(str::to_owned), row, channel: channel.index(), ..Self::default() }
     }
 
+    /// The row under the cursor, from 1; 0 in the heads.
+    #[must_use]
+    pub const fn row(&self) -> usize {
+        self.row
+    }
+
     /// The channel under the cursor.
     #[must_use]
     pub fn channel(&self) -> Channel {

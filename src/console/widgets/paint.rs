@@ -40,6 +40,12 @@ impl Column {
     pub fn new(text: &str, width: usize, style: Style) -> Self {
         Self { text: pad(&safe_line(text), width), width, style }
     }
+
+    /// The text, padded.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 /// Puts the columns of a table's line, each with a space after it. Returns the column after them.

@@ -1,4 +1,4 @@
-//! The commands that deliver, or show it: `emit --wait`, `destinations test --wait`, `serve`, `watch`, `demo --plain`.
+//! The commands that deliver, or show it: `emit --wait`, `destinations test --wait`, `serve`, `watch`, `demo --watch`.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
@@ -138,13 +138,13 @@ fn serve_needs_to_write() {
 #[test]
 fn the_demo_leaves_nothing_behind() {
     let cli = Cli::new();
-    let (demo, mut lines) = spawn(&cli, "demo --plain --json");
+    let (demo, mut lines) = spawn(&cli, "demo --watch --json");
     let line = read_json(&mut lines);
     assert_eq!(line["attempt"]["outcome"], "delivered", "{line}");
     assert_eq!(end(demo, Signal::TERM), Some(0));
     let left: Vec<_> = std::fs::read_dir(cli.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, Vec::<std::ffi::OsString>::new());
-    cli.run("demo --plain --read-only").refused(4, &["--read-only"]);
+    cli.run("demo --watch --read-only").refused(4, &["--read-only"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -198,7 +198,7 @@ async fn app(test: &TestStore, marks: Marks, restricted: bool) -> (App, mpsc::Un
     (app, jobs)
 }
 
-fn mask_event_ids(line: &str) -> String {
+pub fn mask_event_ids(line: &str) -> String {
     let mut parts = line.split("evt_");
     let mut masked = parts.next().unwrap_or_default().to_owned();
     for part in parts {

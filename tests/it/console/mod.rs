@@ -13,4 +13,6 @@ mod roles;
 
 mod simulating;
 
+mod speaking;
+
 mod anything;
