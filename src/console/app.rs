@@ -56,6 +56,7 @@ pub struct App {
     /// An undo that was announced and waits for a second press.
     announced: Option<ChangeId>,
     clipboard: Option<String>,
+    mouse: bool,
     deliverer: Option<Status>,
     pulse: Pulse,
     jobs: mpsc::UnboundedSender<JobDone>,
@@ -81,6 +82,7 @@ impl App {
             message: None,
             announced: None,
             clipboard: None,
+            mouse: false,
             deliverer: None,
             pulse: Pulse::default(),
             jobs,
@@ -244,6 +246,12 @@ impl App {
     fn go(&mut self, screen: Option<Box<dyn Screen>>) -> Outcome {
         self.stack.truncate(1);
         screen.map_or(Outcome::Reload, Outcome::Open)
+    }
+
+    /// Whether the terminal is to tell of the mouse.
+    #[must_use]
+    pub const fn mouse(&self) -> bool {
+        self.mouse
     }
 
     /// Takes what is to go to the clipboard of the person's terminal.

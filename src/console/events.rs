@@ -1,11 +1,9 @@
 //! The loop between the terminal and the app. It waits for keys, commits, the dispatcher, jobs and signals, draws when
 //! something changed, and does nothing else.
 
-use std::io::stdin;
 use std::time::Duration;
 
-use crossterm::event::{self, Event};
-use rustix::event::{PollFd, PollFlags, poll};
+use crossterm::event::Event;
 use rustix::process::kill_current_process_group;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -13,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::console::app::{App, Turn, is_press};
 use crate::console::screen::JobDone;
-use crate::console::terminal::{Terminal, TerminalError, restore};
+use crate::console::terminal::{Happened, Terminal, TerminalError, restore};
 use crate::dispatch::Status;
 use crate::store::Revision;
 
@@ -23,17 +21,15 @@ const RELOAD_EVERY: Duration = Duration::from_millis(50);
 /// How long after the last commit the rate of events is read anew, until it is none.
 const AGES_AFTER: Duration = Duration::from_secs(20);
 
-/// Keys that wait to be handled at most; a terminal that sends faster waits.
-const INPUTS_MAX: usize = 1024;
+/// What frames that nobody asked for may take of the line, in bytes a second: less than a line of 9,600 has, so that keys are
+/// answered at once there too; enough for a few whole panes a second.
+const LINE_RATE: f64 = 6_000.0;
+
+/// Longest that what came waits to be shown, whatever keys take of the line.
+const RELOAD_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// How long to wait for `fg` to have come where a process cannot be stopped.
 const SUSPEND_MAX: Duration = Duration::from_millis(300);
-
-/// What the terminal says.
-enum Input {
-    Event(Event),
-    Gone,
-}
 
 /// Signals that the loop listens to.
 struct Signals {
@@ -56,6 +52,25 @@ impl Signals {
     }
 }
 
+/// The line to the terminal, as slow as it may be anywhere: what stands between here and there is not seen, so a backlog is
+/// avoided by counting.
+struct Line {
+    free_at: Instant,
+}
+
+impl Line {
+    /// Counts what was sent.
+    fn took(&mut self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.free_at = self.free_at.max(Instant::now()) + Duration::from_secs_f64(f64::from(bytes) / LINE_RATE);
+    }
+
+    /// When all that was sent has arrived even on a slow line.
+    const fn free_at(&self) -> Instant {
+        self.free_at
+    }
+}
+
 /// Serves the app until a person or a signal ends it, or the terminal is gone.
 ///
 /// # Errors
@@ -67,10 +82,10 @@ pub async fn serve(
     mut dispatcher: Option<watch::Receiver<Status>>,
     mut jobs: mpsc::UnboundedReceiver<JobDone>,
 ) -> Result<(), TerminalError> {
-    let mut inputs = read_inputs();
     let mut signals = Signals::listen()?;
     let mut reload_at: Option<Instant> = None;
     let mut reloaded = Instant::now();
+    let mut line = Line { free_at: reloaded };
     if let Some(status) = &dispatcher {
         app.set_deliverer(status.borrow().clone());
     }
@@ -78,16 +93,23 @@ pub async fn serve(
         if let Some(text) = app.take_clipboard() {
             terminal.copy(&text)?;
         }
-        terminal.draw(Terminal::area(), |buffer| app.draw(buffer))?;
+        terminal.set_mouse(app.mouse())?;
+        if terminal.is_ready() {
+            let bytes = terminal.draw(Terminal::area(), |buffer| app.draw(buffer))?;
+            line.took(bytes);
+        }
+        // What nobody sees yet need not be read.
+        let is_ready = terminal.is_ready();
         let due = reload_at.or_else(|| app.ages().then(|| reloaded + AGES_AFTER));
         let turn = tokio::select! {
             biased;
             _ = signals.term.recv() => Turn::Quit,
             _ = signals.hup.recv() => Turn::Quit,
             _ = signals.int.recv() => Turn::Quit,
-            input = inputs.recv() => match input {
-                Some(Input::Event(event)) => on_event(app, event).await,
-                Some(Input::Gone) | None => Turn::Quit,
+            happened = terminal.happens() => match happened? {
+                Happened::Event(event) => on_event(app, event).await,
+                Happened::Written => Turn::On,
+                Happened::Gone => Turn::Quit,
             },
             _ = signals.resized.recv() => {
                 app.resize(Terminal::area());
@@ -103,10 +125,10 @@ pub async fn serve(
                 Turn::On
             }
             Ok(()) = revision.changed(), if reload_at.is_none() => {
-                reload_at = Some(reloaded + RELOAD_EVERY);
+                reload_at = Some(line.free_at().clamp(reloaded + RELOAD_EVERY, reloaded + RELOAD_WAIT_MAX));
                 Turn::On
             }
-            () = sleep_until(due.unwrap_or(reloaded)), if due.is_some() => {
+            () = sleep_until(due.unwrap_or(reloaded)), if due.is_some() && is_ready => {
                 revision.mark_unchanged();
                 reload_at = None;
                 app.load().await;
@@ -162,33 +184,4 @@ pub(crate) async fn changed(dispatcher: &mut Option<watch::Receiver<Status>>) ->
         return status.borrow_and_update().clone();
     }
     std::future::pending().await
-}
-
-/// Reads keys on a thread of its own. It looks whether the terminal is still there before it asks crossterm for anything,
-/// since crossterm 0.29 never returns from reading a terminal that is gone.
-fn read_inputs() -> mpsc::Receiver<Input> {
-    let (sender, receiver) = mpsc::channel(INPUTS_MAX);
-    std::thread::spawn(move || {
-        loop {
-            let stdin = stdin();
-            let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-            let polled = poll(&mut fds, None);
-            let flags = fds[0].revents();
-            let is_gone = flags.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
-            if is_gone || matches!(polled, Err(error) if error != rustix::io::Errno::INTR) {
-                let _ = sender.blocking_send(Input::Gone);
-                return;
-            }
-            if !flags.contains(PollFlags::IN) {
-                continue;
-            }
-            while matches!(event::poll(Duration::ZERO), Ok(true)) {
-                let Ok(event) = event::read() else { break };
-                if sender.blocking_send(Input::Event(event)).is_err() {
-                    return;
-                }
-            }
-        }
-    });
-    receiver
 }

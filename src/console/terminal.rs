@@ -1,27 +1,51 @@
-//! The terminal: how it is set up, how one frame goes out, and how it is always given back as it was.
+//! The terminal: how it is set up, how frames go out and keys come in, and how it is always given back as it was.
 //!
-//! A frame is one write between synchronized-output marks, and only the cells that changed. The terminal is asked nothing, so
-//! no late answer is printed as text. [`restore`] is the one way back: the normal end, the guard, the panic hook, signals and
-//! Ctrl-Z all use it, and it does nothing the second time.
+//! A frame is one write between synchronized-output marks, and only the cells that changed. It is drawn only when the one before
+//! is out ([`Terminal::is_ready`]): a slow line, or one that is dead for a while, has no backlog of old frames, and nothing here
+//! waits for it. The terminal is asked nothing, so no late answer is printed as text. [`restore`] is the one way back: the
+//! normal end, the guard, the panic hook, signals and Ctrl-Z all use it, and it does nothing the second time.
 
-use std::io::{IsTerminal, Write};
+pub mod encode;
+
+pub mod input;
+
+mod tty;
+
+use std::io::IsTerminal;
+use std::os::fd::BorrowedFd;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use crossterm::cursor::{Hide, Show};
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
-use crossterm::terminal::{
-    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-};
-use crossterm::{queue, style, terminal};
-use ratatui::backend::{Backend, CrosstermBackend};
+use crossterm::event::Event;
+use crossterm::terminal;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, sleep_until};
+
+use crate::console::terminal::input::Input;
 
 /// Largest screen that is drawn, in columns and lines; a terminal that claims more is drawn in part.
 const SIDE_MAX: u16 = 1000;
+
+/// What takes the terminal over: the other screen, pastes told as such, no cursor.
+const ENTER: &str = "\x1b[?1049h\x1b[?2004h\x1b[?25l";
+
+/// What gives it back, whatever was on: marks of a frame, the mouse, pastes, style, the other screen, the cursor.
+const LEAVE: &str = "\x1b[?2026l\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b[m\x1b[?1049l\x1b[?25h";
+
+/// Turns the mouse on and off: presses and the wheel, with numbers as text (xterm's modes).
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1000l\x1b[?1006l";
+
+/// How long a terminal that takes nothing is waited for when it is given back.
+const RESTORE_WAIT: Duration = Duration::from_millis(500);
+
+/// Most that is read at once, in bytes.
+const READ_MAX: usize = 2048;
 
 /// Whether the terminal is ours at present.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
@@ -41,11 +65,28 @@ pub enum TerminalError {
     Io(#[from] std::io::Error),
 }
 
-/// The terminal while it is ours. Gives it back when dropped.
+/// What the terminal did.
 #[derive(Debug)]
+pub enum Happened {
+    /// A person did something.
+    Event(Event),
+    /// The last frame is out.
+    Written,
+    /// The terminal is gone.
+    Gone,
+}
+
+/// The terminal while it is ours. Gives it back when dropped.
 pub struct Terminal {
+    device: AsyncFd<BorrowedFd<'static>>,
     shown: Buffer,
     next: Buffer,
+    /// What the terminal did not take yet.
+    waiting: Vec<u8>,
+    input: Input,
+    /// When what is open in the input is settled.
+    settle_at: Option<Instant>,
+    mouse: bool,
 }
 
 impl Terminal {
@@ -57,8 +98,6 @@ impl Terminal {
         if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
             return Err(TerminalError::NoTerminal);
         }
-        // With NO_COLOR crossterm leaves out bold and reverse too, and the cursor would vanish; the mono theme has no colours.
-        style::force_color_output(true);
         PANIC_HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
@@ -66,7 +105,15 @@ impl Terminal {
                 before(info);
             }));
         });
-        let mut terminal = Self { shown: Buffer::default(), next: Buffer::default() };
+        let mut terminal = Self {
+            device: watch(tty::device()?)?,
+            shown: Buffer::default(),
+            next: Buffer::default(),
+            waiting: Vec::new(),
+            input: Input::default(),
+            settle_at: None,
+            mouse: false,
+        };
         terminal.enter()?;
         Ok(terminal)
     }
@@ -78,9 +125,11 @@ impl Terminal {
     pub fn enter(&mut self) -> Result<(), TerminalError> {
         ACTIVE.store(true, Ordering::SeqCst);
         terminal::enable_raw_mode()?;
-        let mut bytes = Vec::new();
-        queue!(bytes, EnterAlternateScreen, EnableBracketedPaste, Hide)?;
-        write(&bytes)?;
+        self.waiting.clear();
+        self.write(ENTER.as_bytes())?;
+        if self.mouse {
+            self.write(MOUSE_ON.as_bytes())?;
+        }
         self.forget();
         Ok(())
     }
@@ -90,53 +139,110 @@ impl Terminal {
         self.shown = Buffer::default();
     }
 
+    /// Has the terminal tell of the mouse, which then selects no text; or leaves it to the terminal.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn set_mouse(&mut self, on: bool) -> Result<(), TerminalError> {
+        if self.mouse != on {
+            self.mouse = on;
+            self.write(if on { MOUSE_ON } else { MOUSE_OFF }.as_bytes())?;
+        }
+        Ok(())
+    }
+
     /// Hands text to the terminal's clipboard (OSC 52). Whether it takes it, it does not say.
     ///
     /// # Errors
     /// When the terminal does not take the bytes.
     pub fn copy(&mut self, text: &str) -> Result<(), TerminalError> {
         let in_tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
-        write(clipboard(text, in_tmux).as_bytes())?;
-        Ok(())
+        self.write(clipboard(text, in_tmux).as_bytes())
     }
 
     /// The area to draw in.
     #[must_use]
     pub fn area() -> Rect {
-        let (width, height) = terminal::size().unwrap_or((0, 0));
+        let (width, height) = tty::size();
         Rect::new(0, 0, width.min(SIDE_MAX), height.min(SIDE_MAX))
     }
 
-    /// Draws a frame and sends what changed, in one write; nothing when nothing did.
+    /// Whether all is out that was written, and another frame may be drawn.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Draws a frame and sends what changed, in one write; nothing when nothing did. Says how many bytes that was.
     ///
     /// # Errors
-    /// When the terminal does not take it.
-    pub fn draw(&mut self, area: Rect, draw: impl FnOnce(&mut Buffer)) -> Result<(), TerminalError> {
+    /// When the terminal is gone.
+    pub fn draw(&mut self, area: Rect, draw: impl FnOnce(&mut Buffer)) -> Result<usize, TerminalError> {
         if area.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         self.next.resize(area);
         self.next.reset();
         draw(&mut self.next);
         let whole = self.shown.area != area;
-        let mut bytes = Vec::new();
         if whole {
             self.shown = Buffer::empty(area);
         }
-        let changes = self.shown.diff(&self.next);
-        if changes.is_empty() && !whole {
-            return Ok(());
-        }
-        queue!(bytes, BeginSynchronizedUpdate)?;
-        if whole {
-            queue!(bytes, Clear(ClearType::All))?;
-        }
-        CrosstermBackend::new(&mut bytes).draw(changes.into_iter())?;
-        queue!(bytes, EndSynchronizedUpdate)?;
-        write(&bytes)?;
+        let bytes = encode::frame(&self.shown, &self.next, whole);
+        self.write(&bytes)?;
         std::mem::swap(&mut self.shown, &mut self.next);
+        Ok(bytes.len())
+    }
+
+    /// Waits for what the terminal does next. May be dropped while it waits.
+    ///
+    /// # Errors
+    /// When the terminal cannot be waited for.
+    pub async fn happens(&mut self) -> Result<Happened, TerminalError> {
+        let mut buffer = [0; READ_MAX];
+        loop {
+            if let Some(event) = self.input.event() {
+                return Ok(Happened::Event(event));
+            }
+            let settle_at = self.settle_at;
+            tokio::select! {
+                biased;
+                readable = self.device.readable() => match readable?.try_io(|_| tty::get(&mut buffer)) {
+                    Ok(Ok(0)) => return Ok(Happened::Gone),
+                    Ok(Ok(count)) => {
+                        self.input.take(&buffer[..count]);
+                        self.settle_at = self.input.wait().map(|wait| Instant::now() + wait);
+                    }
+                    Ok(Err(error)) => return Err(error.into()),
+                    Err(_nothing_yet) => {}
+                },
+                () = sleep_until(settle_at.unwrap_or_else(Instant::now)), if settle_at.is_some() => {
+                    self.input.settle();
+                    self.settle_at = None;
+                }
+                writable = self.device.writable(), if !self.waiting.is_empty() => {
+                    let mut writable = writable?;
+                    let done = tty::put(&self.waiting)?;
+                    self.waiting.drain(..done);
+                    if self.waiting.is_empty() {
+                        return Ok(Happened::Written);
+                    }
+                    writable.clear_ready();
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), TerminalError> {
+        let done = if self.waiting.is_empty() { tty::put(bytes)? } else { 0 };
+        self.waiting.extend_from_slice(&bytes[done..]);
         Ok(())
     }
+}
+
+#[expect(deprecated, reason = "what takes its place is unsafe code; a device that stays open for ever is sound here")]
+fn watch(device: BorrowedFd<'static>) -> std::io::Result<AsyncFd<BorrowedFd<'static>>> {
+    AsyncFd::new(device)
 }
 
 /// The sequence that asks a terminal to take text to its clipboard: plain, and in tmux also wrapped so that the terminal
@@ -159,16 +265,8 @@ pub fn restore() {
     if !ACTIVE.swap(false, Ordering::SeqCst) {
         return;
     }
-    let mut bytes = Vec::new();
-    let _ = queue!(bytes, EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, Show);
-    let _ = write(&bytes);
+    tty::put_within(LEAVE.as_bytes(), RESTORE_WAIT);
     let _ = terminal::disable_raw_mode();
-}
-
-fn write(bytes: &[u8]) -> std::io::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()
 }
 
 #[cfg(test)]

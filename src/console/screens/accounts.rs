@@ -18,7 +18,7 @@ use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{below, line, put, shade, wrap};
+use crate::console::widgets::paint::{below, cursor_at, line, put, wrap};
 use crate::console::widgets::text_box::Edit;
 use crate::console::words::{capped, moment};
 use crate::domain::account::{AccountKey, AccountStatus};
@@ -339,7 +339,7 @@ impl Screen for Accounts {
         for (y, (index, row)) in (0u16..).zip(rows) {
             self.draw_row(buffer, line(body, y), theme, row, &layout);
             if index == self.cursor.index() {
-                shade(buffer, body, 0, y, body.width, theme.cursor);
+                cursor_at(buffer, body, y, theme);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::console::theme::Theme;
 use crate::console::widgets::dialog::Question;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{Column, below, line, put, put_columns, shade};
+use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
 use crate::console::widgets::text_box::Edit;
 use crate::domain::account::{Account, AccountKey};
 use crate::domain::command::{Command, Done};
@@ -220,7 +220,7 @@ impl Screen for CopySetup {
             ];
             put_columns(buffer, line(list, y), 1, &columns);
             if index == self.cursor.index() {
-                shade(buffer, list, 0, y, list.width, theme.cursor);
+                cursor_at(buffer, list, y, theme);
             }
         }
         if let Some(difference) = &self.difference {

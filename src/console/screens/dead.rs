@@ -12,7 +12,7 @@ use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{Column, below, line, put, put_columns, shade};
+use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
 use crate::console::widgets::text_box::Edit;
 use crate::console::words::{capped, health, moment};
 use crate::domain::id::DestinationId;
@@ -202,7 +202,7 @@ impl Screen for Dead {
         for (y, (index, row)) in (0u16..).zip(rows) {
             put_columns(buffer, line(body, y), 1, &self.columns(area.width, theme, row));
             if index == self.cursor.index() {
-                shade(buffer, body, 0, y, body.width, theme.cursor);
+                cursor_at(buffer, body, y, theme);
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{below, line, put, put_all, shade, wrap};
+use crate::console::widgets::paint::{below, cursor_at, line, put, put_all, wrap};
 use crate::console::words::{full_time, health, state_style};
 use crate::domain::account::AccountKey;
 use crate::domain::catalogue::EventType;
@@ -368,7 +368,7 @@ impl Screen for Destinations {
         for (y, (index, row)) in (0u16..).zip(rows) {
             self.draw_row(buffer, line(list, y), theme, row);
             if index == self.cursor.index() {
-                shade(buffer, list, 0, y, list.width, theme.cursor);
+                cursor_at(buffer, list, y, theme);
             }
         }
         let Some(row) = self.row() else { return };

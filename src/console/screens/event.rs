@@ -12,7 +12,7 @@ use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{below, line, put, shade};
+use crate::console::widgets::paint::{below, cursor_at, line, put};
 use crate::console::words::{delivery_state, full_time};
 use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
@@ -257,7 +257,7 @@ impl Screen for EventScreen {
             x = put(buffer, place, x, 0, &pad(&row.outcome.replace('_', " "), 11), style(&row.outcome, theme));
             put(buffer, place, x, 0, &row.reason, theme.text);
             if index == self.cursor.index() {
-                shade(buffer, body, 0, y, body.width, theme.cursor);
+                cursor_at(buffer, body, y, theme);
             }
         }
         let data = below(body, 7);

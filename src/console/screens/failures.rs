@@ -16,7 +16,7 @@ use crate::console::speech::{Speech, columns as columns_in_words};
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::FollowCursor;
-use crate::console::widgets::paint::{Column, below, line, put, put_columns, shade};
+use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
 use crate::console::widgets::plot::{spark, squeeze};
 use crate::console::widgets::text_box::Edit;
 use crate::console::words::moment;
@@ -240,7 +240,7 @@ impl Screen for Failures {
         for (y, (index, row)) in (0u16..).zip(rows) {
             put_columns(buffer, line(body, y), 0, &self.columns(area.width, theme, row));
             if index == list.index() {
-                shade(buffer, body, 0, y, body.width, theme.cursor);
+                cursor_at(buffer, body, y, theme);
             }
         }
     }

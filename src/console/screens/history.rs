@@ -10,7 +10,7 @@ use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{Column, below, line, put, put_all, put_columns, shade, wrap};
+use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_all, put_columns, wrap};
 use crate::console::widgets::text_box::Edit;
 use crate::console::words::{full_time, moment};
 use crate::domain::account::AccountKey;
@@ -229,7 +229,7 @@ impl Screen for History {
             ];
             put_columns(buffer, line(list, y), 1, &columns);
             if index == self.cursor.index() {
-                shade(buffer, list, 0, y, list.width, theme.cursor);
+                cursor_at(buffer, list, y, theme);
             }
         }
         if let Some(row) = self.row() {

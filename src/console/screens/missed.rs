@@ -11,7 +11,7 @@ use crate::console::theme::Theme;
 use crate::console::widgets::dialog::Question;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{Column, below, line, put, put_columns, shade};
+use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
 use crate::console::widgets::text_box::Edit;
 use crate::console::words::moment;
 use crate::domain::account::AccountKey;
@@ -213,7 +213,7 @@ impl Screen for Missed {
             let count = self.plan(kind).map_or_else(|| "-".to_owned(), |plan| plan.items.len().to_string());
             put(buffer, area, 1, y, &format!("{count:>7} {}", kind.words()), theme.head);
             if index == self.cursor.index() {
-                shade(buffer, area, 0, y, area.width, theme.cursor);
+                cursor_at(buffer, area, y, theme);
             }
             y += 1;
             for sample in self.plan(kind).iter().flat_map(|plan| &plan.sample) {

@@ -12,7 +12,7 @@ use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{Column, below, line, put, put_columns, shade};
+use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
 use crate::console::widgets::text_box::Edit;
 use crate::domain::role::Role;
 
@@ -136,7 +136,7 @@ impl Screen for Palette {
             let columns = [Column::new(key, 10, theme.key), Column::new(binding.help, help, theme.text)];
             put_columns(buffer, line(body, y), 1, &columns);
             if index == self.cursor.index() {
-                shade(buffer, body, 0, y, body.width, theme.cursor);
+                cursor_at(buffer, body, y, theme);
             }
         }
     }

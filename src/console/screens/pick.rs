@@ -11,7 +11,7 @@ use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{Column, below, line, put, put_columns, shade};
+use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
 use crate::console::widgets::text_box::Edit;
 
 /// What stands between several that were chosen.
@@ -192,7 +192,7 @@ impl Screen for Pick {
             ];
             put_columns(buffer, line(body, y), 1, &columns);
             if index == self.cursor.index() {
-                shade(buffer, body, 0, y, body.width, theme.cursor);
+                cursor_at(buffer, body, y, theme);
             }
         }
     }

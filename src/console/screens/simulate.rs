@@ -14,7 +14,7 @@ use crate::console::speech::Speech;
 use crate::console::theme::{Theme, ThemeName};
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{Column, below, line, put, put_columns, shade};
+use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
 use crate::console::widgets::text_box::Edit;
 use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
@@ -270,7 +270,7 @@ impl Screen for Simulate {
             ];
             put_columns(buffer, line(body, y), 1, &columns);
             if index == self.cursor.index() {
-                shade(buffer, body, 0, y, body.width, theme.cursor);
+                cursor_at(buffer, body, y, theme);
             }
         }
     }

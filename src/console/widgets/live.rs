@@ -17,7 +17,7 @@ use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::FollowCursor;
-use crate::console::widgets::paint::{below, line, put, shade};
+use crate::console::widgets::paint::{below, cursor_at, line, put};
 use crate::console::words::{delivery_state, millis, moment, state_style};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::delivery::DeliveryState;
@@ -206,7 +206,7 @@ impl LivePane {
             let chosen = context.focused && index == self.cursor.list().index();
             draw_row(buffer, line(body, y), theme, context, &widths, row);
             if chosen {
-                shade(buffer, body, 0, y, body.width, theme.cursor);
+                cursor_at(buffer, body, y, theme);
             }
         }
     }

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use crate::console::theme::Theme;
 use crate::domain::text::{clip, columns, pad, safe_line};
 
 /// A piece of a line.
@@ -71,6 +72,14 @@ pub fn put_right(buffer: &mut Buffer, area: Rect, from: u16, y: u16, text: &str,
 pub fn shade(buffer: &mut Buffer, area: Rect, x: u16, y: u16, width: u16, style: Style) {
     let line = Rect::new(area.x.saturating_add(x), area.y.saturating_add(y), width, 1);
     buffer.set_style(line.intersection(area).intersection(buffer.area), style);
+}
+
+/// Columns of the cursor in a list.
+const CURSOR: u16 = 12;
+
+/// Shows that a list's cursor is on line `y`: at its beginning only, since over a slow line each column costs, twice.
+pub fn cursor_at(buffer: &mut Buffer, area: Rect, y: u16, theme: &Theme) {
+    shade(buffer, area, 0, y, area.width.min(CURSOR), theme.cursor);
 }
 
 /// Fills a line with one character.

@@ -15,4 +15,6 @@ mod simulating;
 
 mod speaking;
 
+mod terminal;
+
 mod anything;
