@@ -1,7 +1,8 @@
 //! What others feel of a destination, a channel or an account that is in trouble: the time from emit to receiver of a hundred
-//! destinations under a steady load, without and with each kind of trouble, side by side.
+//! destinations under a steady load, without and with each kind of trouble, in short rounds that take turns, so that both have the
+//! same weather.
 //!
-//! `cargo bench --bench isolation [-- BACKLOG]`. It asserts nothing: what counts is each line beside the first.
+//! `cargo bench --bench isolation [-- BACKLOG]`. It asserts nothing: what counts is each line's second half beside its first.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first trouble")]
 
@@ -28,12 +29,20 @@ use bellboard::store::{Options, Store};
 /// Destinations that are measured, and how often one of them gets an event.
 const OTHERS: usize = 100;
 const PER_SECOND: usize = 500;
-const SECONDS: usize = 4;
+const SECONDS: usize = 2;
+
+/// Rounds without and with a trouble.
+const ROUNDS: usize = 5;
+
+/// Longest wait for what was emitted in a round.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is wrong while the others are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     None,
+    /// One that hangs, one that is slow and one with a backlog, all at once.
+    Three(usize),
     Hangs,
     Slow,
     Backlog(usize),
@@ -50,23 +59,46 @@ fn main() {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        println!("{OTHERS} destinations, {PER_SECOND} events a second; emit to receiver:");
+        println!("{OTHERS} destinations, {PER_SECOND} events a second; emit to receiver, without and with:");
         let all = [
             Trouble::None,
+            Trouble::Three(backlog),
             Trouble::Hangs,
             Trouble::Slow,
             Trouble::Backlog(backlog),
             Trouble::ThousandHang,
             Trouble::DeadMail,
             Trouble::Flood,
-            Trouble::None,
         ];
         for trouble in all {
-            let receiver = receiver::Process::start();
-            let (p50, p99) = measure(&receiver, trouble).await;
-            println!("{:<20} p50 {p50:>7.2} ms   p99 {p99:>7.2} ms", format!("{trouble:?}"));
+            compare(trouble).await;
         }
     });
+}
+
+/// Prints what the others feel of a trouble.
+async fn compare(trouble: Trouble) {
+    let receiver = receiver::Process::start();
+    let sides = [Side::new(&receiver, Trouble::None).await, Side::new(&receiver, trouble).await];
+    let mut pooled = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        for (side, pooled) in sides.iter().zip(&mut pooled) {
+            pooled.extend(side.round(&receiver).await);
+        }
+    }
+    let [without, with] = pooled.map(|mut all| {
+        all.sort_by(f64::total_cmp);
+        [50, 99].map(|part| receiver::percentile(&all, part))
+    });
+    println!(
+        "{:<20} p50 {:>6.2} {:>6.2} ms   p99 {:>7.2} {:>7.2} ms   {:>4.0} %",
+        format!("{trouble:?}"),
+        without[0],
+        with[0],
+        without[1],
+        with[1],
+        100.0 * with[1] / without[1]
+    );
 }
 
 fn actor() -> Actor {
@@ -116,26 +148,29 @@ async fn many(store: &Store, account: &AccountKey, count: usize) {
 /// Puts the trouble into the store.
 async fn prepare(store: &Store, receiver: &receiver::Process, trouble: Trouble) {
     let (hang, slow) = (receiver.url.replace("/in", "/hang"), receiver.url.replace("/in", "/slow"));
-    let bad = key("bad", 0);
+    let bad = |number| key("bad", number);
+    let webhook = async |number, url: &str, waiting| {
+        add(store, &bad(number), Channel::Webhook, "url", url).await;
+        many(store, &bad(number), waiting).await;
+    };
     match trouble {
         Trouble::None => {}
-        Trouble::Hangs => add(store, &bad, Channel::Webhook, "url", &hang).await,
-        Trouble::Slow => add(store, &bad, Channel::Webhook, "url", &slow).await,
-        Trouble::Backlog(_) | Trouble::Flood => add(store, &bad, Channel::Webhook, "url", &receiver.url).await,
-        Trouble::DeadMail => add(store, &bad, Channel::Email, "address", "ops@acme.test").await,
-        Trouble::ThousandHang => {
-            for number in 0..1000 {
-                add(store, &key("bad", number), Channel::Webhook, "url", &hang).await;
-            }
+        Trouble::Three(backlog) => {
+            webhook(0, &receiver.url, backlog).await;
+            webhook(1, &hang, 1000).await;
+            webhook(2, &slow, 1000).await;
         }
-    }
-    match trouble {
-        Trouble::None | Trouble::Flood => {}
-        Trouble::Backlog(count) => many(store, &bad, count).await,
-        Trouble::Hangs | Trouble::Slow | Trouble::DeadMail => many(store, &bad, 1000).await,
+        Trouble::Hangs => webhook(0, &hang, 1000).await,
+        Trouble::Slow => webhook(0, &slow, 1000).await,
+        Trouble::Backlog(backlog) => webhook(0, &receiver.url, backlog).await,
+        Trouble::Flood => webhook(0, &receiver.url, 0).await,
+        Trouble::DeadMail => {
+            add(store, &bad(0), Channel::Email, "address", "ops@acme.test").await;
+            many(store, &bad(0), 1000).await;
+        }
         Trouble::ThousandHang => {
             for number in 0..1000 {
-                many(store, &key("bad", number), 8).await;
+                webhook(number, &hang, 8).await;
             }
         }
     }
@@ -155,48 +190,81 @@ fn flood(store: &Store, stop: &Arc<AtomicBool>) -> tokio::task::JoinSet<()> {
     callers
 }
 
-async fn measure(receiver: &receiver::Process, trouble: Trouble) -> (f64, f64) {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let store = Store::open(&Options::at(folder.path().join("bellboard.db")), SystemClock::shared()).await.unwrap();
-    for number in 0..OTHERS {
-        add(&store, &key("acme", number), Channel::Webhook, "url", &receiver.url).await;
+/// A store, and what is wrong in it.
+struct Side {
+    folder: tempfile::TempDir,
+    trouble: Trouble,
+    /// A mail server that takes connections and says nothing.
+    mail: tokio::net::TcpListener,
+}
+
+impl Side {
+    async fn new(receiver: &receiver::Process, trouble: Trouble) -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let side = Self { folder, trouble, mail: tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap() };
+        let store = side.open().await;
+        for number in 0..OTHERS {
+            add(&store, &key("acme", number), Channel::Webhook, "url", &receiver.url).await;
+        }
+        prepare(&store, receiver, trouble).await;
+        store.close().await;
+        side
     }
-    prepare(&store, receiver, trouble).await;
-    // A mail server that takes connections and says nothing.
-    let mail = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = format!("smtp://127.0.0.1:{}", mail.local_addr().unwrap().port());
-    let email = email::EmailOptions { server: Some(server), ..email::EmailOptions::default() };
-    let allow = vec!["127.0.0.0/8".parse().unwrap()];
-    let senders = Senders::new(channels::Options { allow, email, ..channels::Options::default() }).unwrap();
-    let handle = dispatch::start(
-        store.clone(),
-        senders,
-        dispatch::Options { shutdown_max: Duration::ZERO, ..dispatch::Options::default() },
-    );
-    let stop = Arc::new(AtomicBool::new(false));
-    let flood = if trouble == Trouble::Flood { Some(flood(&store, &stop)) } else { None };
-    // Each lane is known before it is measured.
-    for number in 0..OTHERS {
-        emit(&store, silent(key("acme", number))).await;
+
+    async fn open(&self) -> Store {
+        let path = self.folder.path().join("bellboard.db");
+        Store::open(&Options::at(path), SystemClock::shared()).await.unwrap()
     }
-    receiver.reaches(OTHERS).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    receiver.forget_latencies();
-    let mut interval = tokio::time::interval(Duration::from_millis(2));
-    let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..PER_SECOND * SECONDS {
-        interval.tick().await;
-        let store = store.clone();
-        tasks.spawn(async move { emit(&store, event(key("acme", number % OTHERS))).await });
+
+    fn dispatch(&self, store: &Store) -> dispatch::Handle {
+        let server = format!("smtp://127.0.0.1:{}", self.mail.local_addr().unwrap().port());
+        let email = email::EmailOptions { server: Some(server), ..email::EmailOptions::default() };
+        let allow = vec!["127.0.0.0/8".parse().unwrap()];
+        let senders = Senders::new(channels::Options { allow, email, ..channels::Options::default() }).unwrap();
+        let options = dispatch::Options { shutdown_max: Duration::ZERO, ..dispatch::Options::default() };
+        dispatch::start(store.clone(), senders, options)
     }
-    while tasks.join_next().await.is_some() {}
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let latencies = receiver.latencies();
-    let latencies = (receiver::percentile(&latencies, 50), receiver::percentile(&latencies, 99));
-    stop.store(true, Ordering::Relaxed);
-    if let Some(flood) = flood {
-        flood.join_all().await;
+
+    /// How long each event of the others was under way, in milliseconds.
+    async fn round(&self, receiver: &receiver::Process) -> Vec<f64> {
+        let store = self.open().await;
+        let handle = self.dispatch(&store);
+        let stop = Arc::new(AtomicBool::new(false));
+        let flood = if self.trouble == Trouble::Flood { Some(flood(&store, &stop)) } else { None };
+        // Each lane is known before it is measured.
+        receiver.forget_latencies();
+        for number in 0..OTHERS {
+            emit(&store, event(key("acme", number))).await;
+        }
+        arrived(receiver, OTHERS).await;
+        receiver.forget_latencies();
+        let mut interval = tokio::time::interval(Duration::from_millis(2));
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..PER_SECOND * SECONDS {
+            interval.tick().await;
+            let store = store.clone();
+            tasks.spawn(async move { emit(&store, event(key("acme", number % OTHERS))).await });
+        }
+        while tasks.join_next().await.is_some() {}
+        let latencies = arrived(receiver, PER_SECOND * SECONDS).await;
+        stop.store(true, Ordering::Relaxed);
+        if let Some(flood) = flood {
+            flood.join_all().await;
+        }
+        handle.stop().await;
+        store.close().await;
+        latencies
     }
-    handle.stop().await;
-    latencies
+}
+
+/// Waits until so many arrived, for a while.
+async fn arrived(receiver: &receiver::Process, count: usize) -> Vec<f64> {
+    let began = std::time::Instant::now();
+    loop {
+        let latencies = receiver.latencies();
+        if latencies.len() >= count || began.elapsed() > PATIENCE {
+            return latencies;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
