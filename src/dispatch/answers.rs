@@ -234,8 +234,9 @@ impl Engine {
                 self.last_change = lanes.last_change;
                 self.setups_known = self.setups_asked;
                 self.lanes.forget_setups(&lanes.changed);
-                for (id, _) in lanes.due {
-                    self.lanes.touch(id).head_is_stale();
+                let now = self.clock.now();
+                for (id, due_at) in lanes.due {
+                    self.lanes.waits(id, due_at, now);
                 }
                 self.scan_from = lanes.next;
                 if self.scan_from.is_none() {

@@ -186,6 +186,7 @@ impl Engine {
         let now = self.clock.now();
         if now < self.clock_seen {
             self.lanes.clock_went_back(self.clock_seen.since(now));
+            self.lanes_seen = u64::MAX;
         }
         self.clock_seen = now;
         self.stalled_until = self.stalled_until.filter(|until| Instant::now() < *until);
@@ -271,7 +272,8 @@ impl Engine {
     fn scan(&mut self) {
         let Revision { lanes, setups, .. } = *self.revision.borrow_and_update();
         let wanted = self.scan_from.is_some() || lanes != self.lanes_seen || setups != self.setups_known;
-        if wanted && self.stalled_until.is_none() && self.asked.insert(Kind::Lanes) {
+        let room = self.scan_from.is_none() || !self.lanes.is_full();
+        if wanted && room && self.stalled_until.is_none() && self.asked.insert(Kind::Lanes) {
             if self.scan_from.is_none() {
                 self.lanes_seen = lanes;
             }

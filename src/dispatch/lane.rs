@@ -114,10 +114,10 @@ impl Lane {
         self.hold_until = self.hold_until.max(until);
     }
 
-    /// Whether nothing is known of it that could not be read again.
+    /// Whether nothing is known of it that could not be read again: nothing is under way, nor about to be.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.head.is_empty() && self.claimed.is_empty() && !self.reading
+        self.claimed.is_empty() && !self.reading
     }
 
     /// The clock was set back by this much: what was to last a while lasts no longer for it, and what is due is read anew.

@@ -11,8 +11,11 @@ use crate::domain::id::{DeliveryId, DestinationId};
 use crate::domain::time::Timestamp;
 use crate::store::lanes::Changed;
 
-/// Lanes that are remembered although nothing waits in them, for their set-up's sake.
+/// Lanes that are remembered although they have nothing to do, for their set-up's sake.
 const IDLE_MAX: usize = 4096;
+
+/// Lanes that are known, beyond which no more are read of those that wait: memory must not grow with the backlog.
+const KNOWN_MAX: usize = 2 * IDLE_MAX;
 
 /// The lanes by destination.
 #[derive(Debug, Default)]
@@ -34,6 +37,21 @@ impl Lanes {
     pub fn touch(&mut self, id: DestinationId) -> &mut Lane {
         self.activate(id);
         self.by_id.entry(id).or_default()
+    }
+
+    /// Something waits in a lane, the first of it until that time. One in which nothing is due yet costs a timer and no more.
+    pub fn waits(&mut self, id: DestinationId, due_at: Timestamp, now: Timestamp) {
+        if due_at > now && !self.by_id.contains_key(&id) {
+            self.set_timer(id, due_at);
+        } else {
+            self.touch(id).head_is_stale();
+        }
+    }
+
+    /// Whether so many lanes are at work that others have to wait for them.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.by_id.len() > KNOWN_MAX
     }
 
     /// The lane of a destination, when it is known.
@@ -98,7 +116,8 @@ impl Lanes {
         self.active.len()
     }
 
-    /// What a lane wants. A lane that waits for a time is looked at again then; one in which nothing waits may be forgotten.
+    /// What a lane wants. A lane that waits for a time is looked at again then; one that has nothing to do may be forgotten until
+    /// then.
     pub fn want(&mut self, id: DestinationId, now: Timestamp) -> Want {
         let many = self.by_id.len() > IDLE_MAX;
         let Some(lane) = self.by_id.get_mut(&id) else { return Want::Nothing };
@@ -112,12 +131,11 @@ impl Lanes {
         }
         let bucket = limit.and_then(|limit| self.buckets.get_mut(limit));
         let want = lane.want(now, gate.copied().unwrap_or_default(), bucket);
-        match want {
-            Want::At(at) => self.set_timer(id, at),
-            Want::Nothing if many && lane.is_idle() => {
-                self.by_id.remove(&id);
-            }
-            _ => {}
+        if many && lane.is_idle() {
+            self.by_id.remove(&id);
+        }
+        if let Want::At(at) = want {
+            self.set_timer(id, at);
         }
         want
     }
@@ -184,9 +202,7 @@ impl Lanes {
             }
             self.timers.pop_first();
             self.earliest.remove(&id);
-            if self.by_id.contains_key(&id) {
-                self.activate(id);
-            }
+            self.touch(id);
         }
     }
 
@@ -285,6 +301,40 @@ mod tests {
         lanes.sent(one, Some(Allowance { left: 1, until }), NOW);
         lanes.touch(one).claimed.clear();
         assert_eq!(lanes.want(one, NOW), Want::At(until), "the one that is left is under way in the other lane");
+    }
+
+    #[test]
+    fn a_lane_in_which_nothing_is_due_is_a_timer_until_then() {
+        let later = NOW.plus(Duration::from_hours(1));
+        let mut lanes = Lanes::default();
+        for number in 0..100_000 {
+            lanes.waits(DestinationId::new(number), later, NOW);
+        }
+        assert_eq!((lanes.by_id.len(), lanes.active(), lanes.next_time()), (0, 0, Some(later)));
+        lanes.waits(DestinationId::new(7), NOW, NOW);
+        assert_eq!((lanes.by_id.len(), lanes.active()), (1, 1), "that one is due now");
+        lanes.wake(later);
+        assert_eq!(lanes.active(), 100_000);
+    }
+
+    #[test]
+    fn lanes_that_wait_for_a_time_are_forgotten_until_then_when_there_are_many() {
+        let mut lanes = Lanes::default();
+        let limit = Limit::by(Rate { count: 1, per: Duration::from_secs(1) }, &["https://chat.test", "token"]);
+        let later = NOW.plus(Duration::from_hours(1));
+        let count = i64::try_from(3 * IDLE_MAX).unwrap();
+        for id in (0..count).map(DestinationId::new) {
+            set_up(&mut lanes, id, &limit);
+            assert_eq!(lanes.want(id, NOW), Want::Head(false));
+            lanes.touch(id).set_head([Waiting { delivery: DeliveryId::new(1), due_at: later }].into_iter());
+            assert!(matches!(lanes.want(id, NOW), Want::At(_)));
+        }
+        assert!(lanes.by_id.len() <= IDLE_MAX + 1, "{} lanes are kept", lanes.by_id.len());
+        assert_eq!(lanes.timers.len(), 3 * IDLE_MAX);
+        assert!(!lanes.is_full());
+        lanes.wake(later);
+        assert_eq!(lanes.by_id.len(), 3 * IDLE_MAX, "each is looked at again in its time");
+        assert!(lanes.is_full());
     }
 
     #[test]

@@ -17,10 +17,10 @@ use crate::store::live::AttemptLine;
 pub const COUNT_MAX: u32 = 1000;
 
 /// Destinations in trouble that are looked at; those that have failed longest come first.
-const DESTINATIONS_MAX: u32 = 2000;
+const DESTINATIONS_MAX: u32 = 1000;
 
 /// Failed tries that a filter looks through, from the newest on.
-pub const LOOKED_THROUGH_MAX: u32 = 5000;
+pub const LOOKED_THROUGH_MAX: u32 = 3000;
 
 /// Words of a filter that are heeded.
 pub(crate) const WORDS_MAX: usize = 32;

@@ -15,7 +15,7 @@ use crate::store::queue::{HEAD_MAX, Waiting};
 /// The lanes in which something waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lanes {
-    /// Each with the time at which its first delivery is due.
+    /// Each with the time at which its first delivery is due, or an earlier one.
     pub due: Vec<(DestinationId, Timestamp)>,
     /// After which destination to read on, when there may be more.
     pub next: Option<DestinationId>,
@@ -50,6 +50,12 @@ pub const LANES: &str = "WITH RECURSIVE lane (id) AS (
         FROM lane WHERE lane.id IS NOT NULL LIMIT ?2)
      SELECT lane.id, (SELECT min(due_at) FROM delivery WHERE state = 'pending' AND destination_id = lane.id)
      FROM lane WHERE lane.id IS NOT NULL";
+
+/// The newest row of the audit trail, and the newest time at which something came or was changed.
+pub const LAST: &str = "SELECT coalesce((SELECT max(id) FROM audit), 0), max(
+        coalesce((SELECT received_at FROM event ORDER BY id DESC LIMIT 1), 0),
+        coalesce((SELECT at FROM audit ORDER BY id DESC LIMIT 1), 0),
+        coalesce((SELECT max(updated_at) FROM (SELECT updated_at FROM delivery ORDER BY id DESC LIMIT 100)), 0))";
 
 /// Whose changes there are since a row of the audit trail.
 pub const CHANGED: &str = "SELECT DISTINCT account.id FROM audit LEFT JOIN account ON account.key = audit.account
@@ -124,8 +130,10 @@ impl Store {
     /// When the store cannot be read.
     pub async fn lanes(&self, after: Option<DestinationId>, since: i64) -> Result<Lanes, StoreError> {
         let mut transaction = self.readers().begin().await?;
-        let last_change: i64 =
-            sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM audit").fetch_one(&mut *transaction).await?;
+        let now = self.clock().now();
+        let (last_change, newest): (i64, i64) = sqlx::query_as(LAST).fetch_one(&mut *transaction).await?;
+        // Where the clock has been set back, what waits may be due long before its time ([`LANE_HEADS`]).
+        let set_back = newest > now.millis();
         let changed = changed(&mut transaction, since, last_change).await?;
         let rows = sqlx::query(LANES)
             .bind(after.map_or(0, DestinationId::number))
@@ -134,7 +142,10 @@ impl Store {
             .await?;
         let due = rows
             .iter()
-            .map(|row| Ok((DestinationId::new(row.try_get(0)?), Timestamp::from_millis(row.try_get(1)?))))
+            .map(|row| {
+                let due_at = Timestamp::from_millis(row.try_get(1)?);
+                Ok((DestinationId::new(row.try_get(0)?), if set_back { due_at.min(now) } else { due_at }))
+            })
             .collect::<Result<Vec<_>, StoreError>>()?;
         let next = due.last().filter(|_| due.len() == LANES_MAX as usize).map(|(id, _)| *id);
         Ok(Lanes { due, next, last_change, changed })

@@ -16,7 +16,7 @@ use crate::store::failing::{WORDS_MAX, all_in, like};
 use crate::store::live::LiveRow;
 
 /// Events of an account that are looked through, from the newest on.
-const LOOKED_THROUGH_MAX: u32 = 5000;
+const LOOKED_THROUGH_MAX: u32 = 3000;
 
 /// Which lines of the live pane to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct LiveFilter {
 }
 
 impl Store {
-    /// Lines of an account's live pane that the filter lets through, the newest event first: of its newest 5,000 events.
+    /// Lines of an account's live pane that the filter lets through, the newest event first: of its newest 3,000 events.
     ///
     /// # Errors
     /// When the store cannot be read.
