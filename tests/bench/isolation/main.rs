@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first trouble")]
 
 #[path = "../common/receiver.rs"]
+#[expect(dead_code, reason = "others count what arrived")]
 mod receiver;
 
 use std::collections::BTreeMap;
