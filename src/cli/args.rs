@@ -76,7 +76,7 @@ pub struct Globals {
 pub enum Command {
     /// Open the console on a throw-away store: sample accounts, receivers on loopback, events flowing
     Demo(demo::Demo),
-    /// Deliver without a screen, until SIGTERM, SIGINT or SIGHUP
+    /// Deliver without a screen, until SIGTERM or SIGINT
     Serve(serve::Serve),
     /// Store one event and what follows from it
     Emit(emit::Emit),

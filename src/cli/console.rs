@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cli::demo;
 use crate::cli::failure::{EXIT_FAILED, EXIT_USAGE, Failure};
-use crate::cli::logging::{self, Level};
+use crate::cli::logging::{self, Format, Level};
 use crate::cli::session::Session;
 use crate::console::memory::Memory;
 use crate::console::screen::FillSamples;
@@ -26,7 +26,7 @@ pub async fn open(session: &Session) -> Result<(), Failure> {
         session.log_to_file_when_asked()?;
     } else {
         // Nobody asked for a log: a home that cannot be written must not keep the console shut.
-        let _ = logging::to_file(LEVEL, &session.paths.log);
+        let _ = logging::to_file(LEVEL, Format::Text, &session.paths.log);
     }
     let store = session.open().await?;
     let ended = show(session, &store, false).await;

@@ -1,20 +1,17 @@
-//! Where log lines go: into a file in the state folder, or to stderr when the process runs without a person before it. Never
-//! onto a screen.
+//! Where log lines go: into a file in the state folder, or to stderr when the process runs without a person before it, and as the
+//! journal wants them where that is what stderr is. Never onto a screen.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Stderr, Write};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::failure::{EXIT_REFUSED, Failure};
 use crate::cli::log_bound::Bounded;
-
-/// A log file that has grown beyond this is put aside at the next start, in place of the one put aside before.
-const FILE_BYTES_MAX: u64 = 10 * 1024 * 1024;
+use crate::cli::log_file::LogFile;
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -48,54 +45,103 @@ impl Level {
     }
 }
 
-/// Logs to stderr from now on.
-pub fn to_stderr(level: Level) {
-    // A second subscriber is refused; the first then stays, which is what is wanted.
-    let stderr = Mutex::new(Bounded::new(io::stderr()));
-    let _ = tracing_subscriber::fmt().with_env_filter(level.filter()).with_ansi(false).with_writer(stderr).try_init();
+/// How a line is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A line for people
+    #[default]
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+/// Logs to stderr from now on. Where that is the journal, each line begins with its priority and leaves the time to the journal.
+pub fn to_stderr(level: Level, format: Format) {
+    if is_journal() {
+        start(level, format, false, Journal(Mutex::new(Bounded::new(io::stderr()))));
+    } else {
+        start(level, format, true, Mutex::new(Bounded::new(io::stderr())));
+    }
 }
 
 /// Logs to the end of a file from now on. Its folder is made when it is not there; both are for this user only.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn to_file(level: Level, path: &Path) -> Result<(), Failure> {
-    let file = open(path).map_err(|error| {
+pub fn to_file(level: Level, format: Format, path: &Path) -> Result<(), Failure> {
+    let file = LogFile::open(path).map_err(|error| {
         let path = path.display();
         Failure::new(EXIT_REFUSED, format!("the log file {path} cannot be written: {error}; make its folder writable"))
     })?;
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(level.filter())
-        .with_ansi(false)
-        .with_writer(Mutex::new(Bounded::new(file)))
-        .try_init();
+    start(level, format, true, Mutex::new(Bounded::new(file)));
     Ok(())
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    if fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > FILE_BYTES_MAX) {
-        let mut aside = path.as_os_str().to_owned();
-        aside.push(".1");
-        fs::rename(path, aside)?;
-    }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+/// A second subscriber is refused; the first then stays, which is what is wanted. A line that cannot be written is lost: said on
+/// stderr, it could stand on a screen.
+fn start<W>(level: Level, format: Format, with_time: bool, writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let plain = tracing_subscriber::fmt()
+        .with_env_filter(level.filter())
+        .with_ansi(false)
+        .with_writer(writer)
+        .log_internal_errors(false);
+    let _ = match (format, with_time) {
+        (Format::Text, true) => plain.try_init(),
+        (Format::Text, false) => plain.without_time().with_level(false).try_init(),
+        (Format::Json, true) => plain.json().flatten_event(true).try_init(),
+        (Format::Json, false) => plain.json().flatten_event(true).without_time().try_init(),
+    };
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Whether stderr is the journal's: systemd names the device and number of the file that it gave (systemd.exec(5)).
+fn is_journal() -> bool {
+    let named = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let found = rustix::fs::fstat(io::stderr()).map(|file| format!("{}:{}", file.st_dev, file.st_ino));
+    found.is_ok_and(|found| found == named)
+}
 
-    #[test]
-    fn a_large_log_is_put_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state/bellboard.log");
-        drop(open(&path).unwrap());
-        File::options().write(true).open(&path).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
-        drop(open(&path).unwrap());
-        assert_eq!(fs::metadata(&path).unwrap().len(), 0);
-        assert_eq!(fs::metadata(folder.path().join("state/bellboard.log.1")).unwrap().len(), FILE_BYTES_MAX + 1);
+/// The journal: each line begins with its priority in angle brackets (sd-daemon(3)).
+struct Journal(Mutex<Bounded<Stderr>>);
+
+/// A line to the journal.
+struct Line<'a> {
+    priority: u8,
+    journal: &'a Mutex<Bounded<Stderr>>,
+}
+
+impl<'a> MakeWriter<'a> for Journal {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line { priority: priority(tracing::Level::INFO), journal: &self.0 }
+    }
+
+    fn make_writer_for(&'a self, metadata: &tracing::Metadata<'_>) -> Line<'a> {
+        Line { priority: priority(*metadata.level()), journal: &self.0 }
+    }
+}
+
+impl Write for Line<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let whole = [format!("<{}>", self.priority).as_bytes(), line].concat();
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).write_all(&whole)?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}
+
+/// As syslog(3) counts: error, warning, information, debugging.
+const fn priority(level: tracing::Level) -> u8 {
+    match level {
+        tracing::Level::ERROR => 3,
+        tracing::Level::WARN => 4,
+        tracing::Level::INFO => 6,
+        tracing::Level::DEBUG | tracing::Level::TRACE => 7,
     }
 }

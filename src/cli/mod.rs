@@ -17,6 +17,8 @@ pub mod actor;
 
 pub mod log_bound;
 
+pub mod log_file;
+
 pub mod logging;
 
 pub mod paths;
@@ -32,6 +34,8 @@ pub mod show;
 pub mod wait;
 
 pub mod signals;
+
+pub mod notify;
 
 pub mod destinations;
 

@@ -5,7 +5,7 @@ use crate::channels::{Senders, WebPushOptions, web_push};
 use crate::cli::actor;
 use crate::cli::args::Globals;
 use crate::cli::failure::{EXIT_REFUSED, EXIT_STORE, Failure};
-use crate::cli::logging::{self, Level};
+use crate::cli::logging::{self, Format, Level};
 use crate::cli::output::Output;
 use crate::cli::paths::Paths;
 use crate::config::Config;
@@ -78,7 +78,7 @@ impl Session {
     /// # Errors
     /// When the log file cannot be written.
     pub fn log_to_file_when_asked(&self) -> Result<(), Failure> {
-        self.log.map_or(Ok(()), |level| logging::to_file(level, &self.paths.log))
+        self.log.map_or(Ok(()), |level| logging::to_file(level, Format::Text, &self.paths.log))
     }
 
     /// Opens the store.

@@ -5,10 +5,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::failure::{EXIT_FAILED, Failure};
 
 /// SIGTERM, SIGINT and SIGHUP. From the moment that this exists none of them kills the process any more.
+///
+/// SIGHUP says that the terminal has gone; to a process that never had one it says nothing, and that goes on.
 pub struct EndSignals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    has_terminal: bool,
 }
 
 impl EndSignals {
@@ -24,15 +27,23 @@ impl EndSignals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
             hang_up: listen(SignalKind::hangup())?,
+            has_terminal: std::fs::File::open("/dev/tty").is_ok(),
         })
     }
 
     /// Returns the name of the first that comes.
     pub async fn first(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.hang_up.recv() => "SIGHUP",
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hang_up.recv() => {
+                    if self.has_terminal {
+                        return "SIGHUP";
+                    }
+                    tracing::info!("a SIGHUP changes nothing: log files are followed without it, a new config needs a restart");
+                }
+            }
         }
     }
 }

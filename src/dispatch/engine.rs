@@ -120,7 +120,10 @@ impl Engine {
             let _ = self.status.send(Status::Failed(error.to_string()));
             match tokio::time::timeout(STALL, words.recv()).await {
                 Ok(None | Some(Word::Stop)) => return,
-                Ok(Some(word)) => self.paused = word == Word::Pause,
+                Ok(Some(Word::Answer(reply))) => {
+                    let _ = reply.send(());
+                }
+                Ok(Some(word)) => self.paused = matches!(word, Word::Pause),
                 Err(_) => {}
             }
         }
@@ -132,6 +135,9 @@ impl Engine {
                     Some(Word::Resume) => {
                         self.paused = false;
                         self.lanes.activate_all();
+                    }
+                    Some(Word::Answer(reply)) => {
+                        let _ = reply.send(());
                     }
                     Some(Word::Stop) | None => break,
                 },

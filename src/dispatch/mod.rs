@@ -43,7 +43,7 @@ mod answers;
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::channels::Senders;
@@ -102,11 +102,13 @@ pub enum Status {
 }
 
 /// A word to the dispatcher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Word {
     Pause,
     Resume,
     Stop,
+    /// Answer, when it comes to that.
+    Answer(oneshot::Sender<()>),
 }
 
 /// A hold on the dispatcher of this process. When it is dropped, the dispatcher stops.
@@ -132,6 +134,16 @@ impl Handle {
     /// Goes on after [`Handle::pause`].
     pub fn resume(&self) {
         let _ = self.words.send(Word::Resume);
+    }
+
+    /// Returns when the dispatcher has come round: it moves. Also while it waits for another process to end.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub async fn comes_round(&self) -> Result<(), oneshot::error::RecvError> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.words.send(Word::Answer(reply));
+        answer.await
     }
 
     /// Claims nothing more, lets running sends end within [`Options::shutdown_max`], and writes what happened.
@@ -190,6 +202,9 @@ async fn take_lock(
                 word = words.recv() => match word {
                     Some(Word::Pause) => *paused = true,
                     Some(Word::Resume) => *paused = false,
+                    Some(Word::Answer(reply)) => {
+                        let _ = reply.send(());
+                    }
                     Some(Word::Stop) | None => return None,
                 },
                 lock = &mut waiting => match lock {

@@ -212,7 +212,7 @@ fn area(path: &str) -> Area {
         (Some("v1"), _, Some("events")) => Area::Events,
         (Some("v1"), Some("devices"), _) => Area::Devices,
         (Some("v1"), Some("accounts"), _) if path.contains("/devices") => Area::Devices,
-        (Some("v1"), Some("browser"), _) | (Some("browser" | "unsubscribe"), ..) => Area::Pages,
+        (Some("v1"), Some("browsers"), _) | (Some("browser" | "unsubscribe"), ..) => Area::Pages,
         (Some("accounts"), ..) => Area::Vendor,
         _ => Area::Other,
     }

@@ -243,6 +243,18 @@ impl Store {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Returns when the writer has come round between two transactions: it moves.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub async fn comes_round(&self) -> Result<(), StoreError> {
+        let (resting, rests) = oneshot::channel();
+        // Told to go on before it rests.
+        let (_, until) = oneshot::channel();
+        self.request(Request::Rest { resting, until }).await?;
+        rests.await.map_err(|_| StoreError::Closed)
+    }
+
     /// Whether so much waits to be written that whoever can come again later should be sent away: three quarters of the line.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
