@@ -6,6 +6,8 @@ mod support;
 
 mod tidy;
 
+mod supply;
+
 mod receiver;
 
 mod cli;
