@@ -47,7 +47,11 @@ pub async fn show(session: &Session, store: &Store, is_demo: bool) -> Result<(),
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let context = Context {
         actor: session.actor.clone(),
-        options: console::Options { restricted: session.restricted, ..session.config.console(is_set) },
+        options: console::Options {
+            restricted: session.restricted,
+            plain: session.out.plain,
+            ..session.config.console(is_set)
+        },
         fill_samples: (!session.read_only).then(|| fill_samples(session, store)),
         senders: Some(Arc::new(session.senders(store).await?)),
         exports: session.paths.exports.clone(),

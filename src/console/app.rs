@@ -3,6 +3,8 @@
 //! Keys go in, a picture comes out; there is no terminal here, so tests drive it as the loop does. Whatever a key asked for is
 //! done before the next key is looked at, so an action belongs to what was under the cursor when it was pressed.
 
+mod editing;
+
 mod refusing;
 
 mod speaking;
@@ -57,6 +59,7 @@ pub struct App {
     announced: Option<ChangeId>,
     clipboard: Option<String>,
     mouse: bool,
+    editing: Option<(&'static str, String)>,
     deliverer: Option<Status>,
     pulse: Pulse,
     jobs: mpsc::UnboundedSender<JobDone>,
@@ -83,6 +86,7 @@ impl App {
             announced: None,
             clipboard: None,
             mouse: false,
+            editing: None,
             deliverer: None,
             pulse: Pulse::default(),
             jobs,
@@ -323,6 +327,7 @@ impl App {
                     next.push(self.undo(account.as_ref()).await);
                     reload = true;
                 }
+                Outcome::Edit { field, text } => next.push(self.ask_editor(field, text)),
                 Outcome::Ask(question) => self.question = Some(question),
                 Outcome::Start(job) => self.start(job),
                 Outcome::Say(message) => self.message = Some(message),

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::console::app::{App, Turn, is_press};
+use crate::console::editor;
 use crate::console::screen::JobDone;
 use crate::console::terminal::{Happened, Terminal, TerminalError, restore};
 use crate::dispatch::Status;
@@ -93,6 +94,12 @@ pub async fn serve(
         if let Some(text) = app.take_clipboard() {
             terminal.copy(&text)?;
         }
+        if let Some((field, text)) = app.take_editing() {
+            if edit(terminal, app, &mut signals, (field, &text)).await? == Turn::Quit {
+                return Ok(());
+            }
+            continue;
+        }
         terminal.set_mouse(app.mouse())?;
         if terminal.is_ready() {
             let bytes = terminal.draw(Terminal::area(), |buffer| app.draw(buffer))?;
@@ -155,6 +162,30 @@ async fn suspend(terminal: &mut Terminal, app: &mut App, signals: &mut Signals) 
         () = sleep(SUSPEND_MAX) => {}
     }
     come_back(terminal, app).await
+}
+
+/// Gives the terminal to the person's editor, and takes it back when that ends; nothing is read from it meanwhile.
+async fn edit(
+    terminal: &mut Terminal,
+    app: &mut App,
+    signals: &mut Signals,
+    (field, text): (&'static str, &str),
+) -> Result<Turn, TerminalError> {
+    restore();
+    let edited = tokio::select! {
+        edited = editor::edit(text) => Some(edited),
+        _ = signals.term.recv() => None,
+        _ = signals.hup.recv() => None,
+    };
+    // A Ctrl-C in there was for the editor.
+    tokio::select! {
+        biased;
+        _ = signals.int.recv() => {}
+        () = std::future::ready(()) => {}
+    }
+    let Some(edited) = edited else { return Ok(Turn::Quit) };
+    come_back(terminal, app).await?;
+    Ok(app.edited(field, edited).await)
 }
 
 async fn come_back(terminal: &mut Terminal, app: &mut App) -> Result<(), TerminalError> {

@@ -27,6 +27,8 @@ pub mod proof;
 
 pub mod memory;
 
+pub mod editor;
+
 pub mod events;
 
 pub mod terminal;
@@ -68,6 +70,8 @@ pub struct Options {
     pub template: Option<AccountKey>,
     /// Whether only the terminal and the database are within reach: no file, no other program, no shell.
     pub restricted: bool,
+    /// Whether it is told as lines, which may be kept somewhere.
+    pub plain: bool,
 }
 
 impl Default for Options {
@@ -80,6 +84,7 @@ impl Default for Options {
             enrolment_url: None,
             template: None,
             restricted: false,
+            plain: false,
         }
     }
 }

@@ -170,6 +170,13 @@ pub enum Outcome {
         /// What to put into it.
         text: String,
     },
+    /// A text for the person's own editor; what comes of it goes to the field like what was picked.
+    Edit {
+        /// Which field.
+        field: &'static str,
+        /// What stands there now.
+        text: String,
+    },
     /// One after the other.
     Both(Box<(Outcome, Outcome)>),
 }

@@ -151,6 +151,13 @@ pub enum Command {
         /// How long both are valid.
         overlap: Duration,
     },
+    /// Shows a person a secret that is kept; [`Done::secret`] is its text. It changes nothing, and is on record.
+    RevealSecret {
+        /// Of which destination.
+        id: DestinationId,
+        /// Which field.
+        field: String,
+    },
     /// Enables, pauses or disables a destination. What waits for a disabled one is cancelled.
     SetDestinationState {
         /// Which.
@@ -270,7 +277,7 @@ pub struct Done {
     pub deliveries: Vec<DeliveryId>,
     /// The bulk replay that was started.
     pub replay: Option<ReplayId>,
-    /// Text that was made and is shown this once.
+    /// Text that was made, or asked for, and is shown this once.
     pub secret: Option<Secret>,
 }
 

@@ -13,6 +13,7 @@ impl Command {
         match self {
             Self::EditDestination { id, .. }
             | Self::RotateSecret { id, .. }
+            | Self::RevealSecret { id, .. }
             | Self::SetDestinationState { id, .. }
             | Self::RemoveDestination { id }
             | Self::TestDestination { id, .. } => Some(*id),
@@ -38,6 +39,7 @@ impl Command {
             }
             Self::EditDestination { .. } => format!("change {label}"),
             Self::RotateSecret { .. } => format!("make a new signing secret for {label}"),
+            Self::RevealSecret { field, .. } => format!("show the {field} of {label}"),
             Self::SetDestinationState { state, .. } => match state {
                 DestinationState::Enabled => format!("enable {label}"),
                 DestinationState::Paused => format!("pause {label}"),

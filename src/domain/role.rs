@@ -14,7 +14,7 @@ pub enum Role {
     Look,
     /// Look after customers: the matrix, destinations, tests, sending again.
     Operate,
-    /// All of it: also what concerns every account, or cannot be taken back.
+    /// All of it: also what concerns every account, or cannot be taken back, and secrets that are kept.
     Administer,
 }
 
@@ -41,9 +41,11 @@ impl Command {
     #[must_use]
     pub const fn role(&self) -> Role {
         match self {
-            Self::RemoveAccount { .. } | Self::CreateToken { .. } | Self::RevokeToken { .. } | Self::Prune { .. } => {
-                Role::Administer
-            }
+            Self::RemoveAccount { .. }
+            | Self::CreateToken { .. }
+            | Self::RevokeToken { .. }
+            | Self::RevealSecret { .. }
+            | Self::Prune { .. } => Role::Administer,
             _ => Role::Operate,
         }
     }

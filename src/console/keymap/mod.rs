@@ -166,6 +166,8 @@ pub enum Action {
     Preview,
     Simulate,
     Choose,
+    Reveal,
+    LongText,
     Data,
     Undo,
     SwitchPane,

@@ -6,17 +6,22 @@ use ratatui::layout::Rect;
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account::AccountScreen;
+use crate::console::screens::pick::{Choice, Pick};
 use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::Question;
 use crate::console::widgets::form::{Form, FormAnswer, FormField, Shape};
-use crate::console::widgets::text_box::Edit;
+use crate::console::widgets::text_box::{Edit, one_line};
 use crate::domain::account::{Account, AccountError, AccountKey, AccountStatus, Profile, parse_email};
 use crate::domain::command::{Command, Done};
 use crate::store::Store;
+use crate::store::accounts::AccountFilter;
 use crate::store::error::{CommandError, StoreError};
 
 const SAVE: usize = 0;
+
+/// Accounts that are offered to take a set-up from at most; others are typed.
+const TEMPLATES_MAX: u32 = 500;
 
 /// The form.
 pub struct AccountForm {
@@ -32,6 +37,8 @@ pub struct AccountForm {
     template: Result<String, String>,
     /// Whether the account was made and its set-up is being copied.
     copying: bool,
+    /// Accounts to take a set-up from.
+    accounts: Vec<Choice>,
 }
 
 impl AccountForm {
@@ -44,7 +51,7 @@ impl AccountForm {
         let mut fields = fields("", "", "UTC", AccountStatus::Active);
         fields.insert(1, key);
         let template = services.options.template.as_ref().map_or("", AccountKey::as_str);
-        let help = "the key of an account whose cells, own event types and chat destinations it gets; empty for none";
+        let help = "the key of an account whose cells, own event types and chat destinations it gets; ^F lists them";
         fields.push(FormField::new("template", "Set-up from", help, Shape::Line, template));
         Self::of(services, fields, None)
     }
@@ -66,6 +73,7 @@ impl AccountForm {
             theirs: None,
             template: Ok(String::new()),
             copying: false,
+            accounts: Vec::new(),
         }
     }
 
@@ -168,14 +176,25 @@ impl AccountForm {
         }
     }
 
+    /// A list for the field under the cursor, where it has one.
+    fn choose(&self) -> Outcome {
+        let now = self.form.current().map_or("", FormField::text);
+        match self.form.current().map(|field| field.name) {
+            Some("timezone") => {
+                let names: Vec<Choice> = jiff::tz::db().available().map(|name| Choice::plain(name.as_str())).collect();
+                Outcome::Open(Box::new(Pick::one("time zone", "timezone", names, now)))
+            }
+            Some("template") => {
+                Outcome::Open(Box::new(Pick::one("set-up from", "template", self.accounts.clone(), now)))
+            }
+            _ => Outcome::Say(Message::plain("this field has no list; type what goes there")),
+        }
+    }
+
     fn take(&mut self, answer: FormAnswer) -> Outcome {
         match answer {
             FormAnswer::Entered | FormAnswer::Pressed(SAVE) => self.save(),
-            FormAnswer::Leave if self.form.changed() => Outcome::Ask(Question::sure(
-                "What you typed is not saved yet. Leave it?".to_owned(),
-                "yes, leave without saving".to_owned(),
-                Outcome::Close,
-            )),
+            FormAnswer::Leave if self.form.changed() => Outcome::Ask(Question::leave()),
             FormAnswer::Leave | FormAnswer::Pressed(_) => Outcome::Close,
             FormAnswer::Changed if self.form.current().is_some_and(|field| field.name == "template") => Outcome::Reload,
             FormAnswer::Changed | FormAnswer::Moved | FormAnswer::Handled => {
@@ -197,7 +216,13 @@ fn fields(name: &str, owner_email: &str, timezone: &str, status: AccountStatus) 
             Shape::Line,
             owner_email,
         ),
-        FormField::new("timezone", "Time zone", "times in messages are written in it", Shape::Line, timezone),
+        FormField::new(
+            "timezone",
+            "Time zone",
+            "times in messages are written in it; ^F lists them",
+            Shape::Line,
+            timezone,
+        ),
         FormField::new(
             "status",
             "Status",
@@ -231,6 +256,10 @@ impl Screen for AccountForm {
                 let now = store.account(key).await?.profile;
                 self.theirs = Some(now).filter(|now| Some(now) != self.opened.as_ref());
             } else {
+                let some = AccountFilter { limit: TEMPLATES_MAX, ..AccountFilter::default() };
+                let accounts = store.accounts(&some).await?.into_iter().map(|row| row.account);
+                let about = |one: Account| Choice { value: one.key.to_string(), about: one.profile.name };
+                self.accounts = accounts.map(about).collect();
                 self.template = self.read_template(store).await?;
                 // The config may name an account that is yet to be made.
                 if let (Err(_), Some(field)) = (&self.template, self.form.field_mut("template"))
@@ -250,6 +279,13 @@ impl Screen for AccountForm {
     }
 
     fn on_action(&mut self, action: Action) -> Outcome {
+        match (action, self.form.current()) {
+            (Action::Choose, _) => return self.choose(),
+            (Action::LongText, Some(field)) => {
+                return Outcome::Edit { field: field.name, text: field.text().to_owned() };
+            }
+            _ => {}
+        }
         let answer = self.form.on_action(action);
         self.take(answer)
     }
@@ -257,6 +293,14 @@ impl Screen for AccountForm {
     fn on_edit(&mut self, edit: &Edit) -> Outcome {
         let answer = self.form.on_edit(edit);
         self.take(answer)
+    }
+
+    fn on_fill(&mut self, field: &str, text: String) -> Outcome {
+        if let Some(field) = self.form.field_mut(field) {
+            field.fill(&one_line(&text));
+        }
+        self.check();
+        Outcome::Reload
     }
 
     fn on_done(&mut self, done: &Done) -> Outcome {

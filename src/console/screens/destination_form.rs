@@ -1,6 +1,10 @@
 //! The form of a destination, drawn from its channel's fields. It checks while one types, masks secrets, and lists the rooms of
 //! a HipChat token to choose from, beside the loop.
 
+mod fields;
+
+mod helping;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,10 +12,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::channels;
-use crate::channels::field::{Field, FieldKind};
+
 use crate::channels::form::{FieldError, check_field, typed_values, values_from_text};
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::{JobDone, Load, Message, Outcome, Screen, Shared};
+use crate::console::screens::destination_form::fields::{form_field, typed, written};
+use crate::console::screens::destination_form::helping::event_types;
+use crate::console::screens::pick::Choice;
 use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
@@ -20,20 +27,13 @@ use crate::console::widgets::text_box::Edit;
 use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
 use crate::domain::command::{Command, DestinationForm, Done};
-use crate::domain::destination::{Destination, FieldValue};
+use crate::domain::destination::Destination;
 use crate::domain::id::DestinationId;
-use crate::domain::secret::Secret;
 use crate::store::Store;
 use crate::store::error::CommandError;
 
 const SAVE: usize = 0;
 const SAVE_AND_TEST: usize = 1;
-
-/// What stands between two header lines in a form's one line.
-const HEADER_SEPARATOR: &str = " | ";
-
-/// Rooms that are offered to choose from at most; others are typed.
-const ROOMS_MAX: usize = 300;
 
 static FORMS: AtomicU64 = AtomicU64::new(0);
 
@@ -62,6 +62,10 @@ pub struct DestinationScreen {
     opened: Option<Destination>,
     /// Whether somebody else has changed it since.
     overtaken: bool,
+    /// The secret that is being asked for.
+    revealing: Option<&'static str>,
+    /// Event types and groups, for the field that narrows to them.
+    types: Vec<Choice>,
 }
 
 impl DestinationScreen {
@@ -83,7 +87,7 @@ impl DestinationScreen {
         let only = of.map(|destination| destination.only.join(", ")).unwrap_or_default();
         let help = "what to call it in lists; empty for the address in short";
         fields.push(FormField::new("label", "Name", help, Shape::Line, label));
-        let help = "event types or groups, with commas; empty for all that the matrix turns on";
+        let help = "event types or groups, with commas; ^F lists them; empty for all";
         fields.push(FormField::new("only", "Only for", help, Shape::Line, &only));
         let mut screen = Self {
             services,
@@ -98,6 +102,8 @@ impl DestinationScreen {
             test_after: false,
             opened: of.cloned(),
             overtaken: false,
+            revealing: None,
+            types: Vec::new(),
         };
         screen.check();
         screen
@@ -175,42 +181,6 @@ impl DestinationScreen {
         Outcome::Say(Message::bad(all.join("; ")))
     }
 
-    fn on_room(&self) -> bool {
-        let Some(current) = self.form.current() else { return false };
-        channels::form::field(self.channel, current.name).is_some_and(|field| field.kind == FieldKind::Room)
-    }
-
-    /// Asks for the rooms when the cursor is on the room, the token is there, and they were not asked for yet.
-    fn ask_for_rooms(&mut self) -> Outcome {
-        let of = (self.text("base_url").trim().to_owned(), self.text("token").trim().to_owned());
-        if !self.on_room() || of.1.is_empty() || of == self.rooms_of {
-            return Outcome::Handled;
-        }
-        let Some(senders) = self.services.senders.clone() else { return Outcome::Handled };
-        self.rooms = Rooms::Asked;
-        self.rooms_of.clone_from(&of);
-        let form = self.number;
-        Outcome::Start(Box::pin(async move {
-            let rooms = senders.rooms(&of.0, &Secret::new(of.1)).await;
-            let rooms = rooms.map(|rooms| rooms.into_iter().map(|room| (room.id, room.name)).collect());
-            JobDone::Rooms { form, rooms: rooms.map_err(|reason| reason.to_string()) }
-        }))
-    }
-
-    fn choose_room(&self) -> Option<Outcome> {
-        let Rooms::Known(rooms) = &self.rooms else { return None };
-        if !self.on_room() || !self.text("room").trim().is_empty() || rooms.is_empty() {
-            return None;
-        }
-        let answer = |(id, name): &(String, String)| Answer {
-            key: ' ',
-            label: format!("{name}  ({id})"),
-            outcome: Outcome::Fill { field: "room", text: id.clone() },
-        };
-        let answers = rooms.iter().take(ROOMS_MAX).map(answer).collect();
-        Some(Outcome::Ask(Question::new("Which room?".to_owned(), answers)))
-    }
-
     fn take(&mut self, answer: FormAnswer) -> Outcome {
         match answer {
             FormAnswer::Entered => match self.choose_room() {
@@ -222,11 +192,7 @@ impl DestinationScreen {
             },
             FormAnswer::Pressed(SAVE) => self.save(false),
             FormAnswer::Pressed(SAVE_AND_TEST) => self.save(true),
-            FormAnswer::Leave if self.form.changed() => Outcome::Ask(Question::sure(
-                "What you typed is not saved yet. Leave it?".to_owned(),
-                "yes, leave without saving".to_owned(),
-                Outcome::Close,
-            )),
+            FormAnswer::Leave if self.form.changed() => Outcome::Ask(Question::leave()),
             FormAnswer::Leave | FormAnswer::Pressed(_) => Outcome::Close,
             FormAnswer::Changed | FormAnswer::Moved | FormAnswer::Handled => {
                 self.check();
@@ -234,47 +200,6 @@ impl DestinationScreen {
             }
         }
     }
-}
-
-/// What a field's line means to the channel: header lines are written in one, with a separator.
-fn typed(channel: Channel, name: &str, text: &str) -> String {
-    match channels::form::field(channel, name).map(|field| field.kind) {
-        Some(FieldKind::Headers) => text.replace(HEADER_SEPARATOR, "\n"),
-        _ => text.to_owned(),
-    }
-}
-
-fn form_field(field: &Field, of: Option<&Destination>) -> FormField {
-    let value = of.and_then(|destination| destination.fields.get(field.name));
-    let text = match (value, of, field.kind) {
-        (Some(FieldValue::Flag(on)), ..) => {
-            if *on {
-                "yes"
-            } else {
-                "no"
-            }
-        }
-        (Some(FieldValue::Plain(text)), ..) => text,
-        (None, _, FieldKind::Flag) if field.default == "true" => "yes",
-        (None, _, FieldKind::Flag) => "no",
-        (None, None, _) => field.default,
-        (Some(FieldValue::Secret(_)), ..) | (None, Some(_), _) => "",
-    };
-    let shape = match field.kind {
-        FieldKind::Flag => Shape::OneOf(vec!["no".to_owned(), "yes".to_owned()]),
-        FieldKind::Choice(choices) => Shape::OneOf(choices.iter().map(|&choice| choice.to_owned()).collect()),
-        FieldKind::SecretUrl => Shape::MaskedUrl,
-        kind if kind.is_secret() => Shape::Masked,
-        _ => Shape::Line,
-    };
-    let help = match field.kind {
-        FieldKind::Headers => format!("{}; several: with `{}` between them", field.help, HEADER_SEPARATOR.trim()),
-        _ => field.help.to_owned(),
-    };
-    let mut form_field = FormField::new(field.name, field.title, help, shape, text);
-    form_field.required = field.required;
-    form_field.kept = matches!(value, Some(FieldValue::Secret(_)));
-    form_field
 }
 
 impl Screen for DestinationScreen {
@@ -292,6 +217,7 @@ impl Screen for DestinationScreen {
 
     fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
         Box::pin(async move {
+            self.types = event_types(&store.matrix(&self.account).await?);
             if let Some(opened) = &self.opened {
                 let (_, now) = store.destination(opened.id).await?;
                 self.overtaken = (&now.label, &now.only, &now.fields) != (&opened.label, &opened.only, &opened.fields);
@@ -305,6 +231,9 @@ impl Screen for DestinationScreen {
     }
 
     fn on_action(&mut self, action: Action) -> Outcome {
+        if let Some(outcome) = self.help_with(action) {
+            return outcome;
+        }
         let answer = self.form.on_action(action);
         self.take(answer)
     }
@@ -315,6 +244,7 @@ impl Screen for DestinationScreen {
     }
 
     fn on_fill(&mut self, field: &str, text: String) -> Outcome {
+        let text = written(self.channel, field, &text);
         if let Some(field) = self.form.field_mut(field) {
             field.fill(&text);
         }
@@ -335,6 +265,9 @@ impl Screen for DestinationScreen {
     }
 
     fn on_done(&mut self, done: &Done) -> Outcome {
+        if let Some(field) = self.revealing.take() {
+            return self.reveal(field, done);
+        }
         let says = Outcome::Say(Message::good(format!("{}; t sends a test there", done.says)));
         let then = match done.destination {
             Some(id) if self.test_after => Outcome::Run(Command::TestDestination { id, event_type: None }),

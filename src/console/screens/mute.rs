@@ -130,6 +130,7 @@ impl MuteForm {
                     Outcome::Handled
                 }
             },
+            FormAnswer::Leave if self.form.changed() => Outcome::Ask(Question::leave()),
             FormAnswer::Leave | FormAnswer::Pressed(_) => Outcome::Close,
             FormAnswer::Changed | FormAnswer::Moved | FormAnswer::Handled => {
                 let problem = self.until().err();
@@ -173,6 +174,9 @@ impl Screen for MuteForm {
     }
 
     fn on_action(&mut self, action: Action) -> Outcome {
+        if let (Action::LongText, Some(field)) = (action, self.form.current()) {
+            return Outcome::Edit { field: field.name, text: field.text().to_owned() };
+        }
         let answer = self.form.on_action(action);
         self.take(answer)
     }
@@ -180,6 +184,13 @@ impl Screen for MuteForm {
     fn on_edit(&mut self, edit: &Edit) -> Outcome {
         let answer = self.form.on_edit(edit);
         self.take(answer)
+    }
+
+    fn on_fill(&mut self, field: &str, text: String) -> Outcome {
+        if let Some(field) = self.form.field_mut(field) {
+            field.fill(&crate::console::widgets::text_box::one_line(&text));
+        }
+        Outcome::Handled
     }
 
     fn on_done(&mut self, done: &Done) -> Outcome {

@@ -15,7 +15,7 @@ use crate::console::theme::{Theme, ThemeName};
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
 use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
-use crate::console::widgets::text_box::Edit;
+use crate::console::widgets::text_box::{Edit, one_line};
 use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
 use crate::domain::destination::DestinationState;
@@ -188,6 +188,7 @@ impl Screen for Simulate {
                 self.data.open();
                 Outcome::Handled
             }
+            Action::LongText => Outcome::Edit { field: "data", text: self.data.text().to_owned() },
             Action::Choose => {
                 let types = self.types.clone();
                 Outcome::Open(Box::new(Pick::one("event type", "event_type", types, &self.event_type)))
@@ -205,8 +206,9 @@ impl Screen for Simulate {
     }
 
     fn on_fill(&mut self, field: &str, text: String) -> Outcome {
-        if field == "event_type" {
-            self.event_type = text;
+        match field {
+            "event_type" => self.event_type = text,
+            _ => self.data = Finder::with(&one_line(&text)),
         }
         Outcome::Reload
     }

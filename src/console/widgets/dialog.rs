@@ -45,6 +45,13 @@ impl Question {
         Self::new(text, vec![no, Answer { key: 'y', label: yes, outcome }])
     }
 
+    /// Asks before what was typed is lost.
+    #[must_use]
+    pub fn leave() -> Self {
+        let text = "What you typed is not saved yet. Leave it?".to_owned();
+        Self::sure(text, "yes, leave without saving".to_owned(), Outcome::Close)
+    }
+
     /// Tells what is shown this once.
     #[must_use]
     pub fn once(text: String, then: Outcome) -> Self {

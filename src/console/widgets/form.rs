@@ -15,10 +15,10 @@ use ratatui::layout::Rect;
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::Message;
 use crate::console::theme::Theme;
-use crate::console::widgets::paint::{line, put, shade};
+use crate::console::widgets::paint::{fold, line, put, shade};
 use crate::console::widgets::text_box::{Edit, TextBox};
-use crate::domain::secret::MASK;
-use crate::domain::text::{columns, pad};
+use crate::domain::secret::{MASK, Secret};
+use crate::domain::text::{columns, pad, safe_line};
 
 /// Lines of a field.
 const FIELD_LINES: usize = 2;
@@ -54,6 +54,8 @@ pub struct FormField {
     pub kept: bool,
     /// Whether the secret that was there is to go.
     pub cleared: bool,
+    /// The secret that is kept, while a person looks at it.
+    pub shown: Option<Secret>,
     /// What is wrong with it.
     pub error: Option<String>,
     /// Whether it was typed in or left, so that it may be told what is wrong.
@@ -74,6 +76,7 @@ impl FormField {
             required: false,
             kept: false,
             cleared: false,
+            shown: None,
             error: None,
             touched: false,
             text: TextBox::new(text),
@@ -172,6 +175,11 @@ impl Form {
         }
     }
 
+    /// The field under the cursor, to change.
+    pub fn current_mut(&mut self) -> Option<&mut FormField> {
+        self.fields.get_mut(self.focus)
+    }
+
     /// The field under the cursor.
     #[must_use]
     pub fn current(&self) -> Option<&FormField> {
@@ -213,6 +221,7 @@ impl Form {
     fn leave_field(&mut self) {
         if let Some(field) = self.fields.get_mut(self.focus) {
             field.touched = field.touched || !field.text().is_empty();
+            field.shown = None;
         }
     }
 
@@ -262,6 +271,7 @@ impl Form {
         };
         if field.text.edit(edit) {
             field.touched = true;
+            field.shown = None;
             return FormAnswer::Changed;
         }
         FormAnswer::Handled
@@ -313,6 +323,14 @@ impl Form {
         put(buffer, row, x, 0, "[", style);
         put(buffer, row, end, 0, "]", style);
         let inner = Rect::new(row.x.saturating_add(x + 1), row.y, end.saturating_sub(x + 1), row.height);
+        if let Some(secret) = field.shown.as_ref().filter(|_| field.text().is_empty()) {
+            // A long one goes on in the line beneath.
+            let parts = fold(&safe_line(secret.expose()), usize::from(inner.width).max(1));
+            for (y, part) in (0u16..2).zip(parts) {
+                put(buffer, Rect { height: 2, ..inner }, 0, y, &part, theme.warn);
+            }
+            return;
+        }
         if field.text().is_empty() && field.kept {
             put(buffer, inner, 0, 0, &format!("{MASK} is kept; type to replace it, ^X clears it"), theme.dim);
         } else if field.text().is_empty() && field.cleared {
@@ -320,7 +338,15 @@ impl Form {
         }
         if let Shape::OneOf(choices) = &field.shape {
             let mut at = 0;
-            for choice in choices {
+            let wide: usize = choices.iter().map(|choice| columns(choice) + 3).sum();
+            let fits = wide <= usize::from(inner.width) + 1;
+            if !fits {
+                let number = choices.iter().position(|choice| choice == field.text()).unwrap_or(0) + 1;
+                let style = if chosen { theme.cursor } else { theme.text };
+                at = put(buffer, inner, 0, 0, &format!("({})", field.text()), style) + 1;
+                put(buffer, inner, at, 0, &format!("{number} of {}: left, right", choices.len()), theme.dim);
+            }
+            for choice in choices.iter().filter(|_| fits) {
                 let is_it = choice == field.text();
                 let text = if is_it { format!("({choice})") } else { format!(" {choice} ") };
                 at = put(buffer, inner, at, 0, &text, if is_it && chosen { theme.cursor } else { theme.text }) + 1;

@@ -59,6 +59,12 @@ impl Edit {
     }
 }
 
+/// A text of several lines as one.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// A line to type in.
 #[derive(Clone, Debug, Default)]
 pub struct TextBox {

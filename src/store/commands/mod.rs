@@ -14,6 +14,8 @@ pub(crate) mod destinations;
 
 pub(crate) mod rotation;
 
+pub(crate) mod reveal;
+
 pub(crate) mod deliveries;
 
 pub(crate) mod replays;
@@ -71,6 +73,7 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
         Command::RotateSecret { id, secret, overlap } => {
             rotation::rotate(session, actor, *id, secret.as_ref(), *overlap).await
         }
+        Command::RevealSecret { id, field } => reveal::reveal(session, actor, *id, field).await,
         Command::SetDestinationState { id, state } => destinations::set_state(session, actor, *id, *state, None).await,
         Command::RemoveDestination { id } => destinations::remove(session, actor, *id).await,
         Command::TestDestination { id, event_type } => {

@@ -181,6 +181,7 @@ async fn app(test: &TestStore, marks: Marks, restricted: bool) -> (App, mpsc::Un
             enrolment_url: Some("https://bells.acme.test/browser/#".to_owned()),
             template: Some(acme()),
             restricted,
+            plain: false,
         },
         clock: test.clock.clone(),
         read_only: test.store.is_read_only(),

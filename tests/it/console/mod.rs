@@ -11,6 +11,8 @@ mod keys;
 mod marking;
 mod roles;
 
+mod filling;
+
 mod simulating;
 
 mod speaking;
