@@ -113,11 +113,7 @@ pub async fn serve(
             _ = signals.term.recv() => Turn::Quit,
             _ = signals.hup.recv() => Turn::Quit,
             _ = signals.int.recv() => Turn::Quit,
-            happened = terminal.happens() => match happened? {
-                Happened::Event(event) => on_event(app, event).await,
-                Happened::Written => Turn::On,
-                Happened::Gone => Turn::Quit,
-            },
+            happened = terminal.happens() => on_happened(app, happened?).await,
             _ = signals.resized.recv() => {
                 app.resize(Terminal::area());
                 Turn::On
@@ -193,6 +189,14 @@ async fn come_back(terminal: &mut Terminal, app: &mut App) -> Result<(), Termina
     app.resize(Terminal::area());
     app.load().await;
     Ok(())
+}
+
+async fn on_happened(app: &mut App, happened: Happened) -> Turn {
+    match happened {
+        Happened::Event(event) => on_event(app, event).await,
+        Happened::Written => Turn::On,
+        Happened::Gone => Turn::Quit,
+    }
 }
 
 async fn on_event(app: &mut App, event: Event) -> Turn {
