@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::cli::logging::Level;
 use crate::cli::{
     accounts, audit, backup, config, deliveries, demo, destinations, doctor, emit, event_types, events, help, ingest,
-    matrix, messages, prune, scripts, serve, tokens, watch, why,
+    keys, matrix, messages, prune, scripts, serve, tokens, watch, why,
 };
 use crate::config::Color;
 
@@ -152,6 +152,12 @@ pub enum Command {
     Backup(backup::Backup),
     /// Put a copy in the place of a database that is not there
     Restore(backup::Restore),
+    /// The key that seals secrets in the database
+    Keys {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: keys::Keys,
+    },
     /// Remove what ended long ago, as the process that delivers does every hour
     Prune(prune::Prune),
     /// Print a completion script for a shell

@@ -9,6 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::session::Session;
 use crate::store::backup::{Copied, restore};
 use crate::store::error::StoreError;
+use crate::store::keys::KeySource;
 
 /// Where to.
 #[derive(Debug, Args)]
@@ -30,17 +31,17 @@ struct CopiedObject {
     bytes: u64,
     accounts: i64,
     events: i64,
-    key_file: String,
+    key: String,
 }
 
 impl CopiedObject {
-    fn new(copied: Copied, file: &std::path::Path, key_file: &std::path::Path) -> Self {
+    fn new(copied: Copied, file: &std::path::Path, key: &KeySource) -> Self {
         Self {
             file: file.display().to_string(),
             bytes: copied.bytes,
             accounts: copied.accounts,
             events: copied.events,
-            key_file: key_file.display().to_string(),
+            key: key.to_string(),
         }
     }
 }
@@ -53,11 +54,10 @@ impl Backup {
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         let store = session.open().await?;
         let copied = store.back_up(&self.file).await?;
-        let key = session.paths.database.with_extension("key");
-        let object = CopiedObject::new(copied, &self.file, &key);
+        let object = CopiedObject::new(copied, &self.file, &session.key);
         let says = format!(
-            "{} holds {} accounts and {} events, checked; its secrets are sealed: keep {} too, and apart from it",
-            object.file, object.accounts, object.events, object.key_file
+            "{} holds {} accounts and {} events, checked; its secrets are sealed: keep the key {} too, and apart from it",
+            object.file, object.accounts, object.events, object.key
         );
         Ok(session.out.either(&object, &says)?)
     }
@@ -74,12 +74,15 @@ impl Restore {
             return Err(StoreError::ReadOnly.into());
         }
         let copied = restore(&self.file, database).await?;
-        let key = database.with_extension("key");
-        let object = CopiedObject::new(copied, database, &key);
-        let missing = if key.exists() { "is there" } else { "must be put back before anything is started" };
+        let object = CopiedObject::new(copied, database, &session.key);
+        let missing = if !matches!(&session.key, KeySource::File(path) if !path.exists()) {
+            "is there"
+        } else {
+            "must be put back before anything is started"
+        };
         let says = format!(
             "{} is there with {} accounts and {} events; its key {} {missing}",
-            object.file, object.accounts, object.events, object.key_file
+            object.file, object.accounts, object.events, object.key
         );
         Ok(session.out.either(&object, &says)?)
     }

@@ -1,6 +1,5 @@
 //! `doctor`: is everything in order, and if not, what to do. Each line is ok, warn or bad; bad ends with exit code 1.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use crate::domain::channel::Channel;
 use crate::domain::time::human_duration;
 use crate::store::Store;
 use crate::store::examine::Examined;
+use crate::store::keys::{KeySource, is_private};
 
 /// What to look at.
 #[derive(Debug, Args)]
@@ -51,9 +51,6 @@ const ROOM_BAD: u64 = 64 << 20;
 /// A write-ahead log beyond this is not being put back into the file.
 const WAL_WARN: u64 = 256 << 20;
 
-/// The bits of a file's mode that are about others than its owner.
-const OTHERS_BITS: u32 = 6;
-
 /// A stored time may be so far ahead of the clock.
 const AHEAD_MAX: Duration = Duration::from_mins(1);
 
@@ -79,7 +76,7 @@ impl Doctor {
             Err(Failure::Says { sentence, .. }) => lines.push(line(Grade::Bad, "file", sentence)),
             Err(silent) => return Err(silent),
         }
-        key(&mut lines, &session.paths.database.with_extension("key"));
+        key(&mut lines, &session.key);
         terminal(&mut lines);
         print(session, &lines)
     }
@@ -192,13 +189,15 @@ fn clock(lines: &mut Vec<Line>, session: &Session, examined: &Examined) {
     }
 }
 
-fn key(lines: &mut Vec<Line>, path: &Path) {
+fn key(lines: &mut Vec<Line>, source: &KeySource) {
+    let KeySource::File(path) = source else {
+        lines.push(line(Grade::Ok, "key", format!("it is {source}")));
+        return;
+    };
     let shown = path.display();
-    lines.push(match std::fs::metadata(path) {
-        Ok(file) if file.permissions().mode().trailing_zeros() >= OTHERS_BITS => {
-            line(Grade::Ok, "key", format!("{shown} is this user's only; back it up apart from the database"))
-        }
-        Ok(_) => line(Grade::Bad, "key", format!("others can read {shown}; run `chmod 600 {shown}`")),
+    lines.push(match is_private(path) {
+        Ok(true) => line(Grade::Ok, "key", format!("{shown} is this user's only; back it up apart from the database")),
+        Ok(false) => line(Grade::Bad, "key", format!("others can read {shown}; run `chmod 600 {shown}`")),
         Err(error) => line(Grade::Bad, "key", format!("{shown}: {error}; without it no secret can be opened")),
     });
 }

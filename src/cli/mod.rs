@@ -77,6 +77,8 @@ pub mod doctor;
 
 pub mod backup;
 
+pub mod keys;
+
 pub mod prune;
 
 pub mod scripts;
@@ -161,6 +163,7 @@ async fn one_shot(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Backup(command) => command.run(session).await,
         Command::Restore(command) => command.run(session).await,
         Command::Prune(command) => command.run(session).await,
+        Command::Keys { command } => command.run(session).await,
         Command::Demo(_)
         | Command::Serve(_)
         | Command::Config { .. }

@@ -1,5 +1,7 @@
 //! What every command that touches the store shares: the config, who acts, and how the store is opened.
 
+use std::path::Path;
+
 use crate::channels::unsubscribe::{self, Unsubscribe};
 use crate::channels::{Senders, WebPushOptions, web_push};
 use crate::cli::actor;
@@ -15,6 +17,7 @@ use crate::domain::role::Role;
 use crate::domain::time::{SharedClock, SystemClock};
 use crate::http;
 use crate::store::error::{AcceptError, CommandError, OpenError, StoreError};
+use crate::store::keys::KeySource;
 use crate::store::{self, Store};
 
 /// The name of the key that push services know bellboard by.
@@ -41,6 +44,8 @@ pub struct Session {
     pub restricted: bool,
     /// How much is logged, when it was said.
     pub log: Option<Level>,
+    /// Where the key that seals secrets comes from.
+    pub key: KeySource,
     /// The time.
     pub clock: SharedClock,
 }
@@ -60,7 +65,9 @@ impl Session {
                 format!("{} has no role here; ask an administrator to add it to [roles] in the config", actor.login);
             Failure::new(EXIT_REFUSED, sentence)
         })?;
+        let key = key_source(&config, &paths, |name| std::env::var(name).ok());
         Ok(Self {
+            key,
             out,
             config,
             paths,
@@ -86,7 +93,8 @@ impl Session {
     /// # Errors
     /// When it cannot be opened; nothing has changed then.
     pub async fn open(&self) -> Result<Store, Failure> {
-        let options = store::Options { path: self.paths.database.clone(), key_file: None, read_only: self.read_only };
+        let key = Some(self.key.clone());
+        let options = store::Options { path: self.paths.database.clone(), key, read_only: self.read_only };
         Ok(Store::open(&options, self.clock.clone()).await?.limited_to(self.role))
     }
 
@@ -160,6 +168,26 @@ impl Session {
     pub async fn change(&self, store: &Store, command: Command) -> Result<Done, Failure> {
         Ok(store.run(&self.actor, command).await?)
     }
+}
+
+/// The environment variable that may hold the key.
+const KEY_VARIABLE: &str = "BELLBOARD_KEY";
+
+/// The environment variable in which systemd names the folder with this service's credentials, and the key's name there.
+const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
+const CREDENTIAL: &str = "bellboard.key";
+
+/// Where the key comes from: the environment, a credential of the service, the file that the config names, or the one beside
+/// the database; the first of these that there is.
+fn key_source(config: &Config, paths: &Paths, variable: impl Fn(&str) -> Option<String>) -> KeySource {
+    if let Some(text) = variable(KEY_VARIABLE) {
+        return KeySource::Variable { name: KEY_VARIABLE, text: text.into() };
+    }
+    let credential = variable(CREDENTIALS_VARIABLE).map(|folder| Path::new(&folder).join(CREDENTIAL));
+    if let Some(path) = credential.filter(|path| path.exists()) {
+        return KeySource::Credential(path);
+    }
+    KeySource::File(config.store.key_file.clone().unwrap_or_else(|| paths.database.with_extension("key")))
 }
 
 /// What sends, as the config says.

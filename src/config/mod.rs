@@ -44,6 +44,8 @@ pub const EXAMPLE: &str = include_str!("../../assets/config.toml");
 pub struct Config {
     /// `[delivery]`
     pub delivery: Delivery,
+    /// `[store]`
+    pub store: Store,
     /// `[network]`
     pub network: Network,
     /// `[email]`
@@ -60,6 +62,13 @@ pub struct Config {
     pub console: Console,
     /// Where each option that is not at its default was set, by its full name.
     pub origins: BTreeMap<String, Origin>,
+}
+
+/// The database.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    /// The file with the key that seals secrets.
+    pub key_file: Option<PathBuf>,
 }
 
 /// How deliveries are tried and kept.
@@ -196,6 +205,7 @@ impl Default for Config {
                 disable_after: dispatch::Options::default().failing_max,
                 storm: StormPolicy::default(),
             },
+            store: Store::default(),
             network: Network::default(),
             email: Email::default(),
             messages: Messages::default(),

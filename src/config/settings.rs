@@ -114,6 +114,13 @@ pub const SETTINGS: &[Setting] = &[
         get: |config| Some(Value::Text(write_duration(config.delivery.storm.window))),
     },
     Setting {
+        section: "store",
+        name: "key_file",
+        is_list: false,
+        set: |config, value| value.text().map(|path| config.store.key_file = Some(PathBuf::from(path))),
+        get: |config| shown(config.store.key_file.as_ref().map(|path| path.display())),
+    },
+    Setting {
         section: "network",
         name: "allow",
         is_list: true,

@@ -19,6 +19,7 @@ use crate::metrics::Outcome;
 use crate::store::error::StoreError;
 use crate::store::lanes::{Lane, Lanes as DueLanes};
 use crate::store::queue::{Claimed, Finished, Health, NewWork, Waiting};
+use crate::store::seal::SealError;
 
 impl Engine {
     pub(crate) fn take_work(&mut self, work: Vec<NewWork>) {
@@ -158,6 +159,11 @@ impl Engine {
         let setup = match read {
             Ok(Some(lane)) => Some(self.setup(&lane)),
             Ok(None) => None,
+            // Its key is not at hand, and may be again: what goes there waits.
+            Err(error @ StoreError::Seal(SealError::Other { .. } | SealError::Lost { .. })) => {
+                tracing::error!(destination = %id, %error, "a destination's secrets cannot be opened; what goes there waits");
+                Some(Setup { held: true, ..unusable(Channel::Webhook, &error.to_string()) })
+            }
             Err(error @ (StoreError::Seal(_) | StoreError::Damaged(_))) => {
                 Some(unusable(Channel::Webhook, &error.to_string()))
             }

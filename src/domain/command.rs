@@ -15,7 +15,7 @@ use crate::domain::id::{ChangeId, DeliveryId, DestinationId, ReplayId, TokenId};
 use crate::domain::matrix::CellSetting;
 use crate::domain::mute;
 use crate::domain::replay::ReplayItem;
-use crate::domain::secret::Secret;
+use crate::domain::secret::{KeyId, Secret};
 use crate::domain::time::Timestamp;
 
 /// Who acts: the login behind the SSH session, and where it came from.
@@ -247,6 +247,11 @@ pub enum Command {
         channels: Option<Vec<Channel>>,
         /// Addresses, by the vendor's names for them.
         params: BTreeMap<String, String>,
+    },
+    /// Secrets are sealed with another key from now on; those that are there follow in steps.
+    UseKey {
+        /// Which.
+        key: KeyId,
     },
     /// Takes a change back.
     Undo {

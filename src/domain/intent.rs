@@ -65,6 +65,7 @@ impl Command {
             }
             Self::Enrol { by: EnrolBy::Code(_), channel, .. } => format!("enrol a {}", channel.title()),
             Self::SetNotification { account, event_type, .. } => format!("set the row {event_type} of {account}"),
+            Self::UseKey { key } => format!("seal secrets with the key {key}"),
             Self::Undo { change } => format!("take {change} back"),
         }
     }

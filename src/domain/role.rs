@@ -45,7 +45,8 @@ impl Command {
             | Self::CreateToken { .. }
             | Self::RevokeToken { .. }
             | Self::RevealSecret { .. }
-            | Self::Prune { .. } => Role::Administer,
+            | Self::Prune { .. }
+            | Self::UseKey { .. } => Role::Administer,
             _ => Role::Operate,
         }
     }

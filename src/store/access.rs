@@ -160,6 +160,7 @@ impl Session {
     pub(crate) async fn chore(&mut self, chore: &Chore) -> Result<(), StoreError> {
         match chore {
             Chore::KeepKey { name, key } => {
+                self.follow_key().await?;
                 let sealed = self.sealer.seal(&row_name(name), key)?;
                 sqlx::query("INSERT INTO keyring (name, sealed, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
                     .bind(*name)

@@ -217,7 +217,7 @@ pub(crate) fn open_fields(
 }
 
 /// The name that a destination's secrets are bound to.
-fn row_name(id: DestinationId) -> String {
+pub(crate) fn row_name(id: DestinationId) -> String {
     format!("destination:{}", id.number())
 }
 

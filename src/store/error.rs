@@ -117,6 +117,27 @@ pub enum OpenError {
         /// The latest schema that this program knows.
         known: i64,
     },
+    /// An earlier version wrote it, and it was not to be changed.
+    #[error("{0} was written by an older bellboard; start once without --read-only to bring it up to date")]
+    Older(String),
+    /// Its schema cannot be brought up to date.
+    #[error("the database {path} cannot be brought up to date, and is as it was: {problem}")]
+    Upgrade {
+        /// Which file.
+        path: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// It is damaged.
+    #[error("the database {path} is damaged ({problem}), and nothing was written to it; {then}")]
+    Damaged {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        then: String,
+    },
     /// SQLite itself is one that can lose commits.
     #[error("SQLite {0} can lose commits in a WAL database; bellboard needs 3.51.3 or later")]
     OldSqlite(String),

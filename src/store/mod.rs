@@ -90,6 +90,14 @@ mod commands;
 
 pub mod seal;
 
+pub mod keys;
+
+pub mod rekey;
+
+pub mod files;
+
+mod migrate;
+
 mod watcher;
 
 mod checkpoint;
@@ -111,6 +119,7 @@ use crate::domain::time::SharedClock;
 use crate::metrics::Metrics;
 use crate::store::door::Door;
 use crate::store::error::{AcceptError, CommandError, StoreError};
+use crate::store::keys::KeySource;
 use crate::store::outbox::Inbox;
 use crate::store::seal::Sealer;
 use crate::store::writer::Request;
@@ -120,8 +129,8 @@ use crate::store::writer::Request;
 pub struct Options {
     /// The database file. Its folder is made when it is not there.
     pub path: PathBuf,
-    /// The file with the key that seals secrets; beside the database, with the ending `.key`, when not named.
-    pub key_file: Option<PathBuf>,
+    /// Where the key that seals secrets comes from; a file beside the database, with the ending `.key`, when it is not said.
+    pub key: Option<KeySource>,
     /// Refuse every change, and make nothing.
     pub read_only: bool,
 }
@@ -130,13 +139,13 @@ impl Options {
     /// The database at `path`, with its key beside it.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), key_file: None, read_only: false }
+        Self { path: path.into(), key: None, read_only: false }
     }
 
-    /// The file with the key.
+    /// Where the key comes from.
     #[must_use]
-    pub fn key_path(&self) -> PathBuf {
-        self.key_file.clone().unwrap_or_else(|| self.path.with_extension("key"))
+    pub fn key_source(&self) -> KeySource {
+        self.key.clone().unwrap_or_else(|| KeySource::File(self.path.with_extension("key")))
     }
 }
 

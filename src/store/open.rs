@@ -1,16 +1,14 @@
 //! Opens the database file: makes it when it is not there, refuses what is not ours, brings the schema up to date.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use log::LevelFilter;
-use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
@@ -18,25 +16,17 @@ use crate::domain::role::Role;
 use crate::domain::time::SharedClock;
 use crate::metrics::Metrics;
 use crate::store::door::Door;
-use crate::store::error::OpenError;
-use crate::store::failpoint;
+use crate::store::error::{OpenError, StoreError};
+use crate::store::migrate::{
+    BUSY_TIMEOUT, MIGRATOR, bring_up_to_date, cannot_open, check_is_current, check_length, damaged, look_over,
+    path_error,
+};
 use crate::store::seal::Sealer;
 use crate::store::writer::{WAITING_MAX, Writer};
-use crate::store::{Inner, Options, Revision, Store, checkpoint, outbox, watcher};
-
-static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
-
-/// `PRAGMA application_id` of a bellboard database: `bell` in ASCII.
-const APPLICATION_ID: i64 = 0x6265_6c6c;
+use crate::store::{Inner, Options, Revision, Store, checkpoint, failpoint, files, keys, outbox, watcher};
 
 /// The first bytes of every SQLite file (sqlite.org/fileformat.html section 1.3).
 const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
-
-/// The oldest SQLite that does not have the WAL-reset race (sqlite.org/wal.html).
-const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
-
-/// How long a writer waits for another process's transaction.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The writer's cache: 8 MiB, so that the pages that each commit touches stay in it.
 const WRITER_CACHE: &str = "-8192";
@@ -50,26 +40,30 @@ impl Store {
     /// # Errors
     /// When the file cannot be made or opened, is not ours, or is from a newer version; it is left as it was then.
     pub async fn open(options: &Options, clock: SharedClock) -> Result<Self, OpenError> {
+        Self::open_any(options, clock).await.map_err(|error| match error {
+            OpenError::Store(StoreError::Damaged(problem)) => damaged(&options.path, &problem),
+            other => other,
+        })
+    }
+
+    async fn open_any(options: &Options, clock: SharedClock) -> Result<Self, OpenError> {
         let path = options.path.as_path();
+        let source = options.key_source();
         let is_new = prepare(path, options.read_only)?;
-        let sealer = if options.read_only {
-            Sealer::open(&options.key_path())?
-        } else {
-            Sealer::open_or_create(&options.key_path())?
-        };
         if options.read_only {
+            check_length(path)?;
             let mut connection =
                 connect_options(path).read_only(true).connect().await.map_err(|e| cannot_open(path, e))?;
-            check_file(&mut connection, path).await?;
+            check_is_current(&mut connection, path).await?;
+            look_over(&mut connection, path).await?;
+            let sealer = source.keys_for(Some(&mut connection), false).await?;
             return Self::reading(options, clock, sealer).await;
         }
-        {
-            // Two processes that start at once must not both make the schema.
-            let lock = File::open(options.key_path()).map_err(|error| path_error(path, &error.to_string()))?;
-            let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
-            let _lock = lock.map_err(|error| path_error(path, &error.to_string()))?;
-            migrate(path, is_new).await?;
-        }
+        let sealer = {
+            // Two processes that start at once must not both make the schema, or a key.
+            let _lock = keys::lock(path).await.map_err(|error| path_error(path, &error.to_string()))?;
+            bring_up_to_date(path, is_new, &source, &MIGRATOR).await?
+        };
         Self::writing(options, clock, sealer).await
     }
 
@@ -155,6 +149,7 @@ fn connect_options(path: &Path) -> SqliteConnectOptions {
 
 /// Makes folder and file when they are not there; tells whether the file is new. Refuses a file that is no SQLite database.
 fn prepare(path: &Path, read_only: bool) -> Result<bool, OpenError> {
+    files::check(path).map_err(|problem| path_error(path, &problem))?;
     if let Ok(mut file) = File::open(path) {
         let mut magic = Vec::new();
         let read = file.by_ref().take(16).read_to_end(&mut magic);
@@ -168,79 +163,10 @@ fn prepare(path: &Path, read_only: bool) -> Result<bool, OpenError> {
     if read_only && !path.exists() {
         return Err(OpenError::Missing(path.display().to_string()));
     }
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| {
-            path_error(path, &format!("its folder cannot be made ({error}); name another with --db"))
-        })?;
-    }
-    let made = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    made.map_err(|error| {
+    files::make_folder(files::folder_of(path))
+        .map_err(|error| path_error(path, &format!("its folder cannot be made ({error}); name another with --db")))?;
+    files::open_or_create(path).map_err(|error| {
         path_error(path, &format!("{error}; make it and its folder writable for you, or name another with --db"))
     })?;
     Ok(true)
-}
-
-async fn migrate(path: &Path, is_new: bool) -> Result<(), OpenError> {
-    let plain = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
-    // The vacuum mode can only be chosen before anything is written, the journal mode's mark included.
-    let mut connection = if is_new {
-        let options = plain.auto_vacuum(SqliteAutoVacuum::Incremental);
-        options.connect().await.map_err(|error| cannot_open(path, error))?
-    } else {
-        connect_options(path).connect().await.map_err(|error| cannot_open(path, error))?
-    };
-    check_sqlite(&mut connection).await?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await?;
-    if tables > 0 {
-        check_file(&mut connection, path).await?;
-    }
-    failpoint::pass("schema.before");
-    let run = MIGRATOR.run(&mut connection).await;
-    failpoint::pass("schema.after");
-    run.map_err(|error| path_error(path, &format!("its schema cannot be brought up to date: {error}")))?;
-    // Switched here, under the lock: it fails at once while another process has the file open, whatever the time-out says.
-    sqlx::query("PRAGMA journal_mode = WAL").fetch_one(&mut connection).await?;
-    connection.close().await?;
-    Ok(())
-}
-
-/// Refuses a database of another program, or of a newer version.
-pub(crate) async fn check_file(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    let id: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await?;
-    if id != APPLICATION_ID {
-        return Err(OpenError::Foreign(path.display().to_string()));
-    }
-    let found: i64 =
-        sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations").fetch_one(connection).await?;
-    let known = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
-    if found > known {
-        return Err(OpenError::Newer { path: path.display().to_string(), found, known });
-    }
-    Ok(())
-}
-
-async fn check_sqlite(connection: &mut SqliteConnection) -> Result<(), OpenError> {
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(connection).await?;
-    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
-    let mut part = || parts.next().unwrap_or(0);
-    if (part(), part(), part()) < SQLITE_VERSION_MIN {
-        return Err(OpenError::OldSqlite(version));
-    }
-    Ok(())
-}
-
-fn path_error(path: &Path, problem: &str) -> OpenError {
-    OpenError::Path { path: path.display().to_string(), problem: problem.to_owned() }
-}
-
-fn cannot_open(path: &Path, error: sqlx::Error) -> OpenError {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
-    match code.parse::<i32>().unwrap_or(0) & 0xff {
-        26 => OpenError::Foreign(path.display().to_string()),
-        8 | 14 => {
-            path_error(path, "make the file and its folder readable and writable for you, or name another with --db")
-        }
-        _ => OpenError::Store(error.into()),
-    }
 }

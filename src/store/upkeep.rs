@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::domain::storm::StormPolicy;
 use crate::store::Store;
 use crate::store::error::StoreError;
+use crate::store::rekey::Sealed;
 use crate::store::writer::{Request, Session};
 
 /// A step.
@@ -24,6 +25,8 @@ pub enum Upkeep {
     },
     /// Gives a little of the file's free room back.
     GiveBack,
+    /// Seals these secrets anew, with the key that the database names.
+    Reseal(Sealed),
     /// This process delivers from now on, by these rules.
     Begin {
         /// When messages of one kind to one person are folded.
@@ -53,6 +56,7 @@ impl Session {
         let moved = match task {
             Upkeep::Replays => self.step_replays().await,
             Upkeep::Prune { events } => self.prune(events).await,
+            Upkeep::Reseal(what) => self.reseal(what).await,
             Upkeep::GiveBack => self.give_back().await,
             Upkeep::Begin { storm, failing_max } => {
                 self.storms.begin(*storm);

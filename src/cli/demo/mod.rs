@@ -32,6 +32,7 @@ use crate::domain::command::Actor;
 use crate::domain::role::Role;
 use crate::store::Store;
 use crate::store::error::CommandError;
+use crate::store::keys::KeySource;
 
 /// Open the console on a throw-away store: sample accounts, receivers on loopback, events flowing
 ///
@@ -96,6 +97,7 @@ fn session_on(session: &Session, folder: &Path, mail: &MailSink) -> Session {
     let mut paths = session.paths.clone();
     paths.database = folder.join("bellboard.db");
     Session {
+        key: KeySource::File(paths.database.with_extension("key")),
         out: session.out,
         config,
         paths,

@@ -24,6 +24,8 @@ pub(crate) mod access;
 
 pub(crate) mod notification;
 
+pub(crate) mod keys;
+
 pub(crate) mod undo;
 
 mod conflict;
@@ -95,6 +97,7 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
         Command::SetNotification { account, event_type, channels, params } => {
             notification::set(session, actor, account, event_type, channels.as_deref(), params).await
         }
+        Command::UseKey { key } => keys::use_key(session, actor, *key).await,
         Command::Undo { change } => Box::pin(undo::undo(session, actor, *change)).await,
     }
 }
@@ -148,6 +151,7 @@ impl Session {
         sqlx::query("SAVEPOINT command").execute(&mut self.connection).await?;
         let told = self.work.len();
         self.undoing = None;
+        self.follow_key().await?;
         let done = execute(self, actor, command).await;
         if done.is_err() {
             for (lane, _) in self.work.drain(told..) {

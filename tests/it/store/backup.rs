@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use bellboard::store::backup::restore;
+use bellboard::store::keys::KeySource;
 use bellboard::store::{Options, Store};
 
 use crate::support::{TestStore, acme};
@@ -22,8 +23,8 @@ async fn a_copy_is_whole_private_and_never_in_the_place_of_something() {
     let place = test.folder.path().join("restored.db");
     assert_eq!(restore(&copy, &place).await.unwrap(), copied);
     assert!(restore(&copy, &place).await.is_err(), "there is a database");
-    let key_file = Some(test.folder.path().join("bellboard.key"));
-    let options = Options { key_file, ..Options::at(&place) };
+    let key = Some(KeySource::File(test.folder.path().join("bellboard.key")));
+    let options = Options { key, ..Options::at(&place) };
     let store = Store::open(&options, test.clock.clone()).await.unwrap();
     assert_eq!(store.destinations(&acme(), None).await.unwrap().len(), 2);
     let id = store.destinations(&acme(), None).await.unwrap()[1].id;

@@ -26,6 +26,10 @@ mod failing;
 
 mod rotation;
 
+mod keys;
+
+mod upgrades;
+
 mod prune;
 
 mod backlog;

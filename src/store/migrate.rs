@@ -1,0 +1,286 @@
+//! Brings the schema of a database up to date: all that is missing in one transaction, after a copy was made and checked. Whatever
+//! fails, the file is as it was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+
+use crate::store::error::{OpenError, StoreError};
+use crate::store::keys::{self, KeySource, KeysError};
+use crate::store::seal::Sealer;
+use crate::store::{backup, failpoint};
+
+pub(crate) static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+
+/// `PRAGMA application_id` of a bellboard database: `bell` in ASCII.
+const APPLICATION_ID: i64 = 0x6265_6c6c;
+
+/// The oldest SQLite that does not have the WAL-reset race (sqlite.org/wal.html).
+const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
+
+/// How long a writer waits for another process's transaction.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Copies that one upgrade may find made by others before it.
+const SAME_NAME_MAX: u32 = 1000;
+
+/// A file up to this size is looked over as a whole whenever it is opened, which takes some ten milliseconds at most.
+const LOOKED_OVER_MAX: u64 = 2 * 1024 * 1024;
+
+/// Where a file's header has the size of its pages, and their number (sqlite.org/fileformat.html section 1.3).
+const PAGE_SIZE_AT: usize = 16;
+const PAGES_AT: usize = 28;
+const HEADER_BYTES: usize = 100;
+
+/// Makes the schema of this file what this program wants; the keys that its secrets are sealed with.
+pub(crate) async fn bring_up_to_date(
+    path: &Path,
+    is_new: bool,
+    source: &KeySource,
+    migrator: &Migrator,
+) -> Result<Sealer, OpenError> {
+    let plain = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
+    // The vacuum mode can only be chosen before anything is written, the journal mode's mark included.
+    let plain = if is_new { plain.auto_vacuum(SqliteAutoVacuum::Incremental) } else { plain };
+    if !is_new {
+        check_length(path)?;
+    }
+    let mut connection = plain.connect().await.map_err(|error| cannot_open(path, error))?;
+    check_sqlite(&mut connection).await?;
+    let sealer = run(&mut connection, path, source, migrator).await?;
+    // Switched here, under the lock: it fails at once while another process has the file open, whatever the time-out says.
+    let wal = sqlx::query("PRAGMA journal_mode = WAL").fetch_one(&mut connection).await;
+    wal.map_err(|error| cannot_open(path, error))?;
+    connection.close().await?;
+    Ok(sealer)
+}
+
+async fn run(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    source: &KeySource,
+    migrator: &Migrator,
+) -> Result<Sealer, OpenError> {
+    let tables = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await;
+    let tables: i64 = tables.map_err(|error| cannot_open(path, error))?;
+    let mut version = None;
+    if tables > 0 {
+        version = Some(check_file(connection, path).await?);
+        look_over(connection, path).await?;
+    }
+    // Before anything is changed: with a wrong key, nothing is.
+    let sealer = source.keys_for(Some(&mut *connection), true).await?;
+    if is_behind(connection, version, migrator).await? {
+        if let Some(version) = version {
+            copy_before(connection, path, version).await?;
+        }
+        failpoint::pass("schema.before");
+        let applied = apply(connection, migrator).await;
+        failpoint::pass("schema.after");
+        applied.map_err(|error| as_it_was(path, &error.to_string()))?;
+    }
+    if let Some(key) = sealer.sealing()
+        && keys::named_key(connection).await? != Some(key)
+    {
+        keys::name_key(connection, key).await?;
+    }
+    Ok(sealer)
+}
+
+/// All that is missing, or nothing.
+async fn apply(connection: &mut SqliteConnection, migrator: &Migrator) -> Result<(), sqlx::migrate::MigrateError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    // Each migration's own transaction is a savepoint within this one.
+    migrator.run(&mut *transaction).await?;
+    Ok(transaction.commit().await?)
+}
+
+async fn is_behind(
+    connection: &mut SqliteConnection,
+    version: Option<i64>,
+    migrator: &Migrator,
+) -> Result<bool, StoreError> {
+    if version.is_none() {
+        return Ok(true);
+    }
+    let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations").fetch_all(connection).await?;
+    Ok(migrator.iter().any(|migration| !applied.contains(&migration.version)))
+}
+
+/// Copies the file, as it is, beside itself.
+async fn copy_before(connection: &mut SqliteConnection, path: &Path, version: i64) -> Result<(), OpenError> {
+    let name = |number: u32| {
+        let mut copy = path.as_os_str().to_owned();
+        copy.push(format!(".schema-{version}"));
+        if number > 1 {
+            copy.push(format!("-{number}"));
+        }
+        copy.push(".backup");
+        PathBuf::from(copy)
+    };
+    let copy = (1..SAME_NAME_MAX).map(name).find(|copy| fs::symlink_metadata(copy).is_err());
+    let copy = copy.ok_or_else(|| as_it_was(path, "there are too many copies beside it; move some away"))?;
+    let copied = backup::copy(connection, &copy).await;
+    copied.map_err(|error| as_it_was(path, &format!("no copy of it can be made first: {error}")))?;
+    backup::remember(path, &copy);
+    tracing::info!(copy = %copy.display(), "the schema is brought up to date; this is the database as it was");
+    Ok(())
+}
+
+/// Refuses a database of another program, or of a newer version; its schema's version.
+pub(crate) async fn check_file(connection: &mut SqliteConnection, path: &Path) -> Result<i64, OpenError> {
+    let id = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await;
+    let id: i64 = id.map_err(|error| cannot_open(path, error))?;
+    if id != APPLICATION_ID {
+        return Err(OpenError::Foreign(path.display().to_string()));
+    }
+    let applied = sqlx::query("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(connection).await;
+    let applied = applied.map_err(|error| cannot_open(path, error))?;
+    let applied: Vec<i64> = applied.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    let known = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
+    if let Some(found) = applied.iter().rfind(|version| !MIGRATOR.version_exists(**version)) {
+        return Err(OpenError::Newer { path: path.display().to_string(), found: *found, known });
+    }
+    Ok(applied.last().copied().unwrap_or(0))
+}
+
+/// Refuses to read a database that lacks what this program asks for.
+pub(crate) async fn check_is_current(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let version = check_file(connection, path).await?;
+    if is_behind(connection, Some(version), &MIGRATOR).await? {
+        return Err(OpenError::Older(path.display().to_string()));
+    }
+    Ok(())
+}
+
+/// A file that has lost its end is noticed by its length.
+pub(crate) fn check_length(path: &Path) -> Result<(), OpenError> {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    // What the log of commits holds may not be in the file yet.
+    if fs::metadata(wal).is_ok_and(|wal| wal.len() > 0) {
+        return Ok(());
+    }
+    let mut header = [0; HEADER_BYTES];
+    let read = fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut header));
+    if read.is_err() {
+        return Err(damaged(path, "its beginning is missing"));
+    }
+    let page = match u16::from_be_bytes([header[PAGE_SIZE_AT], header[PAGE_SIZE_AT + 1]]) {
+        1 => 65_536,
+        size => u64::from(size),
+    };
+    let pages =
+        u32::from_be_bytes([header[PAGES_AT], header[PAGES_AT + 1], header[PAGES_AT + 2], header[PAGES_AT + 3]]);
+    let bytes = fs::metadata(path).map_or(0, |file| file.len());
+    if bytes < page * u64::from(pages) {
+        return Err(damaged(path, &format!("it ends after {bytes} of {} bytes", page * u64::from(pages))));
+    }
+    Ok(())
+}
+
+/// Refuses a small file that is not whole; a large one is not read for it.
+pub(crate) async fn look_over(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    if fs::metadata(path).map_or(0, |file| file.len()) > LOOKED_OVER_MAX {
+        return Ok(());
+    }
+    let found = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(connection).await;
+    let found: String = found.map_err(|error| cannot_open(path, error))?;
+    if found == "ok" { Ok(()) } else { Err(damaged(path, &found)) }
+}
+
+async fn check_sqlite(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(connection).await?;
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut part = || parts.next().unwrap_or(0);
+    if (part(), part(), part()) < SQLITE_VERSION_MIN {
+        return Err(OpenError::OldSqlite(version));
+    }
+    Ok(())
+}
+
+pub(crate) fn path_error(path: &Path, problem: &str) -> OpenError {
+    OpenError::Path { path: path.display().to_string(), problem: problem.to_owned() }
+}
+
+fn as_it_was(path: &Path, problem: &str) -> OpenError {
+    OpenError::Upgrade { path: path.display().to_string(), problem: problem.to_owned() }
+}
+
+pub(crate) fn damaged(path: &Path, problem: &str) -> OpenError {
+    OpenError::Damaged {
+        path: path.display().to_string(),
+        problem: problem.replace('\n', "; "),
+        then: backup::advice(path),
+    }
+}
+
+pub(crate) fn cannot_open(path: &Path, error: sqlx::Error) -> OpenError {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
+    match code.parse::<i32>().unwrap_or(0) & 0xff {
+        // It begins as a database does, so it was one.
+        11 | 26 => damaged(path, &error.to_string()),
+        8 | 14 => {
+            path_error(path, "make the file and its folder readable and writable for you, or name another with --db")
+        }
+        _ => OpenError::Store(error.into()),
+    }
+}
+
+impl From<KeysError> for OpenError {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::Seal(error) => Self::Seal(error),
+            KeysError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use sqlx::SqlSafeStr;
+    use sqlx::migrate::{Migration, MigrationType};
+
+    use super::*;
+    use crate::domain::time::SystemClock;
+    use crate::store::{Options, Store};
+
+    /// All migrations, and then these statements.
+    fn and_then(statements: &'static str) -> Migrator {
+        let kind = MigrationType::Simple;
+        let last = Migration::new(9999, "later".into(), kind, statements.into_sql_str(), false);
+        let migrations = MIGRATOR.iter().cloned().chain([last]).collect();
+        Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }
+    }
+
+    #[tokio::test]
+    async fn what_fails_half_way_leaves_the_file_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::at(folder.path().join("bellboard.db"));
+        Store::open(&options, SystemClock::shared()).await.unwrap().close().await;
+        let (path, source) = (options.path.as_path(), options.key_source());
+        for failing in [
+            "CREATE TABLE half (x); DROP TABLE mute; INSERT INTO nowhere VALUES (1)",
+            "CREATE TABLE half (x); PRAGMA max_page_count = 1; INSERT INTO half VALUES (zeroblob(1000000))",
+            "CREATE TABLE half (x); INSERT INTO half SELECT raise_nothing()",
+        ] {
+            let failed = bring_up_to_date(path, false, &source, &and_then(failing)).await;
+            let says = failed.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(says.contains("cannot be brought up to date, and is as it was"), "{says}");
+            let store = Store::open(&options, SystemClock::shared()).await.unwrap();
+            assert_eq!(store.examine(true).await.unwrap().damage, Vec::<String>::new());
+            let half = "SELECT count(*) FROM sqlite_schema WHERE name IN ('half', 'mute')";
+            let tables: i64 = sqlx::query_scalar(half).fetch_one(store.readers()).await.unwrap();
+            assert_eq!(tables, 1, "the table that was there, and not the new one");
+            store.close().await;
+        }
+        let known = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
+        assert!(folder.path().join(format!("bellboard.db.schema-{known}.backup")).exists());
+    }
+}
