@@ -12,6 +12,7 @@ const SHUTDOWN_MAX: Duration = Duration::from_millis(100);
 
 fn main() -> color_eyre::Result<ExitCode> {
     color_eyre::install()?;
+    cli::memory::keep_to_itself();
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(cli::run(arguments));

@@ -3,6 +3,7 @@
 //! No proxy, no redirect, no decompression, no cookie. One time limit covers the whole exchange.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,14 +130,14 @@ impl Client {
     /// Makes the request and lets `judge` say what the answer means.
     pub async fn exchange(&self, call: Call, judge: impl FnOnce(&Answer) -> Result<(), SendError>) -> Exchange {
         let Call { method, url, headers, body, kept_max, shown, secrets } = call;
-        let asked = tokio::time::timeout(self.timeout, self.ask(method, url, headers, body, kept_max));
+        let asked = tokio::time::timeout(self.timeout, self.ask(method, url, headers, body));
         let answered = match asked.await {
             Ok(answered) => answered,
             Err(_) => Err(Broken::on_the_way(self.timed_out())),
         };
         match answered {
-            Ok(answer) => {
-                let answer = redacted(answer, &secrets);
+            Ok((answer, bytes)) => {
+                let answer = redacted(answer, bytes, &secrets, kept_max);
                 let result = judge(&answer);
                 Exchange { request: Some(shown), answer: Some(answer), result }
             }
@@ -152,14 +153,15 @@ impl Client {
         url: Url,
         headers: HeaderMap,
         body: Vec<u8>,
-        kept_max: usize,
-    ) -> Result<Answer, Broken> {
+    ) -> Result<(Answer, usize), Broken> {
         self.gate.check_url(&url).map_err(|refused| Broken::before(refused_error(&refused)))?;
         let sent = self.pool.request(method, url).headers(headers).body(body).send().await;
         let mut response = sent.map_err(|error| self.broken(&error))?;
         let status = response.status().as_u16();
         let kept = response.headers().iter().take(HEADERS_KEPT_MAX);
-        let headers = kept.map(|(name, value)| (name.to_string(), header_text(value))).collect();
+        let headers = kept
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
         let mut read = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
             read.extend_from_slice(&chunk[..chunk.len().min(BODY_READ_MAX - read.len())]);
@@ -167,7 +169,7 @@ impl Client {
                 break;
             }
         }
-        Ok(Answer { status, headers, body: body_text(&read, kept_max) })
+        Ok((Answer { status, headers, body: String::from_utf8_lossy(&read).into_owned() }, read.len()))
     }
 
     fn timed_out(&self) -> SendError {
@@ -285,27 +287,23 @@ fn refused_error(refused: &Refused) -> SendError {
     retry(refused.to_string(), Patience::Short)
 }
 
-fn header_text(value: &HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes()).chars().take(HEADER_KEPT_MAX).collect()
-}
-
-fn body_text(read: &[u8], kept_max: usize) -> String {
-    let kept = &read[..read.len().min(kept_max)];
-    let mut text = String::from_utf8_lossy(kept).into_owned();
-    if read.len() >= BODY_READ_MAX {
-        text = format!("{text}… (more than {})", human_bytes(BODY_READ_MAX));
-    } else if read.len() > kept_max {
-        text = format!("{text}… ({} in all)", human_bytes(read.len()));
-    }
-    text
-}
-
-fn redacted(answer: Answer, secrets: &[Secret]) -> Answer {
+/// The answer, of so many bytes, as it may be kept: without secrets, and cut to what is kept only then, or the cut could go through one.
+fn redacted(answer: Answer, bytes: usize, secrets: &[Secret], kept_max: usize) -> Answer {
     let redact = |text: String| secrets.iter().fold(text, |text, secret| secret.redact(&text));
+    let header = |text: String| redact(text).chars().take(HEADER_KEPT_MAX).collect();
+    let mut body = redact(answer.body);
+    if body.len() > kept_max {
+        body.truncate(body.floor_char_boundary(kept_max));
+        let _ = if bytes >= BODY_READ_MAX {
+            write!(body, "… (more than {})", human_bytes(BODY_READ_MAX))
+        } else {
+            write!(body, "… ({} in all)", human_bytes(bytes))
+        };
+    }
     Answer {
         status: answer.status,
-        headers: answer.headers.into_iter().map(|(name, value)| (name, redact(value))).collect(),
-        body: redact(answer.body),
+        headers: answer.headers.into_iter().map(|(name, value)| (name, header(value))).collect(),
+        body,
     }
 }
 

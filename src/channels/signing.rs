@@ -80,6 +80,12 @@ pub fn new_secret() -> Result<Secret, String> {
     Ok(Secret::new(format!("{PREFIX}{}", STANDARD.encode(key))))
 }
 
+/// What a receiver could repeat of a signing secret: as it is written, and its key alone.
+#[must_use]
+pub fn as_written(secret: &str) -> Vec<Secret> {
+    [Some(secret), secret.strip_prefix(PREFIX)].into_iter().flatten().map(Secret::new).collect()
+}
+
 /// Puts `new` in the place of the secret in force, which signs too until then. One that was old already is forgotten.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use crate::channels::LaneRules;
 use crate::channels::field::{Field, FieldKind, parse_headers};
 use crate::channels::form::FieldError;
 use crate::channels::http::{BODY_KEPT_MAX, Call, Client, USER_AGENT, answered, header_map, judge_status, retry};
-use crate::channels::signing::Signing;
+use crate::channels::signing::{self, Signing};
 use crate::channels::tls::{OwnClients, OwnTls};
 use crate::domain::delivery::{Answer, Exchange, SendError, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
@@ -108,8 +108,8 @@ pub fn parse(values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
     let all = fixed.into_iter().chain(own.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let mut shown_headers: Vec<_> = fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     shown_headers.extend(own.iter().map(|(name, _)| (name.clone(), MASK.to_owned())));
-    let mut secrets: Vec<_> = own.iter().map(|(_, value)| Secret::new(value)).collect();
-    secrets.extend([text("secret"), text("old_secret")].map(Secret::new));
+    let mut secrets: Vec<_> = own.iter().flat_map(|(_, value)| telling_parts(value)).collect();
+    secrets.extend([text("secret"), text("old_secret")].into_iter().flat_map(signing::as_written));
     Ok(Settings {
         url,
         signing,
@@ -119,6 +119,13 @@ pub fn parse(values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
         secrets,
         ordered: text("ordered") == "true",
     })
+}
+
+/// A header's value and each long word of it: of `Bearer TOKEN`, a receiver may repeat the token alone.
+fn telling_parts(value: &str) -> Vec<Secret> {
+    const WORD_FROM_BYTES: usize = 8;
+    let words = value.split_whitespace().filter(|word| word.len() >= WORD_FROM_BYTES && *word != value);
+    std::iter::once(value).chain(words).map(Secret::new).collect()
 }
 
 /// Where it leads: the host, and the port when it is an unusual one.

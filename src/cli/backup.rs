@@ -75,11 +75,8 @@ impl Restore {
         }
         let copied = restore(&self.file, database).await?;
         let object = CopiedObject::new(copied, database, &session.key);
-        let missing = if !matches!(&session.key, KeySource::File(path) if !path.exists()) {
-            "is there"
-        } else {
-            "must be put back before anything is started"
-        };
+        let is_missing = matches!(&session.key, KeySource::File(path) if !path.exists());
+        let missing = if is_missing { "must be put back before anything is started" } else { "is there" };
         let says = format!(
             "{} is there with {} accounts and {} events; its key {} {missing}",
             object.file, object.accounts, object.events, object.key

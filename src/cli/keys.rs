@@ -1,5 +1,7 @@
 //! `keys`: the key that seals secrets, and its exchange for another.
 
+use std::fmt::Write as _;
+
 use clap::Subcommand;
 
 use crate::cli::failure::Failure;
@@ -34,7 +36,7 @@ impl Keys {
             }
             Self::Rotate => {
                 let rotated = store.rotate_key(&session.actor).await?;
-                Ok(session.out.either(&rotated, &says(&rotated))?)
+                Ok(session.out.either(&rotated, says(&rotated))?)
             }
         }
     }
@@ -55,13 +57,11 @@ fn says(rotated: &Rotated) -> String {
     }
     if rotated.unopened > 0 {
         let left = count(rotated.unopened);
-        says.push_str(&format!("; {left} stay as they are since no key at hand opens them, and no key was put aside"));
+        let _ = write!(says, "; {left} stay as they are since no key at hand opens them, and no key was put aside");
     }
     for kept in &rotated.kept {
-        says.push_str(&format!(
-            "; the key before is in {}, for backups made with it: remove it when those are gone",
-            kept.display()
-        ));
+        let kept = kept.display();
+        let _ = write!(says, "; the key before is in {kept}, for backups made with it: remove it when those are gone");
     }
     says
 }

@@ -79,6 +79,8 @@ pub mod backup;
 
 pub mod keys;
 
+pub mod memory;
+
 pub mod prune;
 
 pub mod scripts;

@@ -131,18 +131,13 @@ impl KeySource {
             return Ok(Sealer::new(self.clone(), keys, first));
         };
         let keys = keys.ok_or_else(|| SealError::Lost { place: place() })?;
-        match named {
-            Some(wanted) => Err(SealError::Other { place: place(), wanted }.into()),
-            // From before databases named their key.
-            None => {
-                let opens = |key: &Key| {
-                    let one = Sealer::new(self.clone(), vec![key.clone()], None);
-                    one.try_open(&row, &value).is_ok()
-                };
-                let id = keys.iter().find(|key| opens(key)).map(Key::id).ok_or(SealError::Unopened)?;
-                Ok(Sealer::new(self.clone(), keys, Some(id)))
-            }
+        if let Some(wanted) = named {
+            return Err(SealError::Other { place: place(), wanted }.into());
         }
+        // From before databases named their key.
+        let opens = |key: &Key| Sealer::new(self.clone(), vec![key.clone()], None).try_open(&row, &value).is_ok();
+        let id = keys.iter().find(|key| opens(key)).map(Key::id).ok_or(SealError::Unopened)?;
+        Ok(Sealer::new(self.clone(), keys, Some(id)))
     }
 }
 

@@ -261,7 +261,7 @@ impl Session {
         for id in rows {
             let Some(row) = sqlx::query(select).bind(id).fetch_optional(&mut self.connection).await? else { continue };
             let name = row_name(DestinationId::new(row.try_get(1)?));
-            if let Some(sealed) = self.sealed_anew(&name, row.try_get(0)?)? {
+            if let Some(sealed) = self.sealed_anew(&name, &row.try_get::<Vec<u8>, _>(0)?)? {
                 sqlx::query(update).bind(sealed).bind(id).execute(&mut self.connection).await?;
                 done += 1;
             }
@@ -274,7 +274,7 @@ impl Session {
         let mut done = 0;
         for row in rows {
             let name: String = row.try_get(0)?;
-            if let Some(sealed) = self.sealed_anew(&format!("keyring:{name}"), row.try_get(1)?)? {
+            if let Some(sealed) = self.sealed_anew(&format!("keyring:{name}"), &row.try_get::<Vec<u8>, _>(1)?)? {
                 sqlx::query("UPDATE keyring SET sealed = ? WHERE name = ?")
                     .bind(sealed)
                     .bind(name)
@@ -286,8 +286,8 @@ impl Session {
         Ok(done)
     }
 
-    fn sealed_anew(&self, row: &str, sealed: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(match self.sealer.open_sealed(row, &sealed) {
+    fn sealed_anew(&self, row: &str, sealed: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(match self.sealer.open_sealed(row, sealed) {
             Ok(secret) => Some(self.sealer.seal(row, &secret)?),
             Err(_) => None,
         })

@@ -1,6 +1,7 @@
 //! Databases of every schema that there has been: opened, brought up to date with nothing lost, and copied before.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use bellboard::domain::id::DestinationId;
@@ -35,11 +36,18 @@ INSERT INTO attempt VALUES (1, 1, 1, 1600000000000, 12, 'failed', 500, 'HTTP 500
 INSERT INTO audit VALUES (1, 1600000000000, 'jane', 'pts/1', 'acme', 'edit_destination', 'hooks was changed', '{"id":"dst_2"}', '{"id":"dst_2"}', $sealed, NULL, NULL);
 "#;
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
 fn sealed() -> String {
     let nonce = [1; 24];
     let payload = Payload { msg: SECRETS.as_bytes(), aad: b"destination:2" };
     let ciphertext = XChaCha20Poly1305::new(&KEY.into()).encrypt(&XNonce::from(nonce), payload).unwrap();
-    let hex: String = [&[1], nonce.as_slice(), &ciphertext].concat().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(&[&[1], nonce.as_slice(), &ciphertext].concat());
     format!("x'{hex}'")
 }
 
@@ -63,8 +71,7 @@ async fn database(folder: &Path, migrations: &[Migration]) -> PathBuf {
     run(migrations).run(&mut connection).await.unwrap();
     sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-    let key: String = KEY.iter().map(|byte| format!("{byte:02x}")).collect();
-    std::fs::write(folder.join("bellboard.key"), key).unwrap();
+    std::fs::write(folder.join("bellboard.key"), hex(&KEY)).unwrap();
     for name in ["bellboard.key", "bellboard.db"] {
         std::fs::set_permissions(folder.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     }

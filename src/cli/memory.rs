@@ -1,0 +1,10 @@
+//! What is in this process's memory stays there: keys and tokens are.
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+
+/// Leaves no core dump, whatever the limits and the system's handler of crashes say, and lets no other process of this user look
+/// into this one's memory or environment (prctl(2), `PR_SET_DUMPABLE`). Where the system does not know of it, all else goes on.
+pub fn keep_to_itself() {
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
