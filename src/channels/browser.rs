@@ -230,7 +230,11 @@ const fn urgency(severity: Severity) -> &'static str {
     }
 }
 
-fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
+/// What a push service's answer means (RFC 8030 section 8, RFC 8292 section 4.2).
+///
+/// # Errors
+/// What follows from all but a message that was taken.
+pub fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
     let said = |what: &str| Reason::new(format!("{what} (the push service {})", answered(answer)));
     match answer.status {
         404 | 410 => Err(SendError::Gone { reason: said("this browser takes no notifications any more") }),

@@ -214,7 +214,10 @@ pub const fn color(severity: Severity) -> &'static str {
 }
 
 /// What the vendor's answers mean (its API v1 page, "Response codes" and "Rate limiting").
-fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
+///
+/// # Errors
+/// What follows from all but a message that was sent.
+pub fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
     let said = |meaning: &str| Reason::new(format!("{}; {meaning}", answered(answer)));
     match answer.status {
         200..=299 if !answer.body.contains("\"sent\"") => Err(SendError::Retry {

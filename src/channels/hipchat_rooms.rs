@@ -82,7 +82,11 @@ fn is_taken(answer: &Answer) -> Result<(), SendError> {
     }
 }
 
-fn read(body: &str) -> Result<Vec<Room>, Reason> {
+/// Reads the vendor's list of rooms.
+///
+/// # Errors
+/// When it is none.
+pub fn read(body: &str) -> Result<Vec<Room>, Reason> {
     #[derive(Deserialize)]
     struct Listed {
         rooms: Vec<ListedRoom>,

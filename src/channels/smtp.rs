@@ -215,21 +215,14 @@ impl Server {
         Ok(builder.build())
     }
 
-    /// What an error means. 4xx may pass (greylisting). 5xx is the server's last word about this mail, but for a mailbox that is
-    /// full (RFC 3463 section 3.3, `x.2.2`), which people empty. What is between us and our own server (its address, TLS, the
-    /// log-in) is nobody's else fault: it holds the mail, uses up no try and says nothing about the address.
+    /// What an error means: as [`judge`] says when the server said something. What is between us and our own server (its
+    /// address, TLS, the log-in) is nobody's else fault: it holds the mail, uses up no try and says nothing about the address.
     fn refused(&self, error: &Error) -> (Option<Answer>, Result<(), SendError>) {
         let said = self.hide(&innermost(error));
         let status = error.status().map(u16::from).or_else(|| leading_code(&said));
         let answer = status.map(|status| Answer { status, headers: Vec::new(), body: said.clone() });
-        let result = match status {
-            Some(454 | 530 | 534 | 535 | 538) => Err(ours(&format!(
-                "the mail server refuses the log-in ({said}); check [email] server and password_file"
-            ))),
-            Some(421) => Err(held(&format!("the mail server takes nothing just now: {said}"), BUSY_PAUSE)),
-            Some(500..=599) if is_full(&said) => Err(retry(format!("the mailbox is full: {said}"), Patience::Full)),
-            Some(500..=599) => Err(SendError::Reject { reason: Reason::new(permanent(&said)) }),
-            Some(_) => Err(retry(format!("put off by the mail server: {said}"), Patience::Full)),
+        let result = match &answer {
+            Some(answer) => judge(answer),
             None if error.is_tls() || is_about_trust(error) => Err(ours(&format!(
                 "no secure connection to the mail server ({said}); check `tls=` and the name in [email] server, and ca_file"
             ))),
@@ -261,6 +254,25 @@ fn ours(problem: &str) -> SendError {
 /// What says nothing about the mail: it waits, and that is no try.
 fn held(problem: &str, pause: Duration) -> SendError {
     SendError::Retry { reason: Reason::new(problem), after: Some(pause), patience: Patience::NotCounted }
+}
+
+/// What a server's refusal means. 4xx may pass (greylisting). 5xx is the server's last word about this mail, but for a mailbox
+/// that is full (RFC 3463 section 3.3, `x.2.2`), which people empty, and for a log-in that it refuses, which is ours to mend.
+///
+/// # Errors
+/// What follows from it.
+pub fn judge(answer: &Answer) -> Result<(), SendError> {
+    let said = &answer.body;
+    Err(match answer.status {
+        200..=299 => return Ok(()),
+        454 | 530 | 534 | 535 | 538 => {
+            ours(&format!("the mail server refuses the log-in ({said}); check [email] server and password_file"))
+        }
+        421 => held(&format!("the mail server takes nothing just now: {said}"), BUSY_PAUSE),
+        500..=599 if is_full(said) => retry(format!("the mailbox is full: {said}"), Patience::Full),
+        500..=599 => SendError::Reject { reason: Reason::new(permanent(said)) },
+        _ => retry(format!("put off by the mail server: {said}"), Patience::Full),
+    })
 }
 
 fn is_full(said: &str) -> bool {

@@ -235,15 +235,24 @@ impl Config {
         required: bool,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let mut config = Self::default();
-        match std::fs::read_to_string(path) {
-            Ok(text) => load::apply_file(&mut config, path, &text)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => {}
+        let mut config = match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(path, &text)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => Self::default(),
             Err(error) => {
                 return Err(ConfigError::Unreadable { path: path.display().to_string(), problem: error.to_string() });
             }
-        }
+        };
         load::apply_environment(&mut config, environment)?;
+        Ok(config)
+    }
+
+    /// What a file's text says; its path is for the errors.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place and what to write instead.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        load::apply_file(&mut config, path, text)?;
         Ok(config)
     }
 
