@@ -11,7 +11,7 @@ use crate::cli::output::Table;
 use crate::cli::session::Session;
 use crate::dispatch::lock;
 use crate::domain::channel::Channel;
-use crate::domain::time::human_duration;
+use crate::domain::time::{Timestamp, human_duration};
 use crate::store::Store;
 use crate::store::examine::Examined;
 use crate::store::keys::{KeySource, is_private};
@@ -51,6 +51,9 @@ const ROOM_BAD: u64 = 64 << 20;
 /// A write-ahead log beyond this is not being put back into the file.
 const WAL_WARN: u64 = 256 << 20;
 
+/// What is due and not paused goes out within this, unless something is wrong.
+const LATE_MAX: Duration = Duration::from_mins(15);
+
 /// A stored time may be so far ahead of the clock.
 const AHEAD_MAX: Duration = Duration::from_mins(1);
 
@@ -70,6 +73,7 @@ impl Doctor {
                 let examined = store.examine(self.full).await?;
                 self.file(&mut lines, session, &examined);
                 delivers(&mut lines, &store, &examined);
+                waits(&mut lines, &store, session.clock.now()).await?;
                 clock(&mut lines, session, &examined);
                 self.channels(&mut lines, session, &store).await;
             }
@@ -98,7 +102,9 @@ impl Doctor {
         lines.push(if examined.scans.is_empty() {
             line(Grade::Ok, "indexes", "what the dispatcher asks is answered by index")
         } else {
-            line(Grade::Bad, "indexes", format!("whole tables are read for {}", examined.scans.join(", ")))
+            let what = examined.scans.join(", ");
+            let do_next = "an index is not there as it should be; stop bellboard and restore a backup";
+            line(Grade::Bad, "indexes", format!("whole tables are read for {what}: {do_next}"))
         });
         lines.push(match examined.parked {
             0 => line(Grade::Ok, "parked", "no delivery is parked"),
@@ -155,7 +161,8 @@ fn room(lines: &mut Vec<Line>, database: &Path, examined: &Examined) {
     let says =
         format!("{} pages, {} of them free; {} KB in the -wal file", examined.pages, examined.free_pages, bytes >> 10);
     lines.push(if bytes > WAL_WARN {
-        line(Grade::Warn, "size", format!("{says}: some program keeps it open and reads on and on"))
+        let wal = Path::new(&wal).display();
+        line(Grade::Warn, "size", format!("{says}: some program reads on and on; `fuser {wal}` says which, end it"))
     } else {
         line(Grade::Ok, "size", says)
     });
@@ -168,6 +175,38 @@ fn delivers(lines: &mut Vec<Line>, store: &Store, examined: &Examined) {
     } else {
         line(Grade::Warn, "deliverer", "nobody delivers now; run `bellboard serve`, or open `bellboard`")
     });
+}
+
+/// Whether what is due goes out.
+async fn waits(lines: &mut Vec<Line>, store: &Store, now: Timestamp) -> Result<(), Failure> {
+    let backlog = store.backlog().await?;
+    let of = |channel: Channel| backlog.channels[channel.index()];
+    let mut late = Vec::new();
+    for channel in Channel::ALL {
+        let age = of(channel).due_since.map_or(Duration::ZERO, |since| now.since(since));
+        if age > LATE_MAX {
+            late.push(format!("{} for {}", channel.title(), human_duration(age)));
+        }
+    }
+    lines.push(if late.is_empty() {
+        let waiting: u64 = backlog.channels.iter().map(|waiting| waiting.deliveries).sum();
+        let more = if backlog.is_more { " and more" } else { "" };
+        line(Grade::Ok, "queue", format!("{waiting}{more} deliveries wait, none of them late"))
+    } else {
+        let do_next = "see the lines of those channels below, and `bellboard deliveries list --state pending`";
+        line(Grade::Warn, "queue", format!("deliveries are late ({}); {do_next}", late.join(", ")))
+    });
+    let (failing, disabled) = backlog
+        .channels
+        .iter()
+        .fold((0, 0), |(failing, disabled), waiting| (failing + waiting.failing, disabled + waiting.disabled));
+    lines.push(if failing + disabled == 0 {
+        line(Grade::Ok, "destinations", "none fails, none is disabled")
+    } else {
+        let says = format!("{failing} fail, {disabled} are disabled; `D` in the console lists them with their reasons");
+        line(Grade::Warn, "destinations", says)
+    });
+    Ok(())
 }
 
 fn clock(lines: &mut Vec<Line>, session: &Session, examined: &Examined) {
@@ -198,7 +237,11 @@ fn key(lines: &mut Vec<Line>, source: &KeySource) {
     lines.push(match is_private(path) {
         Ok(true) => line(Grade::Ok, "key", format!("{shown} is this user's only; back it up apart from the database")),
         Ok(false) => line(Grade::Bad, "key", format!("others can read {shown}; run `chmod 600 {shown}`")),
-        Err(error) => line(Grade::Bad, "key", format!("{shown}: {error}; without it no secret can be opened")),
+        Err(error) => line(
+            Grade::Bad,
+            "key",
+            format!("{shown}: {error}; no secret can be opened without it, put it back from its own backup"),
+        ),
     });
 }
 

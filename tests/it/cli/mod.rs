@@ -12,6 +12,8 @@ mod delivering;
 
 mod destinations;
 
+mod doctor;
+
 mod ingest;
 
 mod roles;
