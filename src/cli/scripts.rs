@@ -60,13 +60,25 @@ fn commands(out: Output) -> Result<(), Failure> {
     Ok(out.raw(&page)?)
 }
 
-/// A family's synopsis, description and options, and those of its members.
+/// A family's description, synopsis and options, and those of its members. The options that go with every command are told once,
+/// at the beginning.
 fn describe(command: &clap::Command, page: &mut Vec<u8>) -> Result<(), Failure> {
     let name = command.get_bin_name().unwrap_or(command.get_name()).to_uppercase();
     page.extend_from_slice(format!(".SH \"{name}\"\n").as_bytes());
-    let man = clap_mangen::Man::new(command.clone());
-    man.render_description_section(page)?;
-    man.render_synopsis_section(page)?;
+    let own = command.clone().mut_args(|option| {
+        let is_common = option.is_global_set() || option.get_id() == "help";
+        option.hide(is_common)
+    });
+    let has_options = own.get_arguments().any(|option| !option.is_hide_set());
+    let man = clap_mangen::Man::new(own);
+    let mut parts = Vec::new();
+    man.render_description_section(&mut parts)?;
+    man.render_synopsis_section(&mut parts)?;
+    if has_options {
+        man.render_options_section(&mut parts)?;
+    }
+    // What is a section of its own page is a part of this one's.
+    page.extend_from_slice(String::from_utf8_lossy(&parts).replace("\n.SH ", "\n.SS ").as_bytes());
     for member in command.get_subcommands().filter(|member| member.get_name() != "help") {
         describe(member, page)?;
     }

@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use clap::CommandFactory;
+
 use crate::cli::Cli;
 
 #[test]
@@ -24,6 +26,42 @@ fn help_version_completions_and_man_need_no_store() {
     check("help destinations add", "Usage: bellboard destinations add");
     check("config show --example", "[delivery]");
     assert!(!cli.path("bellboard.db").exists(), "none of these makes a database");
+}
+
+/// Every command with its words.
+fn commands(command: &clap::Command, words: &str) -> Vec<(String, clap::Command)> {
+    let members = command.get_subcommands().filter(|member| !member.is_hide_set() && member.get_name() != "help");
+    members
+        .flat_map(|member| {
+            let words = format!("{words} {}", member.get_name());
+            let below = commands(member, &words);
+            std::iter::once((words, member.clone())).chain(below)
+        })
+        .collect()
+}
+
+#[test]
+fn the_manual_and_the_completions_have_every_command_and_option() {
+    let cli = Cli::new();
+    let page = cli.run("man").ok().replace("\\-", "-");
+    let scripts = ["bash", "zsh", "fish"].map(|shell| (shell, cli.run(&format!("completions {shell}")).ok()));
+    let all = commands(&bellboard::cli::args::Arguments::command(), "bellboard");
+    assert!(all.len() > 40, "{}", all.len());
+    for (words, command) in all {
+        let heading = format!(".SH \"{}\"\n", words.to_uppercase());
+        let (_, section) = page.split_once(&heading).unwrap_or_else(|| panic!("the manual has no {heading}"));
+        let section = section.split(".SH \"").next().unwrap();
+        for option in command.get_arguments().filter(|option| !option.is_hide_set()) {
+            let Some(name) = option.get_long() else { continue };
+            assert!(section.contains(&format!("--{name}")), "the manual has no --{name} of {words}");
+            let what = option.get_help().unwrap_or_default().to_string();
+            let first = what.split(['\'', '-', '`', '"']).next().unwrap().to_owned();
+            assert!(section.contains(first.trim()), "the manual does not say of --{name} of {words}: {first}");
+            for (shell, script) in &scripts {
+                assert!(script.contains(name), "{shell} does not complete --{name} of {words}");
+            }
+        }
+    }
 }
 
 #[test]
