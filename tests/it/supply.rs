@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use clap::Parser;
 use serde_json::Value;
 
 /// What `.deny.toml` says.
@@ -172,4 +173,31 @@ fn everything_comes_from_the_one_registry() {
     let elsewhere: Vec<_> =
         packages().into_iter().filter_map(|package| package.source).filter(|source| source != registry).collect();
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
+}
+
+#[test]
+fn what_the_package_takes_along_is_there_and_the_unit_agrees_with_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest: toml::Table = std::fs::read_to_string(root.join("Cargo.toml")).unwrap().parse().unwrap();
+    let package = &manifest["package"]["metadata"]["deb"];
+    let mut installed = Vec::new();
+    for asset in package["assets"].as_array().unwrap() {
+        let (from, to) = (asset[0].as_str().unwrap(), asset[1].as_str().unwrap());
+        let from = from.trim_end_matches("/*");
+        assert!(from.starts_with("target/package/") || root.join(from).exists(), "{from} is not there");
+        let is_folder = to.ends_with('/');
+        installed.push(if is_folder { format!("/{to}{}", from.rsplit('/').next().unwrap()) } else { format!("/{to}") });
+    }
+    for kept in package["conf-files"].as_array().unwrap() {
+        assert!(installed.iter().any(|path| path == kept.as_str().unwrap()), "{kept} is not installed");
+    }
+    let unit = std::fs::read_to_string(root.join("assets/systemd/bellboard.service")).unwrap();
+    let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    let words: Vec<&str> = start.split(' ').collect();
+    assert!(installed.iter().any(|path| path == words[0]), "{} is not installed", words[0]);
+    assert!(installed.iter().any(|path| path == words[4]), "{} is not installed", words[4]);
+    let postinst = std::fs::read_to_string(root.join("assets/debian/postinst")).unwrap();
+    let folder = Path::new(words[2]).parent().unwrap().display().to_string();
+    assert!(postinst.contains(&folder), "nobody makes {folder}");
+    assert!(bellboard::cli::args::Arguments::try_parse_from(words).is_ok(), "{start} is no command line");
 }
