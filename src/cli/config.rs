@@ -9,6 +9,7 @@ use crate::cli::output::{Output, Table};
 use crate::cli::paths::Paths;
 use crate::cli::session::{load_config, senders};
 use crate::config::{Config, EXAMPLE, Origin};
+use crate::console::keymap::remap;
 
 /// What to do with the config.
 #[derive(Debug, Subcommand)]
@@ -21,6 +22,8 @@ pub enum ConfigCommand {
     },
     /// Print where the config, the database and the log are
     Path,
+    /// Print the console's keys as they are in force, by the names that `[console] keys` knows them by
+    Keys,
     /// Say whether the config is right; exit code 2 when it is not
     Check,
 }
@@ -36,6 +39,7 @@ impl ConfigCommand {
             Self::Show { example: true } => Ok(out.raw(EXAMPLE.as_bytes())?),
             Self::Show { example: false } => show(&load_config(&paths)?, out),
             Self::Path => path(&paths, out),
+            Self::Keys => keys(&load_config(&paths)?, out),
             Self::Check => check(&paths, out),
         }
     }
@@ -59,6 +63,21 @@ fn show(config: &Config, out: Output) -> Result<(), Failure> {
             Some(Origin::Environment(variable)) => variable.clone(),
         };
         table.row([setting.full_name(), origin, value]);
+    }
+    Ok(out.table(&table)?)
+}
+
+fn keys(config: &Config, out: Output) -> Result<(), Failure> {
+    let lines = remap::remap(&config.console.keys).map_err(Failure::usage)?;
+    let lines = lines.iter().filter(|line| !line.keys.is_empty());
+    if out.json {
+        let document: Vec<Json> =
+            lines.map(|line| json!({"action": remap::name(line), "keys": line.shown, "does": line.help})).collect();
+        return Ok(out.document(&document)?);
+    }
+    let mut table = Table::new(["place.action", "keys", "does"]);
+    for line in lines {
+        table.row([remap::name(line), line.shown.to_owned(), line.help.to_owned()]);
     }
     Ok(out.table(&table)?)
 }

@@ -44,13 +44,13 @@ pub async fn show(session: &Session, store: &Store, is_demo: bool) -> Result<(),
         Some((options, dispatcher)) => Some(session.serve_http(store, options, dispatcher).await?),
         None => None,
     };
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let context = Context {
         actor: session.actor.clone(),
         options: console::Options {
             restricted: session.restricted,
             plain: session.out.plain,
-            ..session.config.console(is_set)
+            ..session.config.console(value)
         },
         fill_samples: (!session.read_only).then(|| fill_samples(session, store)),
         senders: Some(Arc::new(session.senders(store).await?)),

@@ -14,6 +14,7 @@ use crate::config::error::ConfigError;
 use crate::config::templates;
 use crate::config::{Apns, Color, Config};
 use crate::console;
+use crate::console::theme::file::Depth;
 use crate::dispatch;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
@@ -122,19 +123,30 @@ impl Config {
         self.http().filter(|_| self.origins.contains_key("http.listen"))
     }
 
-    /// How the console looks. `is_set` tells whether an environment variable has a value.
+    /// How the console looks. `value` tells what an environment variable has for a value, when it is not empty.
     #[must_use]
-    pub fn console(&self, is_set: impl Fn(&str) -> bool) -> console::Options {
+    pub fn console(&self, value: impl Fn(&str) -> Option<String>) -> console::Options {
+        let is_set = |name: &str| value(name).is_some();
+        let has_many_colors = is_set("COLORTERM") || value("TERM").is_some_and(|term| term.contains("256color"));
         let color = match self.console.color {
             Color::Auto => !is_set("NO_COLOR"),
-            Color::Always => true,
+            Color::Always | Color::Sixteen | Color::Many => true,
             Color::Never => false,
+        };
+        let depth = match self.console.color {
+            Color::Sixteen => Depth::Sixteen,
+            Color::Many => Depth::Many,
+            _ if has_many_colors => Depth::Many,
+            _ => Depth::Sixteen,
         };
         let zone = self.console.timezone.as_ref().and_then(|name| TimeZone::get(name).ok());
         let default = console::Options::default();
         let enrolment_url = self.http().map(|http| http::enrolment_link(&http, ""));
         console::Options {
             theme: self.console.theme,
+            own_theme: self.console.own_theme.as_ref().map(|(_, theme)| *theme),
+            depth,
+            keys: self.console.keys.clone(),
             marks: self.console.marks,
             color,
             zone: zone.unwrap_or(default.zone),

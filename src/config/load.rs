@@ -97,16 +97,30 @@ fn read(value: &DeValue<'_>) -> Result<Value, String> {
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map(Value::Number)
             .map_err(|_| format!("`{}` is too large a number", number.as_str())),
-        DeValue::Array(items) => items
-            .iter()
-            .map(|item| {
-                item.get_ref().as_str().map(str::to_owned).ok_or_else(|| {
-                    format!("an item of the list is {}, not text; put it in quotes", item.get_ref().type_str())
-                })
-            })
-            .collect::<Result<_, _>>()
-            .map(Value::List),
+        DeValue::Array(_) => texts(value).map(Value::List),
+        DeValue::Table(names) => {
+            let entry = |(name, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+                let name = name.get_ref().to_string();
+                let texts = texts(value.get_ref()).map_err(|problem| format!("{name}: {problem}"))?;
+                Ok((name, texts))
+            };
+            names.iter().map(entry).collect::<Result<_, String>>().map(Value::Table)
+        }
         other => Err(format!("{} cannot stand here; write text in quotes, or a list of it", other.type_str())),
+    }
+}
+
+/// A list of texts, or one text as a list of one.
+fn texts(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let text = |value: &DeValue<'_>| {
+        value
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| format!("an item of the list is {}, not text; put it in quotes", value.type_str()))
+    };
+    match value {
+        DeValue::Array(items) => items.iter().map(|item| text(item.get_ref())).collect(),
+        other => text(other).map(|text| vec![text]),
     }
 }
 

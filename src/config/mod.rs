@@ -13,6 +13,8 @@ pub mod error;
 
 mod compose;
 
+mod reading;
+
 mod load;
 
 mod templates;
@@ -29,7 +31,7 @@ use crate::channels;
 use crate::config::error::ConfigError;
 use crate::config::settings::{SETTINGS, Setting};
 use crate::config::value::Value;
-use crate::console::theme::{Marks, ThemeName};
+use crate::console::theme::{Marks, Theme, ThemeName};
 use crate::dispatch;
 use crate::domain::account::AccountKey;
 use crate::domain::retry::RetryPolicy;
@@ -148,10 +150,14 @@ pub struct Apns {
 pub struct Console {
     /// Its colours.
     pub theme: ThemeName,
+    /// Colours of a person's own, and the file they are in.
+    pub own_theme: Option<(PathBuf, Theme)>,
     /// When it uses them.
     pub color: Color,
     /// The characters of its marks.
     pub marks: Marks,
+    /// Other keys than its own, by the names of actions.
+    pub keys: BTreeMap<String, Vec<String>>,
     /// The time zone of its times, an IANA name; the machine's when there is none.
     pub timezone: Option<String>,
     /// The account whose set-up new accounts get.
@@ -168,11 +174,21 @@ pub enum Color {
     Always,
     /// Not at all.
     Never,
+    /// Whatever the environment says, but only the sixteen that have names.
+    Sixteen,
+    /// Whatever the environment says, also those that have only numbers.
+    Many,
 }
 
 impl Color {
     /// Each with its name.
-    pub const ALL: [(&str, Self); 3] = [("auto", Self::Auto), ("always", Self::Always), ("never", Self::Never)];
+    pub const ALL: [(&str, Self); 5] = [
+        ("auto", Self::Auto),
+        ("always", Self::Always),
+        ("never", Self::Never),
+        ("16", Self::Sixteen),
+        ("256", Self::Many),
+    ];
 
     /// Reads its name.
     ///
@@ -180,7 +196,7 @@ impl Color {
     /// When it is none of them.
     pub fn parse(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|(name, _)| *name == text);
-        found.map(|(_, color)| color).ok_or_else(|| format!("`{text}` is none of auto, always and never"))
+        found.map(|(_, color)| color).ok_or_else(|| format!("`{text}` is none of auto, always, never, 16 and 256"))
     }
 }
 

@@ -1,17 +1,16 @@
 //! The one list of options: each one's name, and how it is read and shown.
 
-use std::fmt::Display;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use url::Url;
 
 use crate::channels::email::parse_sender;
+use crate::config::reading::{one_of, parsed, ranges, shown, theme, who};
 use crate::config::value::{Value, write_duration};
 use crate::config::{Color, Config};
-use crate::console::theme::{Marks, ThemeName};
+use crate::console::keymap::remap::remap;
+use crate::console::theme::Marks;
 use crate::domain::catalogue::edit_distance;
 
 /// An option.
@@ -292,11 +291,11 @@ pub const SETTINGS: &[Setting] = &[
         section: "console",
         name: "theme",
         is_list: false,
-        set: |config, value| {
-            config.console.theme = one_of(value.text()?, &ThemeName::ALL.map(|theme| (theme.name(), theme)))?;
-            Ok(())
+        set: |config, value| theme(&mut config.console, value.text()?),
+        get: |config| match &config.console.own_theme {
+            Some((path, _)) => shown(Some(path.display())),
+            None => shown(Some(config.console.theme.name())),
         },
-        get: |config| shown(Some(config.console.theme.name())),
     },
     Setting {
         section: "console",
@@ -317,6 +316,18 @@ pub const SETTINGS: &[Setting] = &[
             Ok(())
         },
         get: |config| shown(Some(config.console.marks.name())),
+    },
+    Setting {
+        section: "console",
+        name: "keys",
+        is_list: false,
+        set: |config, value| {
+            let keys = value.table()?;
+            remap(keys)?;
+            config.console.keys = keys.clone();
+            Ok(())
+        },
+        get: |config| (!config.console.keys.is_empty()).then(|| Value::Table(config.console.keys.clone())),
     },
     Setting {
         section: "console",
@@ -361,35 +372,4 @@ pub fn nearest(given: &str) -> Option<&'static Setting> {
         .filter(|(distance, setting)| *distance <= setting.full_name().len() / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, setting)| setting)
-}
-
-fn ranges(value: &Value) -> Result<Vec<IpNet>, String> {
-    let example = "range of addresses; write one like 10.1.0.0/16 or 2001:db8::/32";
-    value.list()?.iter().map(|item| parsed(item, example)).collect()
-}
-
-fn parsed<T: FromStr>(text: &str, what_and_example: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("`{text}` is no {what_and_example}"))
-}
-
-fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
-        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        format!("`{text}` cannot stand here; write one of {}", names.join(", "))
-    })
-}
-
-/// Logins, groups as `@support`, or `*`.
-fn who(names: &[String]) -> Result<Vec<String>, String> {
-    for name in names {
-        let bare = name.strip_prefix('@').unwrap_or(name);
-        if bare.is_empty() || bare.chars().any(|c| c.is_whitespace() || c.is_control() || "@:,".contains(c)) {
-            return Err(format!("`{name}` is nobody; write a login as jane, a group as @support, or * for everybody"));
-        }
-    }
-    Ok(names.to_vec())
-}
-
-fn shown(value: Option<impl Display>) -> Option<Value> {
-    value.map(|value| Value::Text(value.to_string()))
 }

@@ -1,5 +1,6 @@
 //! The value of an option before it is understood: what TOML or an environment variable can say.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,6 +19,8 @@ pub enum Value {
     Text(String),
     /// A list of texts.
     List(Vec<String>),
+    /// Names, each with its texts.
+    Table(BTreeMap<String, Vec<String>>),
 }
 
 impl Value {
@@ -44,10 +47,11 @@ impl Value {
             Self::Flag(flag) => flag.to_string(),
             Self::Number(number) => number.to_string(),
             Self::Text(text) => toml::Value::from(text.as_str()).to_string(),
-            Self::List(items) => {
-                let items: Vec<String> =
-                    items.iter().map(|item| toml::Value::from(item.as_str()).to_string()).collect();
-                format!("[{}]", items.join(", "))
+            Self::List(items) => list_to_toml(items),
+            Self::Table(names) => {
+                let quoted = |name: &str| toml::Value::from(name).to_string();
+                let entries = names.iter().map(|(name, items)| format!("{} = {}", quoted(name), list_to_toml(items)));
+                format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
             }
         }
     }
@@ -75,6 +79,19 @@ impl Value {
         }
     }
 
+    /// The names of a table, each with its texts.
+    ///
+    /// # Errors
+    /// When it is no table.
+    pub fn table(&self) -> Result<&BTreeMap<String, Vec<String>>, String> {
+        match self {
+            Self::Table(names) => Ok(names),
+            other => {
+                Err(format!("`{}` is no table; write for example {{ mute = [\"x\"] }} in the file", other.to_toml()))
+            }
+        }
+    }
+
     /// A whole number from 0 on.
     ///
     /// # Errors
@@ -83,7 +100,7 @@ impl Value {
         let number = match self {
             Self::Number(number) => u32::try_from(*number).ok(),
             Self::Text(text) => text.trim().parse().ok(),
-            Self::Flag(_) | Self::List(_) => None,
+            Self::Flag(_) | Self::List(_) | Self::Table(_) => None,
         };
         number.ok_or_else(|| format!("`{}` is no number; write a whole one, as 5", self.to_toml()))
     }
@@ -101,6 +118,11 @@ impl Value {
             },
         }
     }
+}
+
+fn list_to_toml(items: &[String]) -> String {
+    let items: Vec<String> = items.iter().map(|item| toml::Value::from(item.as_str()).to_string()).collect();
+    format!("[{}]", items.join(", "))
 }
 
 /// A length of time as [`parse_duration`] reads it, in the largest unit that loses nothing.

@@ -9,6 +9,8 @@ mod refusing;
 
 mod speaking;
 
+mod pointing;
+
 mod undoing;
 
 use crossterm::event::{KeyCode, KeyEvent};
@@ -74,8 +76,12 @@ impl App {
         first: Box<dyn Screen>,
         jobs: mpsc::UnboundedSender<JobDone>,
     ) -> Self {
-        let theme = Theme::new(if services.options.color { services.options.theme } else { ThemeName::Mono });
-        let theme = theme.with_marks(services.options.marks);
+        let options = &services.options;
+        let theme = match options.own_theme.filter(|_| options.color) {
+            Some(theme) => theme,
+            None => Theme::new(if options.color { options.theme } else { ThemeName::Mono }),
+        };
+        let theme = theme.limited_to(options.depth).with_marks(options.marks);
         let mut app = Self {
             store,
             services,
@@ -234,6 +240,7 @@ impl App {
         match action {
             Action::Help => Outcome::Open(Box::new(Help::new(place, self.theme.marks, self.services.role))),
             Action::Palette => Outcome::Open(Box::new(Palette::new(place, self.services.role))),
+            Action::Mouse => self.switch_mouse(),
             Action::Go => Outcome::Ask(palette::go()),
             Action::GoAccounts => self.go(None),
             Action::GoFailures => self.go(Some(Box::new(Failures::new(self.services.clone())))),

@@ -202,6 +202,7 @@ async fn on_happened(app: &mut App, happened: Happened) -> Turn {
 async fn on_event(app: &mut App, event: Event) -> Turn {
     match event {
         Event::Key(key) if is_press(&key) => app.key(&key).await,
+        Event::Mouse(event) => app.point(&event).await,
         Event::Paste(text) => app.paste(text).await,
         Event::Resize(..) => {
             app.resize(Terminal::area());

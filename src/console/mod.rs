@@ -43,11 +43,13 @@ use tokio::sync::{mpsc, watch};
 
 use crate::channels::Senders;
 use crate::console::app::App;
+use crate::console::keymap::remap::{self, Wishes};
 use crate::console::memory::Memory;
 use crate::console::screen::{FillSamples, JobDone, Services, Tone};
 use crate::console::screens::accounts::Accounts;
 use crate::console::terminal::{Terminal, TerminalError, restore};
-use crate::console::theme::{Marks, ThemeName};
+use crate::console::theme::file::Depth;
+use crate::console::theme::{Marks, Theme, ThemeName};
 use crate::dispatch::{self, Status};
 use crate::domain::account::AccountKey;
 use crate::domain::command::Actor;
@@ -58,6 +60,12 @@ use crate::store::Store;
 pub struct Options {
     /// The colours.
     pub theme: ThemeName,
+    /// Colours of a person's own, before those.
+    pub own_theme: Option<Theme>,
+    /// How many colours the terminal has.
+    pub depth: Depth,
+    /// Other keys than the table's.
+    pub keys: Wishes,
     /// The characters of marks and small plots.
     pub marks: Marks,
     /// Whether there are any: not with `NO_COLOR` or `color = "never"`.
@@ -78,6 +86,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             theme: ThemeName::Terminal,
+            own_theme: None,
+            depth: Depth::Many,
+            keys: Wishes::new(),
             marks: Marks::Ascii,
             color: true,
             zone: TimeZone::system(),
@@ -113,6 +124,10 @@ pub struct Context {
 /// # Errors
 /// When there is no terminal, or it cannot be used.
 pub async fn run(store: Store, dispatcher: Option<dispatch::Handle>, context: Context) -> Result<(), TerminalError> {
+    // What cannot be was refused when the config was read.
+    if let Ok(lines) = remap::remap(&context.options.keys) {
+        remap::install(lines);
+    }
     let mut terminal = Terminal::set_up();
     let status = dispatcher.as_ref().map(dispatch::Handle::status);
     let result = match &mut terminal {

@@ -261,6 +261,11 @@ pub trait Screen: Send {
         Outcome::Ignored
     }
 
+    /// Puts the cursor where the mouse was pressed: so many columns and lines from the corner of its area.
+    fn on_click(&mut self, _area: Rect, _x: u16, _y: u16) -> Outcome {
+        Outcome::Ignored
+    }
+
     /// Draws.
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme);
 }

@@ -1,16 +1,22 @@
 //! Colours. Everything is told apart by its mark or word as well; colours only help.
 //!
-//! Themes use the terminal's own foreground and background and the sixteen names, so that they fit light and dark ones. The
+//! A file can name other ones ([`file`]). Themes use the terminal's own foreground and background and the sixteen names, so that they fit light and dark ones. The
 //! mono theme uses no colour at all, only modifiers, so that the cursor stays visible where colours are not wanted.
+
+pub mod file;
 
 use ratatui::style::{Color, Modifier, Style};
 
 /// A theme's name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ThemeName {
-    /// The terminal's own sixteen colours.
+    /// The terminal's own colours, on light and dark ones; cyan and red, which everybody tells apart.
     #[default]
     Terminal,
+    /// Bright ones, for a dark background.
+    Dark,
+    /// Deep ones, for a light background.
+    Light,
     /// Blue and yellow where others use green and red.
     ColourBlind,
     /// No colours.
@@ -19,13 +25,15 @@ pub enum ThemeName {
 
 impl ThemeName {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Terminal, Self::ColourBlind, Self::Mono];
+    pub const ALL: [Self; 5] = [Self::Terminal, Self::Dark, Self::Light, Self::ColourBlind, Self::Mono];
 
     /// The name in the config.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Terminal => "terminal",
+            Self::Dark => "dark",
+            Self::Light => "light",
             Self::ColourBlind => "colour-blind",
             Self::Mono => "mono",
         }
@@ -91,7 +99,16 @@ impl Theme {
         let bold = plain.add_modifier(Modifier::BOLD);
         let (good, bad, warn, key) = match name {
             ThemeName::Terminal => {
-                (plain.fg(Color::Green), bold.fg(Color::Red), bold.fg(Color::Magenta), plain.fg(Color::Cyan))
+                (plain.fg(Color::Cyan), bold.fg(Color::Red), bold.fg(Color::Magenta), plain.fg(Color::Cyan))
+            }
+            ThemeName::Dark => (
+                plain.fg(Color::LightCyan),
+                bold.fg(Color::LightRed),
+                bold.fg(Color::LightYellow),
+                plain.fg(Color::LightBlue),
+            ),
+            ThemeName::Light => {
+                (plain.fg(Color::Blue), bold.fg(Color::Red), bold.fg(Color::Magenta), plain.fg(Color::Blue))
             }
             ThemeName::ColourBlind => {
                 (plain.fg(Color::Blue), bold.fg(Color::Yellow), bold.fg(Color::Magenta), plain.fg(Color::Cyan))
@@ -111,6 +128,23 @@ impl Theme {
             key,
             marks: Marks::Ascii,
         }
+    }
+
+    /// The style of what a theme file calls so.
+    pub(crate) const fn role(&mut self, name: &str) -> Option<&mut Style> {
+        Some(match name.as_bytes() {
+            b"text" => &mut self.text,
+            b"dim" => &mut self.dim,
+            b"head" => &mut self.head,
+            b"bar" => &mut self.bar,
+            b"cursor" => &mut self.cursor,
+            b"good" => &mut self.good,
+            b"bad" => &mut self.bad,
+            b"warn" => &mut self.warn,
+            b"changed" => &mut self.changed,
+            b"key" => &mut self.key,
+            _ => return None,
+        })
     }
 
     /// With those marks.
@@ -133,5 +167,16 @@ mod tests {
             assert_eq!((style.fg, style.bg), (None, None));
         }
         assert!(theme.cursor.add_modifier.contains(Modifier::REVERSED));
+    }
+
+    #[test]
+    fn nothing_is_told_by_red_against_green() {
+        for name in ThemeName::ALL {
+            let theme = Theme::new(name);
+            let greens = [Some(Color::Green), Some(Color::LightGreen)];
+            let all = [theme.good, theme.bad, theme.warn, theme.key];
+            assert!(all.iter().all(|style| !greens.contains(&style.fg)), "{name:?}");
+            assert_ne!(theme.good, theme.bad, "{name:?}");
+        }
     }
 }

@@ -217,12 +217,27 @@ pub const PALETTE: &[Binding] = &[
 
 /// On every screen. A key that begins with `g` is one of the answers that `g` asks for.
 pub const SCREENS: &[Binding] = &[
-    bind(P::Screens, &[Key::Char(':')], ":", A::Palette, "", "everything that can be done here, to find by typing"),
+    bind(
+        P::Screens,
+        &[Key::Char(':'), Key::Ctrl('p')],
+        ":, ^P",
+        A::Palette,
+        "",
+        "everything that can be done here, to find by typing",
+    ),
     bind(P::Screens, &[Key::Char('g')], "g", A::Go, "", "go somewhere: one of the letters beneath follows"),
     bind(P::Screens, &[], "g g", A::First, "", "to the first line"),
     bind(P::Screens, &[], "g a", A::GoAccounts, "", "to the accounts"),
     bind(P::Screens, &[], "g f", A::GoFailures, "", "to what fails, live, in all accounts"),
     bind(P::Screens, &[], "g d", A::GoDead, "", "to the destinations of all accounts in trouble"),
     bind(P::Screens, &[Key::Char('u')], "u", A::Undo, "", "take your last change back, of this account or of any"),
+    bind(
+        P::Screens,
+        &[Key::Char('M')],
+        "M",
+        A::Mouse,
+        "",
+        "the mouse: a click moves the cursor and the wheel scrolls; or it selects text again",
+    ),
     bind(P::Screens, &[Key::Char('U')], "U", A::Redo, "", "do again what you took back last"),
 ];

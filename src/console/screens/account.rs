@@ -4,6 +4,8 @@ mod live_keys;
 
 mod looking;
 
+mod pointing;
+
 mod speaking;
 
 use ratatui::buffer::Buffer;
@@ -264,6 +266,10 @@ impl Screen for AccountScreen {
         let live = self.live_height(area);
         self.live.arrange(live);
         self.cursor.arrange(area.height.saturating_sub(live));
+    }
+
+    fn on_click(&mut self, area: Rect, x: u16, y: u16) -> Outcome {
+        self.clicked(area, x, y)
     }
 
     fn on_action(&mut self, action: Action) -> Outcome {

@@ -127,6 +127,11 @@ impl Screen for Dead {
         })
     }
 
+    fn on_click(&mut self, _area: Rect, _x: u16, y: u16) -> Outcome {
+        self.cursor.click(y.checked_sub(2));
+        Outcome::Handled
+    }
+
     fn arrange(&mut self, area: Rect) {
         self.cursor.arrange(usize::from(area.height.saturating_sub(2)));
     }

@@ -277,6 +277,11 @@ impl Screen for Destinations {
         })
     }
 
+    fn on_click(&mut self, _area: Rect, _x: u16, y: u16) -> Outcome {
+        self.cursor.click(y.checked_sub(1));
+        Outcome::Handled
+    }
+
     fn arrange(&mut self, area: Rect) {
         self.cursor.arrange(usize::from(self.list_height(area).saturating_sub(1)));
     }

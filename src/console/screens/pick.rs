@@ -122,6 +122,11 @@ impl Screen for Pick {
         Place::Pick
     }
 
+    fn on_click(&mut self, _area: Rect, _x: u16, y: u16) -> Outcome {
+        self.cursor.click(y.checked_sub(1));
+        Outcome::Handled
+    }
+
     fn arrange(&mut self, area: Rect) {
         self.cursor.arrange(usize::from(area.height.saturating_sub(1)));
     }

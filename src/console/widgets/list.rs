@@ -68,6 +68,12 @@ impl<Id: Clone + PartialEq> ListCursor<Id> {
         self.fit();
     }
 
+    /// Puts the cursor on the item in this line of the view; where there is none, it stays.
+    pub fn click(&mut self, line: Option<u16>) {
+        let index = line.map(|line| self.offset + usize::from(line)).filter(|index| *index < self.ids.len());
+        self.go(index.unwrap_or(self.index));
+    }
+
     /// Moves the cursor; beyond an end it stops there.
     pub fn step(&mut self, by: isize) {
         self.go(self.index.saturating_add_signed(by));
@@ -164,6 +170,12 @@ impl<Id: Clone + PartialEq> FollowCursor<Id> {
     /// To an index; the first is the newest, and followed.
     pub fn go(&mut self, index: usize) {
         self.list.go(index);
+        self.hold();
+    }
+
+    /// Puts the cursor on the item in this line of the view.
+    pub fn click(&mut self, line: Option<u16>) {
+        self.list.click(line);
         self.hold();
     }
 

@@ -94,6 +94,19 @@ impl MatrixCursor {
         self.remember(view);
     }
 
+    /// Puts the cursor on the cell that is drawn there in an area of this width; the first line has the heads.
+    pub fn click(&mut self, view: &MatrixView, width: u16, x: u16, y: u16) {
+        let line = usize::from(y);
+        let row = if line == 0 { 0 } else { self.offset + line };
+        if row > self.rows {
+            return;
+        }
+        let cells = Layout::of(width).cells;
+        let column = cells.iter().position(|&(from, wide)| (from..from + wide).contains(&x));
+        (self.row, self.channel) = (row, column.unwrap_or(self.channel));
+        self.remember(view);
+    }
+
     /// Begins to mark cells here, or lets go of what is marked.
     pub fn mark(&mut self) {
         self.anchor = if self.anchor.is_some() { None } else { Some((self.row.max(1), self.channel)) };

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use bellboard::console::Options;
 use bellboard::console::app::{App, Turn};
+use bellboard::console::keymap::remap::Wishes;
 use bellboard::console::screen::{JobDone, Services};
 use bellboard::console::screens::accounts::Accounts;
+use bellboard::console::theme::file::Depth;
 use bellboard::console::theme::{Marks, ThemeName};
 use bellboard::dispatch::Status;
 use bellboard::domain::account::{AccountKey, AccountStatus, Profile};
@@ -175,6 +177,9 @@ async fn app(test: &TestStore, marks: Marks, restricted: bool) -> (App, mpsc::Un
         actor: actor(),
         options: Options {
             theme: ThemeName::Mono,
+            own_theme: None,
+            depth: Depth::Many,
+            keys: Wishes::new(),
             marks,
             color: false,
             zone: TimeZone::UTC,

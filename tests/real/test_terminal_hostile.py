@@ -1,0 +1,303 @@
+"""A terminal as hostile as they come: what others' consoles break on, on a bare pseudo terminal and over ssh.
+
+| what breaks others | is covered by |
+|---|---|
+| a terminal that is gone, with and without a signal | `Hostile.test_it_vanishes_without_a_signal`, `test_terminal.Terminal.test_a_terminal_that_is_gone`, `test_ssh.OverSsh` |
+| NO_COLOR takes the cursor away | `test_terminal.WithoutColour` |
+| one way to give the terminal back | `Hostile.test_it_is_given_back_as_it_was`, `test_terminal.Terminal.test_signals_restore_it`, `test_suspending_and_coming_back` |
+| tiny sizes | `tests/it/console/sizes.rs`, `Hostile.test_random_bytes_and_sizes` |
+| copying over SSH | `test_terminal.Terminal.test_proof_of_a_delivery_reaches_the_clipboard_through_tmux`, `console/terminal.rs` |
+| the mouse stops selection | `Hostile.test_the_mouse_is_off_until_it_is_asked_for` |
+| keys that multiplexers eat, releases, a bare Esc | `console/keymap/mod.rs`, `console/terminal/input.rs`, `Hostile.test_a_key_comes_in_parts` |
+| questions to the terminal, and late answers | `Hostile.test_it_asks_nothing_and_answers_are_no_keys` |
+| a paste outside of a field | `test_terminal.Terminal.test_a_paste_outside_of_a_field_runs_nothing`, `Hostile.test_a_huge_paste` |
+| a moving list | `tests/it/console/keys.rs`, `console/widgets/list.rs` |
+| idle and flicker | `Hostile.test_whole_frames_and_silence_when_idle`, `test_terminal.Terminal.test_idle_does_nothing` |
+| bytes and writes | `tests/it/console/terminal.rs`, `Hostile.test_a_terminal_that_takes_nothing` |
+| widths | `tests/it/console/terminal.rs`, `console/terminal/encode.rs` |
+| colours | `console/theme.rs` |
+"""
+
+import fcntl
+import os
+import random
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import termios
+import time
+import unittest
+
+from rig import BINARY, Store, wait_until
+from terminal import Sshd, Tmux, gone, processor_ticks
+from test_ssh import console_of, remote_of
+
+ENTER = b"\x1b[?1049h\x1b[?2004h\x1b[?25l"
+FRAME = re.compile(rb"\x1b\[\?2026h.*?\x1b\[\?2026l", re.S)
+# Device attributes, the cursor's place, colours, capabilities, modes, the window's size.
+QUESTION = re.compile(rb"\x1b\[[>=?]?[0-9]*c|\x1b\[\??[56]n|\x1b\][0-9;]*\?|\x1bP[+$]q|\x1b\[\?[0-9]*\$p|\x1b\[\?u|\x1b\[1[1-9]t")
+
+
+class Pty:
+    """The console in a pseudo terminal of its own; with `controlling` it gets the signals of one."""
+
+    def __init__(self, environment, controlling=True, width=80, height=24):
+        self.master, slave = os.openpty()
+        self.resize(width, height)
+        self.before = termios.tcgetattr(slave)
+
+        def own():
+            os.setsid()
+            if controlling:
+                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self.process = subprocess.Popen(
+            [BINARY], stdin=slave, stdout=slave, stderr=slave, preexec_fn=own,
+            env=environment | {"TERM": "screen", "EDITOR": "true", "VISUAL": "true"},
+        )
+        self.slave = slave
+        self.output = b""
+
+    def resize(self, width, height):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def send(self, data):
+        """Writes, and takes what comes meanwhile, so that neither side waits for the other."""
+        while data:
+            _, ready, _ = select.select([], [self.master], [], 0.05)
+            if ready:
+                data = data[os.write(self.master, data[:512]):]
+            self.take(0)
+
+    def take(self, seconds):
+        """What comes until nothing has come for so long."""
+        taken = b""
+        while select.select([self.master], [], [], seconds)[0]:
+            try:
+                data = os.read(self.master, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            taken += data
+        self.output += taken
+        return taken
+
+    def wait_for(self, text, seconds=30):
+        """Waits until it comes from here on."""
+        seen, end = b"", time.monotonic() + seconds
+        while text.encode() not in seen:
+            assert time.monotonic() < end, f"no `{text}` in {seen[-3000:]!r}"
+            seen += self.take(0.05)
+        return seen
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for end in (self.master, self.slave):
+            try:
+                os.close(end)
+            except OSError:
+                pass
+
+
+class Hostile(unittest.TestCase):
+    def setUp(self):
+        self.store = Store()
+        self.store.acme()
+        self.opened = []
+
+    def tearDown(self):
+        for pty in self.opened:
+            pty.close()
+        self.store.close()
+
+    def open(self, **options):
+        pty = Pty(self.store.environment, **options)
+        self.opened.append(pty)
+        pty.wait_for("Acme Ltd")
+        return pty
+
+    def test_it_vanishes_without_a_signal(self):
+        pty = self.open(controlling=False)
+        os.close(pty.slave)
+        os.close(pty.master)
+        wait_until(lambda: gone(pty.process.pid), 20)
+
+    def test_it_is_given_back_as_it_was(self):
+        for end in (b"q", b"\x03", signal.SIGTERM, signal.SIGHUP):
+            pty = self.open()
+            pty.take(0.2)
+            pty.send(end) if isinstance(end, bytes) else pty.process.send_signal(end)
+            self.assertEqual(pty.process.wait(20), 0)
+            pty.take(0.2)
+            self.assertTrue(pty.output.endswith(b"\x1b[?2004l\x1b[m\x1b[?1049l\x1b[?25h"), pty.output[-200:])
+            self.assertEqual(pty.output.count(b"\x1b[?1049l"), 1, "given back once")
+            self.assertEqual(termios.tcgetattr(pty.slave), pty.before)
+
+    def test_it_asks_nothing_and_answers_are_no_keys(self):
+        pty = self.open()
+        pty.take(0.5)
+        self.assertNotRegex(pty.output, QUESTION)
+        pty.send(b"\x1b[?62;22c\x1b[24;80R\x1b]11;rgb:0000/0000/0000\x1b\\\x1bP1+r544e\x1b\\\x1b[I\x1b[O")
+        self.assertEqual(pty.take(0.5), b"", "late answers and focus change nothing")
+        pty.send(b"\r")
+        pty.wait_for("provisioned ok")
+
+    def test_a_key_comes_in_parts(self):
+        pty = self.open()
+        pty.send(b"\r")
+        pty.wait_for("provisioned ok")
+        for part in (b"\x1b", b"[", b"B", b"\x1b", b"OB"):
+            pty.send(part)
+            time.sleep(0.005)
+        self.assertIn(b"deploy started", pty.wait_for("deploy started"), "two lines down, and nowhere else")
+        pty.send(b"\x1b")
+        pty.wait_for("finds an account")
+
+    def test_the_mouse_is_off_until_it_is_asked_for(self):
+        pty = self.open()
+        self.store.ok("accounts", "add", "zorro", "--name", "Zorro", "--email", "z@x.test")
+        pty.wait_for("Zorro")
+        pty.take(0.3)
+        self.assertNotIn(b"\x1b[?1000h", pty.output)
+        pty.send(b"\x1b[<0;5;5M")
+        self.assertEqual(pty.take(0.3), b"", "a click that nobody asked for is nothing")
+        pty.send(b"M")
+        self.assertIn(b"\x1b[?1000h", pty.wait_for("mouse"))
+        pty.send(b"\x1b[<0;5;5M")
+        pty.wait_for("zorro: nothing is wrong")
+        pty.send(b"\x1b[<64;5;5M")
+        pty.wait_for("acme: nothing is wrong")
+        pty.send(b"M")
+        self.assertIn(b"\x1b[?1000l", pty.wait_for("selects"))
+
+    def test_a_huge_paste(self):
+        pty = self.open()
+        paste = b"\x1b[200~" + b"n q d\r\n" * (2 << 20 >> 3) + b"\x1b[201~"
+        pty.send(paste)
+        pty.wait_for("pasted text goes into a field only", 60)
+        pty.send(b"n")
+        pty.wait_for("Owner")
+        pty.send(b"Globex" + paste)
+        pty.take(1)
+        pty.send(b"\x15Globex\t\tops@globex.test\r")
+        wait_until(lambda: "Globex" in self.store.ok("accounts", "list"), 30)
+        self.assertIsNone(pty.process.poll())
+
+    def test_whole_frames_and_silence_when_idle(self):
+        pty = self.open()
+        pty.send(b"\r")
+        pty.wait_for("provisioned ok")
+        for key in (b"\x1b[B", b" ", b"u", b"?", b"q", b"\t", b"z", b"z"):
+            pty.send(key)
+            pty.take(0.1)
+        pty.take(1)
+        self.assertEqual(FRAME.sub(b"", pty.output), ENTER, "all that is drawn stands between the marks of a frame")
+        self.assertEqual(pty.take(3), b"", "idle, nothing is written")
+
+    def test_a_terminal_that_takes_nothing(self):
+        """As when a laptop is closed: nothing is drawn, nothing spins, and it ends when it is told to."""
+        pty = self.open()
+        pty.send(b"\r")
+        pty.wait_for("provisioned ok")
+        line = '{"account": "acme", "event_type": "payment.fail", "data": {}}\n'
+        for width in range(80, 85):
+            self.store.ok("ingest", "-", input=(line * 100).encode())
+            pty.resize(width, 24)
+        # A resize draws the whole screen, so what is not taken fills the device.
+        for width in range(60):
+            pty.resize(70 + width, 24)
+            time.sleep(0.02)
+        ticks = processor_ticks(pty.process.pid)
+        time.sleep(2)
+        self.assertLess(processor_ticks(pty.process.pid) - ticks, 40)
+        shown = pty.take(1)
+        self.assertLess(len(shown), 32 * 1024, "no backlog of old frames")
+        self.assertIn(b"failed", shown)
+        for width in range(60):
+            pty.resize(70 + width, 24)
+            time.sleep(0.02)
+        pty.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: gone(pty.process.pid), 20)
+
+    def test_random_bytes_and_sizes(self):
+        seconds = float(os.environ.get("BELLBOARD_RANDOM_SECONDS", "10"))
+        seed = int(os.environ.get("BELLBOARD_RANDOM_SEED", random.randrange(1 << 32)))
+        print(f"seed {seed}, {seconds} seconds")
+        chance, end = random.Random(seed), time.monotonic() + seconds
+        pieces = [b"\x1b[A", b"\x1b[B", b"\r", b"\t", b" ", b"\x1b", b"\x1b[200~", b"\x1b[201~", b"\x1b[<0;3;3M", b"/", b"?"]
+        pty = self.open()
+        while time.monotonic() < end:
+            for _ in range(20):
+                noise = chance.choice(pieces) if chance.random() < 0.5 else chance.randbytes(chance.randrange(1, 30))
+                # Ctrl-Z leads back to a shell, whose terminal makes signals of other bytes; that has a test of its own.
+                pty.send(noise.replace(b"\x1a", b""))
+            if chance.random() < 0.3:
+                pty.resize(chance.randrange(0, 301), chance.randrange(0, 101))
+            pty.take(0.01)
+            if pty.process.poll() is not None:
+                self.assertEqual(pty.process.returncode, 0)
+                pty.close()
+                self.opened.remove(pty)
+                pty = self.open()
+        pty.send(b"\x1b[201~")
+        pty.resize(80, 24)
+        pty.take(1)
+        if pty.process.poll() is None:
+            ticks = processor_ticks(pty.process.pid)
+            pty.take(1)
+            time.sleep(2)
+            self.assertLess(processor_ticks(pty.process.pid) - ticks, 50, "it rests when nothing comes")
+        self.store.ok("accounts", "list")
+
+
+@unittest.skipUnless(shutil.which("tmux") and os.path.exists("/usr/sbin/sshd"), "tmux or sshd is not installed")
+class HostileSsh(unittest.TestCase):
+    def setUp(self):
+        self.store = Store()
+        self.sshd = Sshd()
+        self.store.acme()
+        self.tmux = Tmux(self.sshd.command(remote_of(self.store), "-tt"), self.store.environment)
+        self.tmux.wait_for("Acme Ltd")
+
+    def tearDown(self):
+        for thing in (self.tmux, self.sshd, self.store):
+            thing.close()
+
+    def test_a_closed_laptop(self):
+        self.tmux.keys("Enter")
+        self.tmux.wait_for("provisioned ok")
+        self.tmux.keys("Space")
+        self.tmux.wait_for("Email is off for provisioned ok")
+        console = console_of(self.sshd)
+        client = self.tmux.process("ssh")
+        os.kill(client, signal.SIGSTOP)
+        self.store.ok("emit", "acme", "payment.fail")
+        os.kill(client, signal.SIGCONT)
+        self.tmux.wait_for("payment failed")
+        os.kill(client, signal.SIGSTOP)
+        os.kill(console, signal.SIGTERM)
+        wait_until(lambda: gone(console), 20)
+        os.kill(client, signal.SIGCONT)
+        self.assertIn("off", self.store.ok("matrix", "show", "acme"))
+
+    def test_a_resize_in_the_middle_of_a_form(self):
+        self.tmux.keys("n")
+        self.tmux.wait_for("Owner")
+        self.tmux.text("Globex Corp")
+        for width, height in ((20, 5), (1, 1), (300, 80), (40, 10), (80, 24)):
+            self.tmux.resize(width, height)
+        self.tmux.wait_for("Globex Corp")
+        self.tmux.keys("Tab", "Tab")
+        self.tmux.paste("ops@globex.test\n")
+        self.tmux.keys("Enter")
+        wait_until(lambda: "Globex Corp" in self.store.ok("accounts", "list"), 20)
+
+
+if __name__ == "__main__":
+    unittest.main()
