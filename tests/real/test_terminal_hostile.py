@@ -235,8 +235,8 @@ class Hostile(unittest.TestCase):
         while time.monotonic() < end:
             for _ in range(20):
                 noise = chance.choice(pieces) if chance.random() < 0.5 else chance.randbytes(chance.randrange(1, 30))
-                # Ctrl-Z leads back to a shell, whose terminal makes signals of other bytes; that has a test of its own.
-                pty.send(noise.replace(b"\x1a", b""))
+                # Once it has given the terminal back, by Ctrl-Z or at its end, the terminal makes a signal of Ctrl-\\.
+                pty.send(noise.replace(b"\x1a", b"").replace(b"\x1c", b""))
             if chance.random() < 0.3:
                 pty.resize(chance.randrange(0, 301), chance.randrange(0, 101))
             pty.take(0.01)

@@ -142,9 +142,9 @@ mod tests {
 
     #[test]
     fn a_file_says_what_things_look_like() {
-        let theme = parse("good = \"bright-cyan\"\nbad = \"208 on black bold\"").unwrap();
+        let theme = parse("good = \"bright-cyan\"\nbad = \"214 on black bold\"").unwrap();
         assert_eq!(theme.good, Style::new().fg(Color::LightCyan));
-        assert_eq!(theme.bad, Style::new().fg(Color::Indexed(208)).bg(Color::Black).add_modifier(Modifier::BOLD));
+        assert_eq!(theme.bad, Style::new().fg(Color::Indexed(214)).bg(Color::Black).add_modifier(Modifier::BOLD));
         assert_eq!(theme.warn, Theme::new(ThemeName::Terminal).warn);
         assert_eq!(theme.limited_to(Depth::Sixteen).bad.fg, Some(Color::LightYellow));
         let check = |text: &str, expected: &str| {
