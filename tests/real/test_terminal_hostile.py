@@ -116,10 +116,10 @@ class Hostile(unittest.TestCase):
             pty.close()
         self.store.close()
 
-    def open(self, **options):
+    def open(self, shows="Acme Ltd", **options):
         pty = Pty(self.store.environment, **options)
         self.opened.append(pty)
-        pty.wait_for("Acme Ltd")
+        pty.wait_for(shows)
         return pty
 
     def test_it_vanishes_without_a_signal(self):
@@ -235,7 +235,7 @@ class Hostile(unittest.TestCase):
         while time.monotonic() < end:
             for _ in range(20):
                 noise = chance.choice(pieces) if chance.random() < 0.5 else chance.randbytes(chance.randrange(1, 30))
-                # Once it has given the terminal back, by Ctrl-Z or at its end, the terminal makes a signal of Ctrl-\\.
+                # Once it has given the terminal back, by Ctrl-Z or at its end, the terminal makes a signal of Ctrl-backslash.
                 pty.send(noise.replace(b"\x1a", b"").replace(b"\x1c", b""))
             if chance.random() < 0.3:
                 pty.resize(chance.randrange(0, 301), chance.randrange(0, 101))
@@ -244,7 +244,8 @@ class Hostile(unittest.TestCase):
                 self.assertEqual(pty.process.returncode, 0)
                 pty.close()
                 self.opened.remove(pty)
-                pty = self.open()
+                # It opens what was open.
+                pty = self.open(shows="\x1b[?2026l")
         pty.send(b"\x1b[201~")
         pty.resize(80, 24)
         pty.take(1)
