@@ -31,6 +31,8 @@ pub mod live;
 
 pub mod failing;
 
+pub mod recent;
+
 pub mod audit;
 
 pub mod chain;

@@ -97,7 +97,7 @@ class PlainConsole(unittest.TestCase):
                 console.hear("`nonsense` means nothing here")
                 # Every other screen speaks, and leads back.
                 for key, says in [("H", "history of"), ("S", "would go to"), ("y", "copy set-up"), ("R", "send again"),
-                                  (":", "commands"), ("?", "On every screen"), ("p", "nothing is sent"), ("w", "why")]:
+                                  (":", "commands"), ("?", "On every screen"), ("P", "nothing is sent"), ("w", "why")]:
                     console.type(key)
                     console.hear(says)
                     console.type(".esc")

@@ -189,6 +189,7 @@ pub enum Action {
     Newer,
     SetUpChannel,
     CopySetup,
+    TakeSetup,
     Mark,
     Edited,
     SendMissed,

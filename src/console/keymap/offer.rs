@@ -34,6 +34,7 @@ pub const fn role(place: Place, action: Action) -> Role {
         | Action::Replay
         | Action::Cancel
         | Action::CopySetup
+        | Action::TakeSetup
         | Action::Mark
         | Action::SendMissed => Role::Operate,
         Action::Toggle if !matches!(place, Place::Pick) => Role::Operate,

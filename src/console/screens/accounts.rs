@@ -14,14 +14,16 @@ use crate::console::screens::copy::CopySetup;
 use crate::console::screens::dead::Dead;
 use crate::console::screens::failures::Failures;
 use crate::console::screens::history::History;
+use crate::console::screens::pick::{Choice, Pick};
 use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
-use crate::console::widgets::list::ListCursor;
+use crate::console::widgets::list::{ListCursor, Marks};
 use crate::console::widgets::paint::{below, cursor_at, line, put, wrap};
 use crate::console::widgets::text_box::Edit;
 use crate::console::words::{capped, moment};
 use crate::domain::account::{AccountKey, AccountStatus};
+use crate::domain::command::Done;
 use crate::domain::text::{pad, safe_line};
 use crate::store::Store;
 use crate::store::accounts::{AccountFilter, AccountRow, WAITING_COUNT_MAX};
@@ -39,6 +41,7 @@ pub struct Accounts {
     finder: Finder,
     trouble_only: bool,
     filling: bool,
+    marked: Marks<AccountKey>,
 }
 
 impl Accounts {
@@ -52,6 +55,7 @@ impl Accounts {
             finder: Finder::default(),
             trouble_only: false,
             filling: false,
+            marked: Marks::default(),
         }
     }
 
@@ -87,9 +91,24 @@ impl Accounts {
         Outcome::Start(Box::pin(async move { JobDone::Filled(job.await) }))
     }
 
+    /// Asks whose set-up the marked accounts, or the one under the cursor, are to get.
+    fn take_from(&mut self) -> Outcome {
+        self.finder.keep();
+        let about =
+            |row: &AccountRow| Choice { value: row.account.key.to_string(), about: row.account.profile.name.clone() };
+        let choices: Vec<Choice> = self.rows.iter().flatten().map(about).collect();
+        if choices.len() < 2 {
+            return Outcome::Say(Message::plain("there is no other account whose set-up could be put here"));
+        }
+        Outcome::Open(Box::new(Pick::one("set-up of", "from", choices, "")))
+    }
+
     fn back(&mut self) -> Outcome {
         if self.finder.drop_all() {
             return Outcome::Reload;
+        }
+        if self.marked.clear() {
+            return Outcome::Handled;
         }
         if std::mem::take(&mut self.trouble_only) {
             return Outcome::Reload;
@@ -110,6 +129,9 @@ impl Accounts {
         }
         if row.account.profile.status == AccountStatus::Suspended {
             words.push("suspended".to_owned());
+        }
+        if self.marked.has(&row.account.key) {
+            words.push("marked".to_owned());
         }
         words.join(", ")
     }
@@ -166,6 +188,9 @@ impl Accounts {
     }
 
     fn draw_row(&self, buffer: &mut Buffer, area: Rect, theme: &Theme, row: &AccountRow, layout: &Columns) {
+        if self.marked.has(&row.account.key) {
+            put(buffer, area, 0, 0, "x", theme.key);
+        }
         let mut x = 1;
         let mut column = |text: &str, width: usize, style: Style| {
             if width > 0 {
@@ -254,11 +279,17 @@ impl Screen for Accounts {
             Action::Fill => return self.fill(),
             Action::Failures => return Outcome::Open(Box::new(Failures::new(self.services.clone()))),
             Action::Dead => return Outcome::Open(Box::new(Dead::new(self.services.clone()))),
+            Action::Mark => {
+                let Some(key) = self.row().map(|row| row.account.key.clone()) else { return Outcome::Ignored };
+                self.marked.turn(key);
+                self.cursor.on_action(Action::Down);
+            }
+            Action::TakeSetup => return self.take_from(),
             Action::Open | Action::Edit | Action::History | Action::CopySetup => {
                 self.finder.keep();
                 let Some(row) = self.row() else { return Outcome::Ignored };
                 let screen: Box<dyn Screen> = match action {
-                    Action::CopySetup => Box::new(CopySetup::new(row.account.key.clone())),
+                    Action::CopySetup => Box::new(CopySetup::new(row.account.key.clone()).to(self.marked.all())),
                     Action::History => {
                         let (key, name) = (row.account.key.clone(), row.account.profile.name.clone());
                         Box::new(History::new(self.services.clone(), Subject::Account(key), name))
@@ -281,6 +312,20 @@ impl Screen for Accounts {
         Outcome::Reload
     }
 
+    fn on_fill(&mut self, _field: &str, text: String) -> Outcome {
+        let Ok(from) = text.parse::<AccountKey>() else { return Outcome::Ignored };
+        let here: Vec<AccountKey> = self.row().map(|row| row.account.key.clone()).into_iter().collect();
+        let to = if self.marked.all().is_empty() { here } else { self.marked.all().to_vec() };
+        if to == [from.clone()] {
+            return Outcome::Say(Message::plain("that is its own set-up; choose another account's"));
+        }
+        Outcome::Open(Box::new(CopySetup::new(from).to(&to)))
+    }
+
+    fn on_child(&mut self, _done: &Done) {
+        self.marked.clear();
+    }
+
     fn on_job(&mut self, job: &JobDone) -> Outcome {
         let JobDone::Filled(result) = job else { return Outcome::Ignored };
         self.filling = false;
@@ -299,6 +344,11 @@ impl Screen for Accounts {
     }
 
     fn status(&self) -> Option<Message> {
+        if !self.marked.all().is_empty() {
+            let count = self.marked.all().len();
+            let text = format!("{count} marked: y copies the set-up under the cursor to them, p another's; q lets go");
+            return Some(Message::plain(text));
+        }
         let row = self.row()?;
         let mut parts = Vec::new();
         for (count, what) in [(row.failing, "failing"), (row.disabled, "disabled")] {

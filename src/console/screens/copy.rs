@@ -50,6 +50,17 @@ impl CopySetup {
         }
     }
 
+    /// To these, marked from the start.
+    #[must_use]
+    pub fn to(mut self, to: &[AccountKey]) -> Self {
+        self.marked = to.iter().filter(|key| **key != self.from).cloned().collect();
+        if let Some(first) = self.marked.first() {
+            self.finder.keep();
+            self.cursor.wish(first.clone());
+        }
+        self
+    }
+
     fn targets(&self) -> Vec<AccountKey> {
         if self.marked.is_empty() { self.cursor.id().cloned().into_iter().collect() } else { self.marked.clone() }
     }
@@ -80,7 +91,7 @@ impl CopySetup {
             }
         };
         let copy = |to| Outcome::Run(Command::CopySetup { from: self.from.clone(), to });
-        let all = targets.into_iter().rev().fold(Outcome::Close, |after, to| copy(to).then(after));
+        let all = targets.into_iter().rev().fold(Outcome::CloseWith(Done::default()), |after, to| copy(to).then(after));
         Outcome::Ask(Question::sure(format!("{text} This cannot be undone as one."), yes, all))
     }
 

@@ -1,14 +1,15 @@
 //! The destinations of one channel of one account: where they lead, how they are, and what a test there was answered.
 
+mod day;
+
 mod speaking;
 
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::channels::{self, signing};
+use crate::channels;
 use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::delivery::DeliveryScreen;
@@ -22,7 +23,7 @@ use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::widgets::list::ListCursor;
 use crate::console::widgets::paint::{below, cursor_at, line, put, put_all, wrap};
-use crate::console::words::{full_time, health, state_style};
+use crate::console::words::health;
 use crate::domain::account::AccountKey;
 use crate::domain::catalogue::EventType;
 use crate::domain::channel::Channel;
@@ -30,13 +31,10 @@ use crate::domain::command::{Command, Done};
 use crate::domain::destination::{Destination, DestinationState};
 use crate::domain::id::DestinationId;
 use crate::domain::secret::Secret;
-use crate::domain::text::{pad, safe_line, safe_lines};
+use crate::domain::text::{pad, safe_line};
 use crate::store::Store;
-use crate::store::deliveries::DeliveryDetail;
 use crate::store::history::Subject;
-
-/// Lines of a test's answer that are shown; the delivery has the others.
-const ANSWER_LINES_MAX: usize = 5;
+use crate::store::recent::RecentTry;
 
 /// The list.
 pub struct Destinations {
@@ -52,6 +50,8 @@ pub struct Destinations {
     turned_on: (usize, usize),
     /// The disabled destination that is being enabled.
     enabling: Option<String>,
+    /// How the destination under the cursor did lately.
+    tries: Vec<RecentTry>,
 }
 
 impl Destinations {
@@ -60,7 +60,18 @@ impl Destinations {
     pub fn new(services: Shared, account: AccountKey, channel: Channel) -> Self {
         let (rows, cursor, test) = (Vec::new(), ListCursor::default(), TestWatch::default());
         let types = Vec::new();
-        Self { services, account, channel, rows, cursor, test, types, turned_on: (0, 0), enabling: None }
+        Self {
+            services,
+            account,
+            channel,
+            rows,
+            cursor,
+            test,
+            types,
+            turned_on: (0, 0),
+            enabling: None,
+            tries: Vec::new(),
+        }
     }
 
     /// Of that channel of that account, with the cursor on this destination.
@@ -206,49 +217,6 @@ impl Destinations {
         x = put(buffer, area, x, 0, &format!("{} ", pad(state, 9)), style);
         put(buffer, area, x, 0, &more, theme.dim);
     }
-
-    fn details(&self, facts: &mut Facts<'_>, row: &Destination, zone: &TimeZone) {
-        let theme = facts.theme;
-        for field in channels::fields(self.channel) {
-            if let Some(value) = row.fields.get(field.name) {
-                facts.add(field.title, &channels::shown(self.channel, field.name, value), theme.text);
-            }
-        }
-        if let Some(until) = signing::two_until(&row.fields).filter(|until| *until > self.services.clock.now()) {
-            let text = format!("until {}: each message is signed with the old one too", full_time(until, zone));
-            facts.add("Two secrets", &text, theme.warn);
-        }
-        if !row.only.is_empty() {
-            facts.add("Only for", &row.only.join(", "), theme.text);
-        }
-        if let Some(reason) = &row.state_reason {
-            facts.add(row.state.name(), reason, theme.warn);
-        }
-        if let Some(since) = row.failing_since {
-            let why = row.last_failure.as_deref().unwrap_or("no reason was noted");
-            facts.add("Failing since", &format!("{}: {why}", full_time(since, zone)), theme.bad);
-        }
-        match self.turned_on {
-            (0, of) => {
-                let text = format!("none of {of} event types: q goes back to the matrix, c there turns all on");
-                facts.add("Turned on for", &text, theme.warn);
-            }
-            (on, of) => facts.add("Turned on for", &format!("{on} of {of} event types"), theme.text),
-        }
-        facts.add("Added", &format!("{} as {}", full_time(row.created_at, zone), row.id), theme.dim);
-    }
-
-    fn answer(&self, facts: &mut Facts<'_>, row: &Destination) {
-        let of_row = |detail: &&DeliveryDetail| detail.delivery.destination == row.id;
-        let Some(detail) = self.test.detail().filter(of_row) else { return };
-        let theme = facts.theme;
-        facts.add("Last test", &detail.delivery.explanation(), state_style(&detail.delivery, theme));
-        let answer = detail.attempts.last().and_then(|attempt| attempt.answer.as_ref());
-        for text in answer.iter().flat_map(|answer| safe_lines(&answer.body, ANSWER_LINES_MAX)) {
-            facts.add("", &text, theme.text);
-        }
-        facts.add("", "v shows request and answer", theme.dim);
-    }
 }
 
 impl Screen for Destinations {
@@ -273,6 +241,11 @@ impl Screen for Destinations {
             self.types = types.to_vec();
             self.rows = view.destinations.into_iter().filter(|row| row.channel == self.channel).collect();
             self.cursor.set(self.rows.iter().map(|row| row.id).collect());
+            let since = self.services.clock.now().minus(day::SPAN);
+            self.tries = match self.row() {
+                Some(row) => store.recent_tries(row.id, since).await?,
+                None => Vec::new(),
+            };
             self.test.load(store).await
         })
     }
@@ -289,10 +262,7 @@ impl Screen for Destinations {
     fn on_action(&mut self, action: Action) -> Outcome {
         self.test.forget();
         match action {
-            Action::Up => self.cursor.step(-1),
-            Action::Down => self.cursor.step(1),
-            Action::First => self.cursor.go(0),
-            Action::Last => self.cursor.go(usize::MAX),
+            _ if self.cursor.on_action(action) => {}
             Action::New => return self.add(),
             Action::Invite => return self.invite(),
             Action::Back => return Outcome::Close,
@@ -311,7 +281,8 @@ impl Screen for Destinations {
                 };
             }
         }
-        Outcome::Handled
+        // How another one did is yet to be read.
+        Outcome::Reload
     }
 
     fn on_done(&mut self, done: &Done) -> Outcome {
@@ -342,7 +313,7 @@ impl Screen for Destinations {
             let row = self.row()?;
             let what = match row.state {
                 DestinationState::Enabled => "is sent to",
-                DestinationState::Paused => "is paused: what comes is held; p goes on",
+                DestinationState::Paused => "is paused: what comes is held; space goes on",
                 DestinationState::Disabled => "is disabled: what comes is noted as not sent; x enables it",
             };
             let text = format!("{} {what}", row.label);
@@ -356,7 +327,7 @@ impl Screen for Destinations {
 
     fn go_to(&mut self, item: usize) -> Outcome {
         self.cursor.go(item);
-        Outcome::Handled
+        Outcome::Reload
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {

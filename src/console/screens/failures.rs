@@ -15,13 +15,14 @@ use crate::console::screens::export;
 use crate::console::speech::{Speech, columns as columns_in_words};
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
-use crate::console::widgets::list::FollowCursor;
+use crate::console::widgets::list::{FollowCursor, Marks};
 use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
 use crate::console::widgets::plot::{spark, squeeze};
 use crate::console::widgets::text_box::Edit;
 use crate::console::words::moment;
 use crate::domain::command::Command;
 use crate::domain::delivery::DeliveryState;
+use crate::domain::id::DeliveryId;
 use crate::domain::text::columns;
 use crate::store::Store;
 use crate::store::failing::FailureFilter;
@@ -41,6 +42,7 @@ pub struct Failures {
     cursor: FollowCursor<i64>,
     counts: Vec<u32>,
     finder: Finder,
+    marked: Marks<DeliveryId>,
 }
 
 impl Failures {
@@ -48,7 +50,14 @@ impl Failures {
     #[must_use]
     pub fn new(services: Shared) -> Self {
         let cursor = FollowCursor::default();
-        Self { services, rows: Vec::new(), cursor, counts: Vec::new(), finder: Finder::default() }
+        Self {
+            services,
+            rows: Vec::new(),
+            cursor,
+            counts: Vec::new(),
+            finder: Finder::default(),
+            marked: Marks::default(),
+        }
     }
 
     /// As it was left.
@@ -95,6 +104,17 @@ impl Failures {
             Action::SetUp => {
                 let account = delivery.account.clone();
                 Outcome::Open(Box::new(Destinations::at(services, account, delivery.channel, delivery.destination)))
+            }
+            Action::Mark => {
+                let id = delivery.id;
+                self.marked.turn(id);
+                self.cursor.on_action(Action::Down);
+                Outcome::Handled
+            }
+            Action::Replay if !self.marked.all().is_empty() => {
+                let deliveries = self.marked.all().to_vec();
+                self.marked.clear();
+                Outcome::Run(Command::Replay { deliveries })
             }
             Action::Replay => Outcome::Run(Command::Replay { deliveries: vec![delivery.id] }),
             _ => Outcome::Ignored,
@@ -187,6 +207,7 @@ impl Screen for Failures {
             _ if self.cursor.on_action(action) => Outcome::Handled,
             _ if self.finder.on_action(action) => Outcome::Handled,
             Action::Export => export::list(&self.services, "failures", &export::of_failures(&self.rows)),
+            Action::Back if !self.finder.is_active() && self.marked.clear() => Outcome::Handled,
             Action::Back if self.finder.drop_all() => Outcome::Reload,
             Action::Back => Outcome::Close,
             _ => {
@@ -212,6 +233,10 @@ impl Screen for Failures {
         if let Some(problem) = self.query().problem {
             return Some(Message::warn(problem));
         }
+        if !self.marked.all().is_empty() {
+            let count = self.marked.all().len();
+            return Some(Message::plain(format!("{count} marked: r sends them again as one, esc lets go of them")));
+        }
         let row = self.row()?;
         let reason = row.reason.as_deref().unwrap_or("no reason was noted");
         Some(Message::bad(format!("{} try {}: {reason}", row.delivery.id, row.number)))
@@ -219,7 +244,11 @@ impl Screen for Failures {
 
     fn speak(&self) -> Speech {
         let theme = Theme::new(crate::console::theme::ThemeName::Mono);
-        let items = self.rows.iter().map(|row| columns_in_words(&self.columns(u16::MAX, &theme, row))).collect();
+        let words = |row: &AttemptLine| {
+            let mark = if self.marked.has(&row.delivery.id) { ", marked" } else { "" };
+            format!("{}{mark}", columns_in_words(&self.columns(u16::MAX, &theme, row)))
+        };
+        let items = self.rows.iter().map(words).collect();
         let sum: u32 = self.counts.iter().sum();
         let head = format!("{sum} failures in the last hour, {}", self.following());
         Speech::of(items, self.cursor.list().index()).under(head).when_empty("nothing has failed")
@@ -244,6 +273,9 @@ impl Screen for Failures {
         let rows = self.rows.iter().enumerate().skip(list.offset()).take(usize::from(body.height));
         for (y, (index, row)) in (0u16..).zip(rows) {
             put_columns(buffer, line(body, y), 0, &self.columns(area.width, theme, row));
+            if self.marked.has(&row.delivery.id) {
+                put(buffer, body, 8, y, "x", theme.key);
+            }
             if index == list.index() {
                 cursor_at(buffer, body, y, theme);
             }

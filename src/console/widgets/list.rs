@@ -205,6 +205,47 @@ impl<Id: Clone + PartialEq> FollowCursor<Id> {
     }
 }
 
+/// Items of a list that are marked, to do something with all of them as one.
+#[derive(Clone, Debug)]
+pub struct Marks<Id>(Vec<Id>);
+
+impl<Id> Default for Marks<Id> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<Id: Clone + PartialEq> Marks<Id> {
+    /// Marks an item, or lets go of it.
+    pub fn turn(&mut self, id: Id) {
+        match self.0.iter().position(|other| *other == id) {
+            Some(index) => {
+                self.0.remove(index);
+            }
+            None => self.0.push(id),
+        }
+    }
+
+    /// Whether an item is marked.
+    #[must_use]
+    pub fn has(&self, id: &Id) -> bool {
+        self.0.contains(id)
+    }
+
+    /// All of them, in the order in which they were marked.
+    #[must_use]
+    pub fn all(&self) -> &[Id] {
+        &self.0
+    }
+
+    /// Lets go of all. Says whether there were any.
+    pub fn clear(&mut self) -> bool {
+        let were = !self.0.is_empty();
+        self.0.clear();
+        were
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

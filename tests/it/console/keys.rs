@@ -79,9 +79,9 @@ async fn a_destination_is_paused_disabled_and_removed_after_a_question() {
         let all = console.test.store.destinations(&acme(), Some(Channel::Webhook)).await.unwrap();
         all.iter().map(|one| one.state).collect()
     };
-    console.keys("p").await;
+    console.keys("space").await;
     assert_eq!(states(&console).await, [DestinationState::Paused]);
-    console.keys("p").await;
+    console.keys("space").await;
     assert_eq!(states(&console).await, [DestinationState::Enabled]);
     console.keys("x").await;
     assert_eq!(states(&console).await, [DestinationState::Disabled]);

@@ -2,6 +2,8 @@
 
 use bellboard::console::theme::Marks;
 use bellboard::domain::channel::Channel;
+use bellboard::domain::delivery::{DeliveryState, Next, Reason};
+use bellboard::domain::matrix::CellSetting;
 
 use crate::console::harness::Console;
 use crate::support::acme;
@@ -113,4 +115,59 @@ async fn who_is_kept_to_the_terminal_writes_no_file_and_gets_no_shell() {
     console.typed("back to the shell").await;
     assert_eq!(console.keys("enter").await, bellboard::console::app::Turn::On);
     assert!(console.picture().contains("there is no shell to go back to"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn marked_accounts_get_a_set_up_as_one_with_the_difference_shown_first() {
+    let mut console = Console::on_acme().await;
+    console.test.set("job.fail", Channel::Slack, CellSetting::On).await;
+    for name in ["Beta", "Gamma", "Zeta"] {
+        console.account(name).await;
+    }
+    let is_on = async |console: &Console, key: &str| {
+        let view = console.test.store.matrix(&key.parse().unwrap()).await.unwrap();
+        view.cell(view.catalogue.get("job.fail").unwrap(), Channel::Slack).on
+    };
+    console.keys("q down v v home").await;
+    insta::assert_snapshot!("accounts-marked", console.picture());
+    console.keys("y").await;
+    let picture = console.picture();
+    assert!(picture.contains("Beta would change: 1 cell") && picture.contains("2 accounts are marked"), "{picture}");
+    console.keys("enter").await;
+    assert!(console.picture().contains("Copy the set-up of acme to 2 accounts"), "{}", console.picture());
+    console.keys("y").await;
+    assert!(console.picture().contains("2 accounts have the set-up of acme"), "{}", console.picture());
+    assert_eq!((is_on(&console, "beta").await, is_on(&console, "gamma").await), (true, true));
+    assert!(!is_on(&console, "zeta").await, "it was not marked");
+    // The other way round: onto the one under the cursor.
+    console.keys("end p").await;
+    console.typed("acme").await;
+    console.keys("enter").await;
+    assert!(console.picture().contains("Zeta would change: 1 cell"), "{}", console.picture());
+    console.keys("enter y").await;
+    assert!(is_on(&console, "zeta").await);
+    console.keys("home p").await;
+    console.typed("acme").await;
+    console.keys("enter").await;
+    assert!(console.picture().contains("that is its own set-up"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn marked_failures_are_sent_again_as_one() {
+    let mut console = Console::on_acme().await;
+    let bad = console.busy().await;
+    let other = console.test.emit("job.fail", "{}").await.deliveries[0].0;
+    for delivery in [bad, other] {
+        let next = Next::Failed { reason: Reason::new("answered 400"), gone: false };
+        console.deliver(delivery, 400, next).await;
+    }
+    console.keys("g f v v").await;
+    assert!(console.picture().contains("2 marked: r sends them again as one"), "{}", console.picture());
+    console.keys("r").await;
+    for delivery in [bad, other] {
+        let state = console.test.store.delivery(delivery).await.unwrap().delivery.state;
+        assert_eq!(state, DeliveryState::Pending, "{delivery}");
+    }
+    console.keys("home v esc").await;
+    assert!(!console.picture().contains("marked"), "esc lets go: {}", console.picture());
 }

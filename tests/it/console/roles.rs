@@ -85,7 +85,7 @@ async fn a_read_only_console_says_what_it_would_do_and_does_not_do_it() {
     says(&console, "turn Email off for account.provision.ok of acme");
     console.keys("u").await;
     says(&console, "take back: Acme Ltd has the Webhook destinatio");
-    console.keys("right right right right enter p").await;
+    console.keys("right right right right enter space").await;
     says(&console, "pause hooks.acme.test");
     console.keys("t").await;
     says(&console, "send a test to hooks.acme.test");

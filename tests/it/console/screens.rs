@@ -231,7 +231,7 @@ async fn palette() {
 #[tokio::test]
 async fn preview() {
     let mut console = Console::on_acme().await;
-    console.keys("down down down down down down down p").await;
+    console.keys("down down down down down down down P").await;
     insta::assert_snapshot!("preview-email", console.picture());
     console.keys("right").await;
     insta::assert_snapshot!("preview-hipchat", console.picture());

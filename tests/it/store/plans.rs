@@ -130,7 +130,8 @@ async fn look(test: &TestStore) {
             }
         }
     }
-    store.matrix(&acme()).await.unwrap();
+    let destination = store.matrix(&acme()).await.unwrap().destinations[0].id;
+    store.recent_tries(destination, test.clock_now()).await.unwrap();
     store.history(&Subject::Account(acme()), 20).await.unwrap();
 }
 
