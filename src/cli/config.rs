@@ -100,6 +100,7 @@ fn path(paths: &Paths, out: Output) -> Result<(), Failure> {
 fn check(paths: &Paths, out: Output) -> Result<(), Failure> {
     let config = load_config(paths)?;
     senders(&config)?;
+    config.check_tls().map_err(|error| Failure::usage(error.to_string()))?;
     let path = paths.config.display();
     let set = config.origins.len();
     let sentence = if paths.config.exists() {

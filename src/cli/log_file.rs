@@ -5,10 +5,12 @@
 //! end. A file that has become large is put aside as `.1`, the one before as `.2`, and so on; the oldest goes.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use crate::store::files;
 
 /// A file beyond this is put aside, in bytes.
 pub const BYTES_MAX: u64 = 10 * 1024 * 1024;
@@ -29,10 +31,7 @@ impl LogFile {
     /// # Errors
     /// When it cannot be opened for writing.
     pub fn open(path: &Path) -> io::Result<Self> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
-        Ok(Self { path: path.to_owned(), file: at_end(path)? })
+        Ok(Self { path: path.to_owned(), file: files::append(path)? })
     }
 
     /// Whether the path still leads to the open file.
@@ -45,7 +44,7 @@ impl LogFile {
     /// then the open file is written.
     fn tidy(&mut self) -> io::Result<()> {
         if !self.is_in_place()? {
-            self.file = at_end(&self.path)?;
+            self.file = files::append(&self.path)?;
         }
         let found = self.file.metadata()?;
         if !found.is_file() || found.len() < BYTES_MAX {
@@ -60,7 +59,7 @@ impl LogFile {
             }
             fs::rename(&self.path, self.aside(1))?;
         }
-        self.file = at_end(&self.path)?;
+        self.file = files::append(&self.path)?;
         Ok(())
     }
 
@@ -80,10 +79,6 @@ impl Write for LogFile {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
-}
-
-fn at_end(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 
 #[cfg(test)]

@@ -109,13 +109,14 @@ impl Session {
     /// Serves HTTP, as `options` say, with the key that browsers are to subscribe with.
     ///
     /// # Errors
-    /// When that key cannot be read.
+    /// When that key cannot be read, or the files for TLS cannot be used.
     pub async fn serve_http(
         &self,
         store: &Store,
         options: http::Options,
         dispatcher: &dispatch::Handle,
     ) -> Result<http::Handle, Failure> {
+        self.config.check_tls().map_err(|error| Failure::usage(error.to_string()))?;
         let key = store.key(PUSH_KEY, web_push::new_key).await?;
         let identity = web_push::Identity::new(&key, &self.config.contact());
         let identity = identity.map_err(|problem| Failure::new(EXIT_STORE, problem))?;
@@ -124,7 +125,7 @@ impl Session {
         let push_key = Some(identity.public_key().to_owned());
         let options = http::Options { push_key, unsubscribe, templates, ..options };
         // Whoever comes over HTTP has a token for what they may, whoever started this process.
-        Ok(http::start(store.limited_to(Role::Administer), options, dispatcher.status()))
+        http::start(store.limited_to(Role::Administer), options, dispatcher.status()).map_err(Failure::usage)
     }
 
     /// Links in mails; only where readers can reach them.

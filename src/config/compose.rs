@@ -19,6 +19,8 @@ use crate::dispatch;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::secret::Secret;
 use crate::http;
+use crate::http::tls::{Tls, TlsFiles};
+use crate::store::files;
 
 impl Config {
     /// How messages are sent. Reads the password's file.
@@ -114,7 +116,26 @@ impl Config {
         let listen = self.http.listen?;
         let (public_url, proxies) = (self.http.public_url.clone(), self.http.proxies.clone());
         let templates = Arc::default();
-        Some(http::Options { listen, public_url, proxies, push_key: None, unsubscribe: None, templates })
+        let files = self.http.tls_cert.clone().zip(self.http.tls_key.clone());
+        let tls = files.map(|(cert, key)| TlsFiles { cert, key });
+        Some(http::Options { listen, tls, public_url, proxies, push_key: None, unsubscribe: None, templates })
+    }
+
+    /// Whether the files for TLS can be used.
+    ///
+    /// # Errors
+    /// When one cannot, or one of the two is missing.
+    pub fn check_tls(&self) -> Result<(), ConfigError> {
+        let wrong = |problem: String| ConfigError::BadValue {
+            place: "[http]".to_owned(),
+            option: "http.tls_cert".to_owned(),
+            problem,
+        };
+        if self.http.tls_cert.is_some() != self.http.tls_key.is_some() {
+            return Err(wrong("tls_cert and tls_key go together; name both, or neither".to_owned()));
+        }
+        let files = self.http().and_then(|http| http.tls);
+        files.map(Tls::open).transpose().map(|_| ()).map_err(wrong)
     }
 
     /// The HTTP side of a console: only when somebody said where it is to listen.
@@ -174,6 +195,11 @@ impl Config {
 /// What is in a file that the config names.
 fn read(option: &str, path: Option<&Path>) -> Result<Option<Vec<u8>>, ConfigError> {
     let Some(path) = path else { return Ok(None) };
+    files::check_target(path).map_err(|problem| ConfigError::BadValue {
+        place: path.display().to_string(),
+        option: option.to_owned(),
+        problem,
+    })?;
     fs::read(path).map(Some).map_err(|error| ConfigError::BadValue {
         place: path.display().to_string(),
         option: option.to_owned(),

@@ -11,6 +11,14 @@ pub enum ConfigError {
         /// What the system said.
         problem: String,
     },
+    /// Somebody else could have written it.
+    #[error("the config file {path} is not read: {problem}")]
+    Unsafe {
+        /// Which.
+        path: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// The file is no TOML.
     #[error("{place}: this is no TOML: {problem}")]
     Syntax {

@@ -37,6 +37,7 @@ use crate::domain::account::AccountKey;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::role::Roles;
 use crate::domain::storm::StormPolicy;
+use crate::store::files;
 
 /// The commented file that is handed out: every option with its default.
 pub const EXAMPLE: &str = include_str!("../../assets/config.toml");
@@ -126,6 +127,10 @@ pub struct Http {
     pub public_url: Option<Url>,
     /// The proxies that stand before it.
     pub proxies: Vec<IpNet>,
+    /// The certificate to speak TLS with.
+    pub tls_cert: Option<PathBuf>,
+    /// Its key.
+    pub tls_key: Option<PathBuf>,
 }
 
 /// The account at Apple.
@@ -229,6 +234,8 @@ impl Default for Config {
                 listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT)),
                 public_url: None,
                 proxies: Vec::new(),
+                tls_cert: None,
+                tls_key: None,
             },
             apns: Apns::default(),
             roles: Roles::default(),
@@ -251,6 +258,8 @@ impl Config {
         required: bool,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
+        files::check_target(path)
+            .map_err(|problem| ConfigError::Unsafe { path: path.display().to_string(), problem })?;
         let mut config = match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(path, &text)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => Self::default(),
@@ -314,6 +323,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("none.toml");
         assert!(Config::load(&path, false, []).is_ok());
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o664)).unwrap();
+        let error = Config::load(&path, false, []).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("chmod go-w"), "{error}");
+        std::fs::remove_file(&path).unwrap();
         let error = Config::load(&path, true, []).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("cannot be read") && error.contains("--config"), "{error}");
     }

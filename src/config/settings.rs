@@ -47,6 +47,19 @@ const TIMEOUT_MAX: Duration = Duration::from_mins(5);
 /// Most tries that a schedule may lead to.
 const RETRIES_MAX: usize = 50;
 
+/// An option that names a file or a folder.
+macro_rules! path {
+    ($section:literal, $name:literal, $($field:ident).+) => {
+        Setting {
+            section: $section,
+            name: $name,
+            is_list: false,
+            set: |config, value| value.text().map(|path| config.$($field).+ = Some(PathBuf::from(path))),
+            get: |config| shown(config.$($field).+.as_ref().map(|path| path.display())),
+        }
+    };
+}
+
 /// All options, in the order in which they are shown.
 pub const SETTINGS: &[Setting] = &[
     Setting {
@@ -112,13 +125,7 @@ pub const SETTINGS: &[Setting] = &[
         set: |config, value| value.duration().map(|duration| config.delivery.storm.window = duration),
         get: |config| Some(Value::Text(write_duration(config.delivery.storm.window))),
     },
-    Setting {
-        section: "store",
-        name: "key_file",
-        is_list: false,
-        set: |config, value| value.text().map(|path| config.store.key_file = Some(PathBuf::from(path))),
-        get: |config| shown(config.store.key_file.as_ref().map(|path| path.display())),
-    },
+    path!("store", "key_file", store.key_file),
     Setting {
         section: "network",
         name: "allow",
@@ -154,27 +161,9 @@ pub const SETTINGS: &[Setting] = &[
         },
         get: |config| shown(config.email.from.as_ref()),
     },
-    Setting {
-        section: "email",
-        name: "password_file",
-        is_list: false,
-        set: |config, value| value.text().map(|path| config.email.password_file = Some(PathBuf::from(path))),
-        get: |config| shown(config.email.password_file.as_ref().map(|path| path.display())),
-    },
-    Setting {
-        section: "email",
-        name: "ca_file",
-        is_list: false,
-        set: |config, value| value.text().map(|path| config.email.ca_file = Some(PathBuf::from(path))),
-        get: |config| shown(config.email.ca_file.as_ref().map(|path| path.display())),
-    },
-    Setting {
-        section: "messages",
-        name: "templates",
-        is_list: false,
-        set: |config, value| value.text().map(|path| config.messages.templates = Some(PathBuf::from(path))),
-        get: |config| shown(config.messages.templates.as_ref().map(|path| path.display())),
-    },
+    path!("email", "password_file", email.password_file),
+    path!("email", "ca_file", email.ca_file),
+    path!("messages", "templates", messages.templates),
     Setting {
         section: "http",
         name: "listen",
@@ -212,13 +201,9 @@ pub const SETTINGS: &[Setting] = &[
         },
         get: |config| Some(Value::List(config.http.proxies.iter().map(ToString::to_string).collect())),
     },
-    Setting {
-        section: "apns",
-        name: "key_file",
-        is_list: false,
-        set: |config, value| value.text().map(|path| config.apns.key_file = Some(PathBuf::from(path))),
-        get: |config| shown(config.apns.key_file.as_ref().map(|path| path.display())),
-    },
+    path!("http", "tls_cert", http.tls_cert),
+    path!("http", "tls_key", http.tls_key),
+    path!("apns", "key_file", apns.key_file),
     Setting {
         section: "apns",
         name: "key_id",
@@ -250,13 +235,7 @@ pub const SETTINGS: &[Setting] = &[
         },
         get: |config| shown(config.apns.server.as_ref()),
     },
-    Setting {
-        section: "apns",
-        name: "ca_file",
-        is_list: false,
-        set: |config, value| value.text().map(|path| config.apns.ca_file = Some(PathBuf::from(path))),
-        get: |config| shown(config.apns.ca_file.as_ref().map(|path| path.display())),
-    },
+    path!("apns", "ca_file", apns.ca_file),
     Setting {
         section: "roles",
         name: "look",

@@ -27,6 +27,8 @@ pub async fn edit(text: &str) -> Result<String, String> {
         .arg(format!("{editor} \"$1\""))
         .arg("sh")
         .arg(file.path())
+        // The key that opens every secret is no editor's business.
+        .env_remove("BELLBOARD_KEY")
         .kill_on_drop(true)
         .status()
         .await

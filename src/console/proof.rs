@@ -2,15 +2,14 @@
 //! whether it is still as it was written.
 
 use std::fmt::Write as _;
-use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::domain::time::Timestamp;
 use crate::store::deliveries::DeliveryDetail;
+use crate::store::files;
 
 /// Files of the same name and second that are made at most; each has a number of its own.
 const SAME_NAME_MAX: u32 = 100;
@@ -152,11 +151,11 @@ fn message(text: &mut String, side: char, first: &str, headers: &[(String, Strin
 /// Why it could not be written.
 pub fn write_file(folder: &Path, name: &str, format: Format, contents: &str) -> Result<PathBuf, String> {
     let failed = |error: std::io::Error| format!("{} cannot be written: {error}", folder.display());
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    files::make_folder(folder).map_err(failed)?;
     for number in 1..=SAME_NAME_MAX {
         let name = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
         let path = folder.join(format!("{name}.{}", format.ending()));
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+        match files::create(&path) {
             Ok(mut file) => {
                 file.write_all(contents.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
                 return Ok(path);
@@ -173,11 +172,8 @@ pub fn write_file(folder: &Path, name: &str, format: Format, contents: &str) -> 
 /// # Errors
 /// When it cannot be written.
 pub fn write_private(path: &Path, contents: &str) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(contents.as_bytes())
+    files::make_folder(files::folder_of(path))?;
+    files::replace(path, contents.as_bytes())
 }
 
 #[cfg(test)]

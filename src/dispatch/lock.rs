@@ -4,11 +4,12 @@
 //! and the next one in the queue has it at once.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use tokio::sync::oneshot;
+
+use crate::store::files;
 
 /// Held while this process delivers.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub fn is_held(database: &Path) -> bool {
 /// When the lock's file cannot be made or locked.
 pub async fn wait(database: &Path) -> std::io::Result<DeliveryLock> {
     let path = path_for(database);
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let file = files::open_or_create(&path)?;
     if file.try_lock().is_ok() {
         return Ok(DeliveryLock { _file: file });
     }

@@ -43,6 +43,8 @@ pub mod routes;
 
 pub mod server;
 
+pub mod tls;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -55,6 +57,7 @@ use crate::channels::templates::Templates;
 use crate::channels::unsubscribe::Unsubscribe;
 use crate::dispatch::Status;
 use crate::http::state::App;
+use crate::http::tls::{Tls, TlsFiles};
 use crate::store::Store;
 
 /// What a person may set.
@@ -62,6 +65,8 @@ use crate::store::Store;
 pub struct Options {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// The files to speak TLS with; plain HTTP without them.
+    pub tls: Option<TlsFiles>,
     /// How browsers and devices reach it, when that is another address than `listen`.
     pub public_url: Option<Url>,
     /// The proxies before it, whose `X-Forwarded-For` is believed.
@@ -78,7 +83,8 @@ impl Options {
     /// The address that links and pages begin with, without a slash at its end.
     #[must_use]
     pub fn base_url(&self) -> String {
-        let listen = || format!("http://{}", self.listen);
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let listen = || format!("{scheme}://{}", self.listen);
         self.public_url.as_ref().map_or_else(listen, |url| url.as_str().trim_end_matches('/').to_owned())
     }
 }
@@ -113,12 +119,15 @@ impl Handle {
 }
 
 /// Starts to serve; `dispatcher` tells what that of this process is doing. While the address is taken (another process of the same database may have it) it tries again.
-#[must_use]
-pub fn start(store: Store, options: Options, dispatcher: watch::Receiver<Status>) -> Handle {
+///
+/// # Errors
+/// When the files for TLS cannot be used.
+pub fn start(store: Store, options: Options, dispatcher: watch::Receiver<Status>) -> Result<Handle, String> {
+    let tls = options.tls.clone().map(Tls::open).transpose()?;
     let (stop, stopped) = watch::channel(false);
     let (bound_sender, bound) = watch::channel(None);
     let listen = options.listen;
     let app = App::new(store, options, dispatcher, stopped.clone());
-    let task = tokio::spawn(server::run(listen, routes::router(app), bound_sender, stopped));
-    Handle { stop, bound, task }
+    let task = tokio::spawn(server::run(listen, tls, routes::router(app), bound_sender, stopped));
+    Ok(Handle { stop, bound, task })
 }

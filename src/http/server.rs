@@ -13,13 +13,16 @@ use axum::response::{IntoResponse, Response};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
 
 use crate::http::auth::Peer;
 use crate::http::problem::Problem;
+use crate::http::tls::Tls;
 
 /// Connections at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 2048;
@@ -46,6 +49,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Listens and serves until it is told to stop.
 pub async fn run(
     listen: SocketAddr,
+    mut tls: Option<Tls>,
     router: Router,
     bound: watch::Sender<Option<SocketAddr>>,
     mut stopped: watch::Receiver<bool>,
@@ -68,7 +72,8 @@ pub async fn run(
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                connections.spawn(serve(stream, peer, router.clone(), stopped.clone(), permit));
+                let tls = tls.as_mut().map(Tls::acceptor);
+                connections.spawn(serve(stream, tls, peer, router.clone(), stopped.clone(), permit));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
@@ -111,34 +116,55 @@ async fn accept(
 
 async fn serve(
     stream: TcpStream,
+    tls: Option<TlsAcceptor>,
     peer: SocketAddr,
     router: Router,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
 ) {
     // Answers are small, and one that waits for an acknowledgement waits 40 ms.
     let _ = stream.set_nodelay(true);
     let router = router.layer(axum::Extension(Peer(peer.ip().to_canonical())));
-    let service = TowerToHyperService::new(router);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIME_MAX));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = told(&mut stopped) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    let stream = Box::pin(stream);
+    let ended = match tls {
+        None => speak(stream, router, stopped).await,
+        Some(tls) => match tokio::time::timeout(HEAD_TIME_MAX, tls.accept(stream)).await {
+            Ok(Ok(stream)) => speak(stream, router, stopped).await,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, peer = %peer, "a client did not come to TLS");
+                Ok(())
+            }
+            Err(_) => Ok(()),
+        },
     };
     if let Err(error) = ended {
         tracing::debug!(%error, peer = %peer, "a connection ended early");
     }
     drop(permit);
+}
+
+/// HTTP on a connection, until it ends or the server does.
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = told(&mut stopped) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    }
 }
 
 /// Ends a request whose answer does not begin in time. A stream's answer begins at once and may then go on.

@@ -8,6 +8,8 @@ pub mod mail;
 
 mod texts;
 
+mod tricks;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
