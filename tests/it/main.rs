@@ -12,6 +12,8 @@ mod receiver;
 
 mod cli;
 
+mod hostile;
+
 mod console;
 
 mod channels;
