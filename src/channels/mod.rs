@@ -343,16 +343,19 @@ impl Senders {
     }
 
     /// Sends one message to one destination. Never longer than [`Senders::timeout`].
+    ///
+    /// All but the busiest channel's sends are boxed: a future is as large as its largest branch, and is moved about.
     pub async fn send(&self, settings: &Settings, message: &Message) -> Exchange {
         let words = || self.templates.words(message);
         match settings {
             Settings::Browser(settings) => {
-                browser::send(&self.http, self.identity.as_ref(), settings, message, &words()).await
+                let words = words();
+                Box::pin(browser::send(&self.http, self.identity.as_ref(), settings, message, &words)).await
             }
-            Settings::Email(settings) => email::send(&self.mail, settings, message, &words()).await,
-            Settings::Hipchat(settings) => hipchat::send(&self.http, settings, message, &words()).await,
-            Settings::Ios(settings) => ios::send(self.apns.as_ref(), settings, message, &words()).await,
-            Settings::Slack(settings) => slack::send(&self.http, settings, message, &words()).await,
+            Settings::Email(settings) => Box::pin(email::send(&self.mail, settings, message, &words())).await,
+            Settings::Hipchat(settings) => Box::pin(hipchat::send(&self.http, settings, message, &words())).await,
+            Settings::Ios(settings) => Box::pin(ios::send(self.apns.as_ref(), settings, message, &words())).await,
+            Settings::Slack(settings) => Box::pin(slack::send(&self.http, settings, message, &words())).await,
             Settings::Webhook(settings) => webhook::send(&self.http, &self.own, settings, message).await,
         }
     }
