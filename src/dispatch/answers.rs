@@ -47,7 +47,7 @@ impl Engine {
     pub(crate) fn take_done(&mut self, done: Done) {
         match done {
             Done::Claim(asked, claimed) => self.take_claimed(asked, claimed),
-            Done::Finish(results, written) => self.take_finished(results, written),
+            Done::Finish(results, written) => self.take_finished(&results, written),
             Done::Setup(id, lane) => self.take_setup(id, lane),
             Done::Heads(ids, heads) => self.take_heads(&ids, heads),
             Done::Lanes(changes, lanes) => self.take_lanes(changes, lanes),
@@ -132,11 +132,11 @@ impl Engine {
         }
     }
 
-    fn take_finished(&mut self, results: Vec<Finished>, written: Result<(), StoreError>) {
+    fn take_finished(&mut self, results: &[Finished], written: Result<(), StoreError>) {
         self.asked.remove(&Kind::Finish);
         if let Err(error) = written {
             self.stall(&error);
-            self.results.extend(results);
+            self.results.extend_from_slice(results);
             return;
         }
         let now = self.clock.now();

@@ -312,7 +312,7 @@ impl Engine {
 
     fn ask_to_finish(&mut self) {
         if !self.results.is_empty() && self.stalled_until.is_none() && self.asked.insert(Kind::Finish) {
-            let results = std::mem::take(&mut self.results);
+            let results: Arc<[Finished]> = std::mem::take(&mut self.results).into();
             let store = self.store.clone();
             self.jobs.push(Box::pin(async move {
                 let written = store.finish(results.clone()).await;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::domain::id::{DeliveryId, DestinationId};
 use crate::store::error::StoreError;
@@ -23,7 +24,7 @@ pub(crate) enum Kind {
 /// Something that was asked of the store has been answered.
 pub(crate) enum Done {
     Claim(Vec<(DeliveryId, DestinationId)>, Result<Vec<Claimed>, StoreError>),
-    Finish(Vec<Finished>, Result<(), StoreError>),
+    Finish(Arc<[Finished]>, Result<(), StoreError>),
     Setup(DestinationId, Result<Option<Lane>, StoreError>),
     Heads(Vec<DestinationId>, Result<Vec<NewWork>, StoreError>),
     Lanes(u64, Result<DueLanes, StoreError>),

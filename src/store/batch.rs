@@ -20,7 +20,7 @@ pub(crate) struct Batch {
     began: Instant,
     pub(crate) accepts: Vec<Incoming>,
     pub(crate) claims: Vec<(Vec<DeliveryId>, Timestamp, Reply<Vec<Claimed>>)>,
-    pub(crate) finishes: Vec<(Vec<Finished>, Reply<()>)>,
+    pub(crate) finishes: Vec<(Arc<[Finished]>, Reply<()>)>,
     pub(crate) commands: Vec<(Actor, Command, Reply<Done, CommandError>)>,
     pub(crate) reclaims: Vec<(Deliverer, Reply<u64>)>,
     pub(crate) chores: Vec<(Chore, Reply<()>)>,

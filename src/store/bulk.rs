@@ -5,6 +5,8 @@
 //! is rounded up to a power of two, so that a handful of prepared statements serves any number: values that are not bound are
 //! null, and each statement leaves out rows that begin with null.
 
+use std::sync::{Arc, OnceLock};
+
 use sqlx::encode::Encode;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Sqlite, SqliteConnection, Type};
@@ -14,6 +16,9 @@ use crate::store::error::StoreError;
 /// Rows in one statement: more make its program larger than its work.
 const ROWS_MAX: usize = 256;
 
+/// How many powers of two there are up to [`ROWS_MAX`].
+const SIZES: usize = ROWS_MAX.ilog2() as usize + 1;
+
 /// A statement with a place for rows.
 pub(crate) struct Bulk {
     /// Up to the rows, which it must name `(VALUES`.
@@ -22,6 +27,16 @@ pub(crate) struct Bulk {
     pub(crate) after: &'static str,
     /// Values in a row; the first of them is never null.
     pub(crate) columns: usize,
+    /// The statement for each power of two, made when it is first wanted.
+    pub(crate) texts: Texts,
+}
+
+/// Texts of a statement, by size.
+pub(crate) type Texts = [OnceLock<Arc<str>>; SIZES];
+
+/// None made yet.
+pub(crate) const fn no_texts() -> Texts {
+    [const { OnceLock::new() }; SIZES]
 }
 
 /// The values of rows, in order.
@@ -43,10 +58,14 @@ impl Values {
 
 impl Bulk {
     /// The statement for that many rows.
-    pub(crate) fn sql(&self, rows: usize) -> String {
-        let row = format!("({}?),", "?,".repeat(self.columns - 1));
-        let rows = row.repeat(rows.next_power_of_two());
-        format!("{}{}{}", self.before, rows.trim_end_matches(','), self.after)
+    pub(crate) fn sql(&self, rows: usize) -> Arc<str> {
+        let size = rows.next_power_of_two();
+        let make = || {
+            let row = format!("({}?),", "?,".repeat(self.columns - 1));
+            let rows = row.repeat(size);
+            format!("{}{}{}", self.before, rows.trim_end_matches(','), self.after).into()
+        };
+        self.texts[size.ilog2() as usize].get_or_init(make).clone()
     }
 
     /// Runs it over all rows, and gives what it returns for them.
@@ -78,10 +97,11 @@ mod tests {
     use super::*;
     use sqlx::{Connection, Row};
 
-    const BULK: Bulk = Bulk {
+    static BULK: Bulk = Bulk {
         before: "INSERT INTO t SELECT column1, column2 FROM (VALUES ",
         after: ") WHERE column1 NOT NULL RETURNING a",
         columns: 2,
+        texts: no_texts(),
     };
 
     #[tokio::test]

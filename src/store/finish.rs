@@ -1,17 +1,19 @@
 //! Writes what became of sends, in a handful of statements for any number of them.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::domain::delivery::Next;
 use crate::domain::lifecycle::{INTERRUPTED_FREE_MAX, INTERRUPTED_MAX};
 use crate::domain::time::Timestamp;
-use crate::store::bulk::{Bulk, Values};
+use crate::store::bulk::{Bulk, Values, no_texts};
 use crate::store::error::StoreError;
 use crate::store::queue::{Deliverer, Finished};
 use crate::store::writer::Session;
 
-const WRITE_STATES: Bulk = Bulk {
+static WRITE_STATES: Bulk = Bulk {
     before: "UPDATE delivery SET state = result.column3, due_at = result.column4,
                     attempts = attempts - result.column5, status = result.column6, reason = result.column7,
                     duration_ms = result.column8, updated_at = result.column9
@@ -20,46 +22,63 @@ const WRITE_STATES: Bulk = Bulk {
              WHERE delivery.id = result.column1 AND delivery.attempts = result.column2 AND delivery.state = 'sending'
              RETURNING delivery.id",
     columns: 9,
+    texts: no_texts(),
 };
 
-/// A number that is there already must not keep all other results of the commit from being written, again and again.
-const INSERT_ATTEMPTS: Bulk = Bulk {
+/// The same for what has been delivered, after which nothing else follows: a row that is returned costs as much as one that is
+/// written.
+static WRITE_DELIVERED: Bulk = Bulk {
+    before: "UPDATE delivery SET state = 'delivered', due_at = NULL, status = result.column3, reason = NULL,
+                    duration_ms = result.column4, updated_at = result.column5
+             FROM (VALUES ",
+    after: ") AS result
+             WHERE delivery.id = result.column1 AND delivery.attempts = result.column2 AND delivery.state = 'sending'",
+    columns: 5,
+    texts: no_texts(),
+};
+
+/// What was tried, as long as the claim is in force. A number that is there already must not keep all other results of the commit
+/// from being written, again and again.
+static INSERT_ATTEMPTS: Bulk = Bulk {
     before:
         "INSERT INTO attempt (delivery_id, number, started_at, duration_ms, outcome, status, reason, request, answer)
-             SELECT * FROM (VALUES ",
-    after: ") WHERE column1 NOT NULL ON CONFLICT (delivery_id, number) DO NOTHING",
+             SELECT result.* FROM (VALUES ",
+    after: ") AS result CROSS JOIN delivery ON delivery.id = result.column1 AND delivery.attempts = result.column2
+             WHERE delivery.state = 'sending' ON CONFLICT (delivery_id, number) DO NOTHING",
     columns: 9,
+    texts: no_texts(),
 };
 
 impl Session {
-    pub(crate) async fn finish(&mut self, results: impl Iterator<Item = &Finished> + Clone) -> Result<(), StoreError> {
-        let current = self.write_states(results.clone()).await?;
-        let written = results.filter(|result| current.contains(&result.delivery.number()));
-        self.write_attempts(written.clone()).await?;
-        self.cancel_homeless(written.clone()).await?;
-        for result in written {
+    /// Moves each delivery to what follows and keeps what was tried, if the claim is still in force.
+    pub(crate) async fn finish(&mut self, results: impl Iterator<Item = &Finished>) -> Result<(), StoreError> {
+        let results: Vec<&Finished> = results.collect();
+        let tried = |result: &&&Finished| !matches!(result.next, Next::Retry { counted: false, .. });
+        let rows: Vec<_> = results.iter().filter(tried).collect();
+        INSERT_ATTEMPTS.run(&mut self.connection, &rows, |row, values| put_attempt(row, values)).await?;
+        let is_plain = |result: &&Finished| matches!(result.next, Next::Delivered) && result.health.is_none();
+        let (plain, others): (Vec<_>, Vec<_>) = results.into_iter().partition(is_plain);
+        WRITE_DELIVERED
+            .run(&mut self.connection, &plain, |row, values| {
+                values.put(row.delivery.number()).put(row.attempt).put(row.exchange.status());
+                values.put(millis(row)).put(self.now.millis());
+            })
+            .await?;
+        self.finish_others(&others).await
+    }
+
+    /// What failed, goes back, or changes what is known of the destination.
+    async fn finish_others(&mut self, results: &[&Finished]) -> Result<(), StoreError> {
+        let put = |row: &&Finished, values: &mut Values| put_state(row, self.now, values);
+        let moved = WRITE_STATES.run(&mut self.connection, results, put).await?;
+        let moved: HashSet<i64> = moved.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let moved = results.iter().copied().filter(|result| moved.contains(&result.delivery.number()));
+        self.cancel_homeless(moved.clone()).await?;
+        for result in moved {
             if let Some(health) = &result.health {
                 self.write_health(result.destination, health).await?;
             }
         }
-        Ok(())
-    }
-
-    /// Moves each delivery to what follows, if the claim is still in force; returns those that were moved.
-    async fn write_states(
-        &mut self,
-        results: impl Iterator<Item = &Finished>,
-    ) -> Result<std::collections::HashSet<i64>, StoreError> {
-        let rows: Vec<&Finished> = results.collect();
-        let moved =
-            WRITE_STATES.run(&mut self.connection, &rows, |row, values| put_state(row, self.now, values)).await?;
-        Ok(moved.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
-    }
-
-    async fn write_attempts(&mut self, results: impl Iterator<Item = &Finished>) -> Result<(), StoreError> {
-        let tried = |result: &&Finished| !matches!(result.next, Next::Retry { counted: false, .. });
-        let rows: Vec<&Finished> = results.filter(tried).collect();
-        INSERT_ATTEMPTS.run(&mut self.connection, &rows, |row, values| put_attempt(row, values)).await?;
         Ok(())
     }
 
@@ -152,10 +171,16 @@ impl Session {
     /// When the schedule is not the one by which the last deliverer waited, what waits for a further try has the new one's
     /// time. What a receiver asked for stays, and so does what waits for a rate.
     async fn reschedule(&mut self, schedule: &str) -> Result<(), StoreError> {
+        let known: Option<String> =
+            sqlx::query_scalar("SELECT schedule FROM deliverer").fetch_optional(&mut self.connection).await?;
+        // Asked first: as a part of the statement below it would be asked for each row that waits.
+        if known.is_none_or(|known| known == schedule) {
+            return Ok(());
+        }
         sqlx::query(
             "UPDATE delivery SET due_at = delivery.updated_at + wait.value
              FROM json_each(?1) AS wait
-             WHERE EXISTS (SELECT 1 FROM deliverer WHERE schedule <> ?1) AND delivery.state = 'pending'
+             WHERE delivery.state = 'pending'
                AND wait.key = delivery.attempts - delivery.attempts_base - 1 AND delivery.status IS NOT 429
                AND EXISTS (SELECT 1 FROM attempt WHERE attempt.delivery_id = delivery.id
                    AND attempt.number = delivery.attempts AND attempt.outcome = 'failed'

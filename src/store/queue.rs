@@ -5,6 +5,7 @@
 //! statements over any number of deliveries.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Row;
@@ -136,8 +137,9 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be written; nothing is noted then.
-    pub async fn finish(&self, results: Vec<Finished>) -> Result<(), StoreError> {
+    pub async fn finish(&self, results: impl Into<Arc<[Finished]>>) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();
+        let results = results.into();
         self.request(Request::Finish { results, reply }).await?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
@@ -154,6 +156,15 @@ impl Store {
     }
 }
 
+/// What to send of pending deliveries, with the number that the try will have.
+const CLAIMABLE: &str = "SELECT delivery.id, delivery.destination_id, delivery.attempts + 1, delivery.attempts_base,
+            delivery.due_since, event.public_id, event.event_type, event.received_at, event.is_test, event.data,
+            event.account_id, event.down_since, event.tester, delivery.created_at
+     FROM json_each(?) AS claimed
+     CROSS JOIN delivery ON delivery.id = claimed.value
+     CROSS JOIN event ON event.id = delivery.event_id
+     WHERE delivery.state = 'pending'";
+
 impl Session {
     pub(crate) async fn claim(
         &mut self,
@@ -161,29 +172,17 @@ impl Session {
         lease_ends: Timestamp,
     ) -> Result<Vec<Claimed>, StoreError> {
         let ids = serde_json::Value::from(deliveries.iter().map(|id| id.number()).collect::<Vec<_>>()).to_string();
-        let claimed = sqlx::query(
+        let rows = sqlx::query(CLAIMABLE).bind(&ids).fetch_all(&mut self.connection).await?;
+        let marked = sqlx::query(
             "UPDATE delivery SET state = 'sending', attempts = attempts + 1, due_at = ?2, updated_at = ?3
-             WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending' RETURNING id",
+             WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending'",
         )
         .bind(&ids)
         .bind(lease_ends.millis())
         .bind(self.now.millis())
-        .fetch_all(&mut self.connection)
+        .execute(&mut self.connection)
         .await?;
-        let claimed = claimed.iter().map(|row| row.try_get::<i64, _>(0)).collect::<Result<Vec<_>, _>>()?;
-        let count = claimed.len();
-        let ids = serde_json::Value::from(claimed).to_string();
-        let rows = sqlx::query(
-            "SELECT delivery.id, delivery.destination_id, delivery.attempts, delivery.attempts_base, delivery.due_since,
-                    event.public_id, event.event_type, event.received_at, event.is_test, event.data, event.account_id,
-                    event.down_since, event.tester, delivery.created_at
-             FROM json_each(?) AS claimed
-             CROSS JOIN delivery ON delivery.id = claimed.value
-             CROSS JOIN event ON event.id = delivery.event_id",
-        )
-        .bind(&ids)
-        .fetch_all(&mut self.connection)
-        .await?;
+        let count = usize::try_from(marked.rows_affected()).unwrap_or(usize::MAX);
         let mut messages = Vec::with_capacity(rows.len());
         if rows.len() < count {
             self.park_lost(&ids).await?;
@@ -248,10 +247,7 @@ impl Session {
         }))
     }
 
-    async fn setup_of(
-        &mut self,
-        account: AccountId,
-    ) -> Result<std::sync::Arc<crate::store::matrix::AccountSetup>, StoreError> {
+    async fn setup_of(&mut self, account: AccountId) -> Result<Arc<crate::store::matrix::AccountSetup>, StoreError> {
         if let Some(key) = self.keys.get(&account)
             && let Some(Ok(Some(setup))) = self.setups.get(key)
         {
@@ -259,7 +255,7 @@ impl Session {
         }
         let key = accounts::read_by_id(&mut self.connection, account).await?.key;
         let setup = read_setup(&mut self.connection, &key).await?.ok_or_else(|| accounts::not_found(&key))?;
-        let setup = std::sync::Arc::new(setup);
+        let setup = Arc::new(setup);
         self.keys.insert(account, key.clone());
         self.setups.insert(key, Ok(Some(setup.clone())));
         Ok(setup)

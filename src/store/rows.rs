@@ -6,7 +6,7 @@ use crate::domain::id::{DeliveryId, DestinationId, EventId};
 use crate::domain::message::Message;
 use crate::domain::payload::Payload;
 use crate::domain::time::Timestamp;
-use crate::store::bulk::{Bulk, Values};
+use crate::store::bulk::{Bulk, Values, no_texts};
 use crate::store::error::StoreError;
 use crate::store::writer::Session;
 
@@ -48,25 +48,28 @@ pub(crate) struct DeliveryRow {
     pub(crate) lease_ends: Option<Timestamp>,
 }
 
-const INSERT_EVENTS: Bulk = Bulk {
+static INSERT_EVENTS: Bulk = Bulk {
     before: "INSERT INTO event (id, public_id, account_id, event_type, received_at, is_test, not_sent, data, tester, down_since)
              SELECT * FROM (VALUES ",
     after: ") WHERE column1 NOT NULL",
     columns: 10,
+    texts: no_texts(),
 };
 
-const INSERT_DELIVERIES: Bulk = Bulk {
+static INSERT_DELIVERIES: Bulk = Bulk {
     before: "INSERT INTO delivery (id, event_id, destination_id, state, attempts, attempts_base, due_at, created_at,
                                    due_since, updated_at)
              SELECT column1, column2, column3, column4, column5, 0, column6, column7, column7, column7 FROM (VALUES ",
     after: ") WHERE column1 NOT NULL",
     columns: 7,
+    texts: no_texts(),
 };
 
-const INSERT_NAMES: Bulk = Bulk {
+static INSERT_NAMES: Bulk = Bulk {
     before: "INSERT INTO idempotency (account_id, key, event_id, fingerprint) SELECT * FROM (VALUES ",
     after: ") WHERE column1 NOT NULL",
     columns: 4,
+    texts: no_texts(),
 };
 
 impl Session {

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -80,7 +81,7 @@ pub enum Request {
     /// What became of sends.
     Finish {
         /// Which.
-        results: Vec<Finished>,
+        results: Arc<[Finished]>,
         /// Answered when they are durable.
         reply: Reply<()>,
     },
@@ -298,8 +299,9 @@ impl Writer {
     async fn transact(&mut self, batch: &mut Batch) -> Result<Answers, StoreError> {
         self.session.now = self.clock.now();
         self.session.may_claim = !batch.touches_lanes();
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.session.connection).await?;
-        if self.notice_others().await? {
+        // Two statements that share the way to the driver's thread.
+        let begun = sqlx::query("BEGIN IMMEDIATE; PRAGMA data_version").fetch_one(&mut self.session.connection).await?;
+        if self.notice_others(begun.try_get(0)?) {
             self.lanes_changed();
             self.session.may_claim = false;
         }
@@ -323,7 +325,7 @@ impl Writer {
             answers.accepted = self.session.accept(&batch.accepts).await?;
         }
         if !batch.finishes.is_empty() {
-            self.session.finish(batch.finishes.iter().flat_map(|(results, _)| results)).await?;
+            self.session.finish(batch.finishes.iter().flat_map(|(results, _)| results.iter())).await?;
         }
         for (deliveries, lease_ends, _) in &batch.claims {
             answers.claimed.push(self.session.claim(deliveries, *lease_ends).await?);
@@ -335,24 +337,22 @@ impl Writer {
     }
 
     /// Whether another process has committed since this connection last looked. If so, nothing that was remembered holds.
-    async fn notice_others(&mut self) -> Result<bool, StoreError> {
-        let row = sqlx::query("PRAGMA data_version").fetch_one(&mut self.session.connection).await?;
-        let version: i64 = row.try_get(0)?;
-        let changed = version != self.data_version;
+    fn notice_others(&mut self, data_version: i64) -> bool {
+        let changed = data_version != self.data_version;
         if changed {
             self.session.forget();
-            self.data_version = version;
+            self.data_version = data_version;
         }
-        Ok(changed)
+        changed
     }
 
     async fn look(&mut self) {
-        match self.notice_others().await {
-            Ok(true) => {
+        match sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut self.session.connection).await {
+            Ok(version) if self.notice_others(version) => {
                 self.lanes_changed();
                 self.revision.send_modify(|revision| revision.number += 1);
             }
-            Ok(false) => {}
+            Ok(_) => {}
             Err(error) => tracing::warn!(%error, "cannot look for other processes' commits"),
         }
     }

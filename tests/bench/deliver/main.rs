@@ -77,7 +77,7 @@ impl Took {
     }
 
     fn end(self) -> (Duration, Duration) {
-        (self.began.elapsed(), processor() - self.processor)
+        (self.began.elapsed(), processor().saturating_sub(self.processor))
     }
 }
 

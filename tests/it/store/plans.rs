@@ -90,7 +90,7 @@ async fn deliver(test: &TestStore) {
     test.store.lane_heads(&[(webhook, false), (lanes.due[0].0, true)]).await.unwrap();
     test.store.lane(webhook).await.unwrap();
     let claimed = test.store.claim(vec![delivery], test.clock_now().plus(LEASE)).await.unwrap();
-    test.store.finish(claimed.iter().map(|claimed| delivered(claimed, test)).collect()).await.unwrap();
+    test.store.finish(claimed.iter().map(|claimed| delivered(claimed, test)).collect::<Vec<_>>()).await.unwrap();
     test.run(Command::Replay { deliveries: vec![delivery] }).await.unwrap();
     test.run(Command::Cancel { deliveries: vec![delivery] }).await.unwrap();
     test.store.waiting_for_page(webhook).await.unwrap();
