@@ -1,5 +1,7 @@
 //! The accounts: who they are, and what is wrong with each. The first screen; in an empty store it leads on.
 
+mod columns;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -10,6 +12,7 @@ use crate::console::memory::Kept;
 use crate::console::screen::{JobDone, Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account::AccountScreen;
 use crate::console::screens::account_form::AccountForm;
+use crate::console::screens::accounts::columns::Columns;
 use crate::console::screens::copy::CopySetup;
 use crate::console::screens::dead::Dead;
 use crate::console::screens::failures::Failures;
@@ -212,26 +215,6 @@ impl Accounts {
         column(&last, layout.last, theme.dim);
         if row.account.profile.status == AccountStatus::Suspended {
             column("suspended", layout.status, theme.warn);
-        }
-    }
-}
-
-struct Columns {
-    name: usize,
-    key: usize,
-    last: usize,
-    status: usize,
-}
-
-impl Columns {
-    /// The counts take 25 columns; the name has what the rest leaves.
-    fn of(width: u16) -> Self {
-        let free = usize::from(width).saturating_sub(26);
-        match free {
-            0..=33 => Self { name: free.saturating_sub(1), key: 0, last: 0, status: 0 },
-            34..=49 => Self { name: free - 9, key: 0, last: 8, status: 0 },
-            50..=80 => Self { name: free - 33, key: 12, last: 8, status: 9 },
-            _ => Self { name: (free - 45).min(60), key: 24, last: 8, status: 9 },
         }
     }
 }
