@@ -121,17 +121,9 @@ impl Failures {
         }
     }
 
-    fn following(&self) -> String {
-        match (self.cursor.follows(), self.cursor.newer()) {
-            (true, _) => "following".to_owned(),
-            (false, 0) => "standing still".to_owned(),
-            (false, newer) => format!("standing still, {newer} new above"),
-        }
-    }
-
     fn draw_head(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
         let sum: u32 = self.counts.iter().sum();
-        let text = format!("{sum} in the last hour, {} --", self.following());
+        let text = format!("{sum} in the last hour, {} --", self.cursor.words());
         let free = usize::from(area.width).saturating_sub(columns(&text) + 4);
         let plot = spark(&squeeze(&self.counts, free.clamp(1, SPANS)), theme.marks);
         put(buffer, area, 0, 0, &format!("-|{plot}| {text}"), theme.head);
@@ -250,7 +242,7 @@ impl Screen for Failures {
         };
         let items = self.rows.iter().map(words).collect();
         let sum: u32 = self.counts.iter().sum();
-        let head = format!("{sum} failures in the last hour, {}", self.following());
+        let head = format!("{sum} failures in the last hour, {}", self.cursor.words());
         Speech::of(items, self.cursor.list().index()).under(head).when_empty("nothing has failed")
     }
 

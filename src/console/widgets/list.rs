@@ -154,6 +154,19 @@ impl<Id: Clone + PartialEq> FollowCursor<Id> {
         self.still_since.as_ref().map_or(0, |id| self.list.position(id).unwrap_or(self.list.ids.len()))
     }
 
+    /// How it moves, in words: that it follows, or how many came since it stands still. Where more came than are read, there is
+    /// a gap between the newest and what one looked at, and that is said.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let is_gap = self.still_since.as_ref().is_some_and(|id| self.list.position(id).is_none());
+        match (self.follows(), self.newer()) {
+            (true, _) => "following".to_owned(),
+            (false, 0) => "standing still".to_owned(),
+            (false, newer) if is_gap => format!("standing still, a gap: more than {newer} new"),
+            (false, newer) => format!("standing still, {newer} new above"),
+        }
+    }
+
     /// Answers the keys that move in a list, and the one that pauses; says whether it was one.
     pub fn on_action(&mut self, action: Action) -> bool {
         if action == Action::Hold {
@@ -266,5 +279,18 @@ mod tests {
         list.step(-1);
         list.page(1);
         assert_eq!(list.id(), None);
+    }
+
+    #[test]
+    fn what_came_meanwhile_is_counted_and_a_gap_is_named() {
+        let mut list = FollowCursor::default();
+        list.set(vec![3, 2, 1]);
+        assert_eq!(list.words(), "following");
+        list.pause();
+        assert_eq!(list.words(), "standing still");
+        list.set(vec![5, 4, 3, 2, 1]);
+        assert_eq!(list.words(), "standing still, 2 new above");
+        list.set(vec![9, 8, 7]);
+        assert_eq!(list.words(), "standing still, a gap: more than 3 new");
     }
 }

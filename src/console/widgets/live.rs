@@ -167,12 +167,11 @@ impl LivePane {
     }
 
     fn state(&self) -> String {
-        match (!self.cursor.follows(), self.cursor.newer()) {
-            (true, 0) => "standing still".to_owned(),
-            (true, newer) => format!("standing still, {newer} new above"),
-            (false, _) if self.per_minute == 0 => "following".to_owned(),
-            (false, _) if self.per_minute == 1 => "following, 1 event a minute".to_owned(),
-            (false, _) => format!("following, {} events a minute", self.per_minute),
+        let words = self.cursor.words();
+        match self.per_minute {
+            many if many == 0 || !self.cursor.follows() => words,
+            1 => format!("{words}, 1 event a minute"),
+            many => format!("{words}, {many} events a minute"),
         }
     }
 
