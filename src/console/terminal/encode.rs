@@ -9,6 +9,7 @@ use std::fmt::Write;
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
+use unicode_width::UnicodeWidthStr;
 
 /// Begins and ends what a terminal shows as one.
 const SYNC_BEGIN: &str = "\x1b[?2026h";
@@ -48,7 +49,7 @@ impl Look {
 /// terminal is wiped first, and `shown` must be blank.
 #[must_use]
 pub fn frame(shown: &Buffer, next: &Buffer, clear: bool) -> Vec<u8> {
-    let changes = shown.diff(next);
+    let changes = changes(shown, next);
     if changes.is_empty() && !clear {
         return Vec::new();
     }
@@ -73,6 +74,34 @@ pub fn frame(shown: &Buffer, next: &Buffer, clear: bool) -> Vec<u8> {
     pen.wear(Look::default());
     pen.text.push_str(SYNC_END);
     pen.text.into_bytes()
+}
+
+/// The cells to write, line by line. A line with a wide character, then or now, is written whole: writing over one half of it
+/// blanks the other, in a style that terminals do not agree about.
+fn changes<'a>(shown: &Buffer, next: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> {
+    let mut changes = Vec::new();
+    let mut whole = None;
+    for (x, y, cell) in shown.diff(next) {
+        if whole == Some(y) {
+            continue;
+        }
+        if has_wide(shown, y) || has_wide(next, y) {
+            whole = Some(y);
+            let mut from = next.area.left();
+            while from < next.area.right() {
+                let cell = &next[(from, y)];
+                changes.push((from, y, cell));
+                from += u16::try_from(cell.symbol().width()).unwrap_or(1).max(1);
+            }
+        } else {
+            changes.push((x, y, cell));
+        }
+    }
+    changes
+}
+
+fn has_wide(buffer: &Buffer, y: u16) -> bool {
+    (buffer.area.left()..buffer.area.right()).any(|x| buffer[(x, y)].symbol().width() > 1)
 }
 
 /// From where on a line is blank.
