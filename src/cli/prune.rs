@@ -36,6 +36,7 @@ const REST: Duration = Duration::from_millis(20);
 struct PrunedObject {
     before: Timestamp,
     events: u64,
+    others: u64,
     removed: bool,
     bytes_before: u64,
     bytes_after: u64,
@@ -53,11 +54,12 @@ impl Prune {
         let bytes_before = store.bytes().await?;
         let count = count(&store, before).await?;
         let question = format!("Remove {} that ended before {before}?", counted_events(count));
+        let mut others = 0;
         let sure = !self.dry_run && count > 0 && confirm(session.out, &question, self.yes)?;
         let mut events = count;
         if sure {
             session.change(&store, Command::Prune { before }).await?;
-            events = remove(session, &store, before).await?;
+            (events, others) = remove(session, &store, before).await?;
         }
         let bytes_after = store.bytes().await?;
         let says = if self.dry_run {
@@ -68,9 +70,14 @@ impl Prune {
             DECLINED.to_owned()
         } else {
             let freed = bytes_before.saturating_sub(bytes_after);
-            format!("{} went with all that belonged to them; the file is {freed} bytes smaller", counted_events(events))
+            format!(
+                "{} went with all that belonged to them, and {others} ended replays and old failures; the file is {freed} bytes smaller",
+                counted_events(events)
+            )
         };
-        Ok(session.out.either(&PrunedObject { before, events, removed: sure, bytes_before, bytes_after }, &says)?)
+        Ok(session
+            .out
+            .either(&PrunedObject { before, events, others, removed: sure, bytes_before, bytes_after }, &says)?)
     }
 }
 
@@ -90,7 +97,7 @@ async fn count(store: &Store, before: Timestamp) -> Result<u64, Failure> {
     }
 }
 
-async fn remove(session: &Session, store: &Store, before: Timestamp) -> Result<u64, Failure> {
+async fn remove(session: &Session, store: &Store, before: Timestamp) -> Result<(u64, u64), Failure> {
     let shown = io::stderr().is_terminal();
     let (mut from, mut removed) = (Place::default(), 0);
     loop {
@@ -105,11 +112,20 @@ async fn remove(session: &Session, store: &Store, before: Timestamp) -> Result<u
         }
         tokio::time::sleep(REST).await;
     }
+    let mut others = 0;
+    loop {
+        let gone = store.prune_others(before).await?;
+        if gone == 0 {
+            break;
+        }
+        others += gone;
+        tokio::time::sleep(REST).await;
+    }
     while store.give_back().await? {
         tokio::time::sleep(REST).await;
     }
     if shown {
         session.out.progress("");
     }
-    Ok(removed)
+    Ok((removed, others))
 }

@@ -67,15 +67,18 @@ pub struct Keeper {
     keep: Duration,
     /// Where retention goes on; nothing while it rests.
     prune_from: Option<Place>,
+    /// Whether what else is over is looked for.
+    others: bool,
     giving_back: bool,
     pruned: u64,
+    pruned_others: u64,
 }
 
 impl Keeper {
     /// With nothing to do yet.
     #[must_use]
     pub const fn new(store: Store, keep: Duration) -> Self {
-        Self { store, keep, prune_from: None, giving_back: false, pruned: 0 }
+        Self { store, keep, prune_from: None, others: false, giving_back: false, pruned: 0, pruned_others: 0 }
     }
 
     /// Looks for what ended long ago from the beginning.
@@ -103,14 +106,22 @@ impl Keeper {
             let step = self.store.prune(before, from).await?;
             self.pruned += step.events;
             self.prune_from = step.next;
-            self.giving_back = step.next.is_none() && self.pruned > 0;
-            return Ok(self.prune_from.is_some() || self.giving_back);
+            self.others = step.next.is_none();
+            return Ok(true);
+        }
+        if self.others {
+            let before = self.store.clock().now().minus(self.keep);
+            let removed = self.store.prune_others(before).await?;
+            self.pruned_others += removed;
+            self.others = removed > 0;
+            self.giving_back = !self.others && self.pruned + self.pruned_others > 0;
+            return Ok(self.others || self.giving_back);
         }
         if self.giving_back {
             self.giving_back = self.store.give_back().await?;
             if !self.giving_back {
-                let events = std::mem::take(&mut self.pruned);
-                tracing::info!(events, "what ended long ago was removed, with all that belonged to it");
+                let (events, others) = (std::mem::take(&mut self.pruned), std::mem::take(&mut self.pruned_others));
+                tracing::info!(events, others, "what ended long ago was removed, with all that belonged to it");
             }
         }
         Ok(self.giving_back)

@@ -1,8 +1,9 @@
 //! Retention: what ended long ago goes, in steps that no sender notices, and its room in the file is given back.
 //!
 //! A step looks for the oldest events on a connection that reads, and then removes a few in one short transaction. An event goes
-//! with its deliveries, their attempts and its idempotency key, and not before all of its deliveries have ended. The audit trail
-//! stays.
+//! with its deliveries, their attempts and its idempotency key, and not before all of its deliveries have ended. Bulk replays go
+//! when they have ended, and failures that nobody has told to be over; what is told of them after that is a recovery of unknown
+//! length. The audit trail stays.
 
 use serde_json::Value;
 use sqlx::Row;
@@ -21,6 +22,13 @@ const GIVE_BACK: u32 = 128;
 
 /// Free pages that stay in the file, to be used again.
 const KEEP_FREE: i64 = 256;
+
+/// Bulk replays that ended before a time: of the oldest hundred.
+const OLD_REPLAYS: &str = "SELECT id FROM (SELECT id, state, ended_at FROM replay ORDER BY id LIMIT 100)
+     WHERE state <> 'running' AND ended_at < ?1";
+
+/// Failures that began before a time and were never told to be over: of the oldest hundred.
+const OLD_TROUBLES: &str = "SELECT id FROM (SELECT id, since FROM trouble ORDER BY id LIMIT 100) WHERE since < ?1";
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +52,18 @@ impl Store {
         let (ended, next) = self.ended(before, from).await?;
         let events = if ended.is_empty() { 0 } else { self.keep_up(Upkeep::Prune { events: ended }).await? };
         Ok(Pruned { events, next })
+    }
+
+    /// Removes a little of what else is over since before that time: bulk replays that ended, and failures of which nobody told
+    /// that they were over. Returns how many rows went; nothing when there are no more.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn prune_others(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let statement = format!("SELECT EXISTS ({OLD_REPLAYS}) OR EXISTS ({OLD_TROUBLES})");
+        let any: bool =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).bind(before.millis()).fetch_one(self.readers()).await?;
+        if any { self.keep_up(Upkeep::PruneOthers { before }).await } else { Ok(0) }
     }
 
     /// Counts a little of what ended before that time.
@@ -134,6 +154,16 @@ impl Session {
         let mut removed = 0;
         for statement in STATEMENTS {
             removed = sqlx::query(statement).bind(&ids).execute(&mut self.connection).await?.rows_affected();
+        }
+        Ok(removed)
+    }
+
+    pub(crate) async fn prune_others(&mut self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        for (table, old) in [("replay", OLD_REPLAYS), ("trouble", OLD_TROUBLES)] {
+            let statement = format!("DELETE FROM {table} WHERE id IN ({old})");
+            let done = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(before.millis()).execute(&mut self.connection);
+            removed += done.await?.rows_affected();
         }
         Ok(removed)
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::domain::storm::StormPolicy;
+use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::rekey::Sealed;
@@ -22,6 +23,11 @@ pub enum Upkeep {
     Prune {
         /// Which, by their rows' numbers.
         events: Vec<i64>,
+    },
+    /// Removes a little of what else is over since before that time.
+    PruneOthers {
+        /// When.
+        before: Timestamp,
     },
     /// Gives a little of the file's free room back.
     GiveBack,
@@ -57,6 +63,7 @@ impl Session {
             Upkeep::Replays => self.step_replays().await,
             Upkeep::Prune { events } => self.prune(events).await,
             Upkeep::Reseal(what) => self.reseal(what).await,
+            Upkeep::PruneOthers { before } => self.prune_others(*before).await,
             Upkeep::GiveBack => self.give_back().await,
             Upkeep::Begin { storm, failing_max } => {
                 self.storms.begin(*storm);

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use bellboard::dispatch::upkeep::Keeper;
+use bellboard::domain::channel::Channel;
 use bellboard::domain::command::Command;
 use bellboard::domain::id::DeliveryId;
+use bellboard::domain::matrix::CellSetting;
+use bellboard::domain::replay::ReplayItem;
 use bellboard::store::audit::ChangeFilter;
 use bellboard::store::events::EventFilter;
 use bellboard::store::prune::Place;
@@ -41,7 +44,7 @@ async fn what_ended_goes_and_what_waits_stays() {
     test.run(Command::Cancel { deliveries: others }).await.unwrap();
     test.clock.advance(DAY);
     test.emit("payment.fail", "{}").await;
-    assert_eq!(prune(&test, 2 * DAY).await, 1, "nothing is old enough");
+    assert_eq!(prune(&test, 2 * DAY).await, 2, "nothing is old enough: one look at events, one at the rest");
     assert_eq!(events(&test).await, 251);
 
     test.clock.advance(2 * DAY);
@@ -58,4 +61,32 @@ async fn what_ended_goes_and_what_waits_stays() {
     assert!(!again[0].as_ref().unwrap().duplicate, "an idempotency key goes with its event");
     let known = test.store.accept(vec![event("job.fail", &payload, Some("key-0"))]).await.unwrap();
     assert!(known[0].as_ref().unwrap().duplicate, "and stays with it");
+}
+
+#[tokio::test]
+async fn ended_replays_and_failures_that_nobody_told_to_be_over_go_too() {
+    let test = TestStore::acme().await;
+    test.webhook().await;
+    test.set("job.fail", Channel::Webhook, CellSetting::On).await;
+    test.set("job.fail", Channel::Email, CellSetting::Off).await;
+    let delivery = test.emit("job.fail", r#"{"uid":"old"}"#).await.deliveries[0].0;
+    test.run(Command::Cancel { deliveries: vec![delivery] }).await.unwrap();
+    for _ in 0..2 {
+        let items = vec![ReplayItem::Again(delivery)];
+        let start = Command::StartReplay { account: None, what: "one".to_owned(), items };
+        test.run(start).await.unwrap();
+        test.run(Command::Cancel { deliveries: vec![delivery] }).await.unwrap();
+    }
+    let running = test.store.replays().await.unwrap()[0].id;
+    test.damage(&format!("UPDATE replay SET state = 'running', ended_at = NULL WHERE id = {}", running.number())).await;
+    test.clock.advance(3 * DAY);
+    test.emit("job.fail", r#"{"uid":"new"}"#).await;
+    prune(&test, 2 * DAY).await;
+    let left: Vec<_> = test.store.replays().await.unwrap().iter().map(|replay| replay.id).collect();
+    assert_eq!(left, [running], "one that runs stays");
+    for (uid, known) in [("old", false), ("new", true)] {
+        let mail = test.emit("job.backon", &format!(r#"{{"uid":"{uid}"}}"#)).await.deliveries[0].0;
+        let claimed = test.store.claim(vec![mail], test.clock_now().plus(DAY)).await.unwrap().remove(0);
+        assert_eq!(claimed.message.down_since.is_some(), known, "{uid}");
+    }
 }
