@@ -19,4 +19,6 @@ mod speaking;
 
 mod terminal;
 
+mod sizes;
+
 mod anything;

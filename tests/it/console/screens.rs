@@ -8,7 +8,7 @@ use crate::console::harness::Console;
 use crate::support::TestStore;
 
 /// The files of `src/console/screens` that are screens, each with its pictures' common beginning.
-const PICTURES: [&str; 18] = [
+pub const PICTURES: [&str; 18] = [
     "simulate",
     "pick",
     "mute",
