@@ -64,9 +64,12 @@ pub fn frame(shown: &Buffer, next: &Buffer, clear: bool) -> Vec<u8> {
         if line != y {
             (line, blank_from, erased) = (y, blank_rest(next, y), false);
         }
+        if erased {
+            continue;
+        }
         if x < blank_from || right - x < ERASE_MIN {
             pen.put(x, y, cell);
-        } else if !erased {
+        } else {
             pen.erase(x, y);
             erased = true;
         }
@@ -280,6 +283,6 @@ mod tests {
     #[test]
     fn nothing_stands_behind_a_character_whose_width_is_in_doubt() {
         let plain = Style::new();
-        assert_eq!(between(&[], &[("a日b", plain)]), "^[1Ha日^[1;4Hb");
+        assert_eq!(between(&[], &[("a日b", plain)]), "^[1Ha日^[1;4Hb^[K");
     }
 }
