@@ -91,7 +91,7 @@ class Setup(unittest.TestCase):
             tmux.keys("Tab")
             tmux.wait_for("2 rooms: enter lists them")
             tmux.keys("Enter")
-            tmux.wait_for("Which room?")
+            tmux.wait_for("Nights &")
             tmux.keys("Down", "Enter")
             tmux.wait_for("[8")
             tmux.keys("Enter")
