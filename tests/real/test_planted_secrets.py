@@ -6,11 +6,13 @@ import glob
 import http.server
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socketserver
 import subprocess
 import threading
+import time
 import unittest
 import urllib.parse
 import urllib.request
@@ -144,27 +146,34 @@ class PlantedSecrets(unittest.TestCase):
     def screens(self):
         """What the console shows of each destination, its form, deliveries and attempts."""
         with Tmux(BINARY, self.store.environment) as tmux:
-            seen = [tmux.wait_for("Acme Ltd")]
+            tmux.wait_for("Acme Ltd")
+            seen = [tmux.screen()]
 
             def look(*keys):
-                """Presses keys, and looks when the screen stands still."""
+                """Presses keys, and looks when the screen has changed and stands still."""
+                before, end = tmux.screen(), time.monotonic() + 2
                 tmux.keys(*keys)
+                while tmux.screen() == before and time.monotonic() < end:
+                    time.sleep(0.05)
                 pictures = [tmux.screen()]
-                wait_until(lambda: pictures.append(tmux.screen()) or pictures[-1] == pictures[-2], every=0.2)
+                wait_until(lambda: pictures.append(tmux.screen()) or pictures[-1] == pictures[-2], every=0.3)
                 seen.append(pictures[-1])
 
-            for keys in (["Enter"], ["Tab"], ["Enter"], ["Down"], ["y"], ["Escape"], ["Escape"], ["Escape"]):
-                look(*keys)
+            look("Enter")
+            look("Tab")
+            for _ in range(4):
+                look("Enter")
+                look("Escape")
+                look("Down")
+            look("Tab")
             for channel in range(6):
                 look("Enter")
                 look("Enter")
-                look("e")
-                look("Escape")
-                look("Escape")
+                while "provisioned ok" not in seen[-1]:
+                    look("Escape")
                 look("Right")
             look("H")
             look("Escape")
-            look("D")
             self.outputs["screens"] = "\n".join(seen)
             for shown in ("x-planted", "Signing secret", "••••", "answered 500"):
                 self.assertIn(shown, self.outputs["screens"])
@@ -180,7 +189,7 @@ class PlantedSecrets(unittest.TestCase):
         for number in range(2):
             self.run_("emit", "acme", "server.stopped", "--data", json.dumps({"n": number}), "--wait=30")
         for limit in ("hard", "soft"):
-            self.assertRegex(open(f"/proc/{serve.pid}/limits").read(), r"Max core file size\s+0\s+0", limit)
+            self.assertRegex(pathlib.Path(f"/proc/{serve.pid}/limits").read_text(), r"Max core file size\s+0\s+0", limit)
         self.assertEqual(os.stat(f"/proc/{serve.pid}").st_uid, 0, "its memory is root's only: it is not dumpable")
         self.assertGreaterEqual(Echo.count, 6)
 
