@@ -1,7 +1,8 @@
 //! Colours. Everything is told apart by its mark or word as well; colours only help.
 //!
-//! A file can name other ones ([`file`]). Themes use the terminal's own foreground and background and the sixteen names, so that they fit light and dark ones. The
-//! mono theme uses no colour at all, only modifiers, so that the cursor stays visible where colours are not wanted.
+//! A file can name other ones ([`mod@file`]). Themes use the terminal's own foreground and background and the sixteen names, so
+//! that they fit light and dark ones. The mono theme uses no colour at all, only modifiers, so that the cursor stays visible where
+//! colours are not wanted.
 
 pub mod file;
 
