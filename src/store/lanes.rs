@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::domain::destination::{Destination, FieldValues};
@@ -50,6 +51,12 @@ pub const LANES: &str = "WITH RECURSIVE lane (id) AS (
         FROM lane WHERE lane.id IS NOT NULL LIMIT ?2)
      SELECT lane.id, (SELECT min(due_at) FROM delivery WHERE state = 'pending' AND destination_id = lane.id)
      FROM lane WHERE lane.id IS NOT NULL";
+
+/// The lanes of what came last, if it is due: with a hundred thousand lanes in which something waits for its next try, a start
+/// would otherwise come to them last.
+pub const LATEST: &str = "SELECT destination_id, min(due_at) FROM (
+        SELECT destination_id, state, due_at FROM delivery ORDER BY id DESC LIMIT ?2)
+     WHERE state = 'pending' AND due_at <= ?1 GROUP BY destination_id";
 
 /// The newest row of the audit trail, and the newest time at which something came or was changed.
 pub const LAST: &str = "SELECT coalesce((SELECT max(id) FROM audit), 0), max(
@@ -124,7 +131,7 @@ pub const LANE_HEADS: &str = concat!(
 
 impl Store {
     /// The destinations for which deliveries are pending, and when the first of each is due: as many as are read at once, those
-    /// after `after` in the order of their numbers; and whose set-ups may have changed since that row of the audit trail.
+    /// after `after` in the order of their numbers, and at the first look also those of what came last; and whose set-ups may have changed since that row of the audit trail.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -140,14 +147,16 @@ impl Store {
             .bind(LANES_MAX)
             .fetch_all(&mut *transaction)
             .await?;
-        let due = rows
-            .iter()
-            .map(|row| {
-                let due_at = Timestamp::from_millis(row.try_get(1)?);
-                Ok((DestinationId::new(row.try_get(0)?), if set_back { due_at.min(now) } else { due_at }))
-            })
-            .collect::<Result<Vec<_>, StoreError>>()?;
+        let lane = |row: &SqliteRow| -> Result<_, StoreError> {
+            let due_at = Timestamp::from_millis(row.try_get(1)?);
+            Ok((DestinationId::new(row.try_get(0)?), if set_back { due_at.min(now) } else { due_at }))
+        };
+        let mut due = rows.iter().map(lane).collect::<Result<Vec<_>, _>>()?;
         let next = due.last().filter(|_| due.len() == LANES_MAX as usize).map(|(id, _)| *id);
+        if next.is_some() && since < 0 {
+            let latest = sqlx::query(LATEST).bind(now.millis()).bind(LANES_MAX).fetch_all(&mut *transaction).await?;
+            due.extend(latest.iter().map(lane).collect::<Result<Vec<_>, _>>()?);
+        }
         Ok(Lanes { due, next, last_change, changed })
     }
 

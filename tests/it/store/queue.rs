@@ -208,3 +208,30 @@ async fn what_waits_for_a_channel_or_a_pause_says_so() {
     test.run(bellboard::domain::command::Command::SetDestinationState { id, state }).await.unwrap();
     assert_eq!(row().await.reason.as_deref(), Some("paused by jane"));
 }
+
+#[tokio::test]
+async fn a_start_looks_first_at_what_came_last() {
+    let test = webhook_store().await;
+    test.emit("job.fail", "{}").await;
+    // More lanes than are read at once, in each of which something waits for its next try.
+    test.damage(
+        "INSERT INTO destination (account_id, channel, label, fields, only_types, state, created_at, removed_at)
+         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 1000)
+         SELECT account_id, channel, label, fields, only_types, state, created_at, 1 FROM destination, n",
+    )
+    .await;
+    test.damage(
+        "INSERT INTO delivery (event_id, destination_id, state, attempts, attempts_base, due_at, created_at, due_since, updated_at)
+         SELECT event_id, destination.id, 'pending', 1, 0, due_at + 60000, delivery.created_at, due_since, updated_at
+         FROM destination, delivery WHERE destination.id <> delivery.destination_id",
+    )
+    .await;
+    let last = test.webhook().await;
+    test.emit("job.fail", "{}").await;
+    let known = async |since| {
+        let lanes = test.store.lanes(None, since).await.unwrap();
+        (lanes.next.is_some(), lanes.due.iter().any(|(id, due_at)| *id == last && *due_at <= test.clock_now()))
+    };
+    assert_eq!(known(-1).await, (true, true), "at a start");
+    assert_eq!(known(0).await, (true, false), "in its turn");
+}
