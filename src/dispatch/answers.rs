@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use crate::channels::{self, LaneRules};
 use crate::dispatch::engine::{Engine, STALL};
 use crate::dispatch::jobs::{Done, Kind};
-use crate::dispatch::send::{Failing, Sent, release};
+use crate::dispatch::send::{Failing, release};
 use crate::dispatch::setup::Setup;
-use crate::dispatch::shares::Share;
+use crate::dispatch::underway::Ended;
 use crate::domain::channel::Channel;
 use crate::domain::delivery::Next;
 use crate::domain::destination::DestinationState;
@@ -82,7 +82,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn take_sent(&mut self, sent: Result<(DestinationId, Share, Sent), tokio::task::JoinError>) {
+    pub(crate) fn take_sent(&mut self, sent: Ended) {
         let (id, share, sent) = match sent {
             Ok(sent) => sent,
             Err(error) => {

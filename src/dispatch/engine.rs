@@ -13,15 +13,15 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::channels::Senders;
 use crate::dispatch::jobs::{Done, Job, Kind};
 use crate::dispatch::lanes::Lanes;
 use crate::dispatch::pace::AHEAD_MAX;
-use crate::dispatch::send::{Sent, lease, release, send};
-use crate::dispatch::shares::{Share, Shares};
+use crate::dispatch::send::{lease, release, send};
+use crate::dispatch::shares::Shares;
+use crate::dispatch::underway::Underway;
 use crate::dispatch::want::Want;
 use crate::dispatch::{Options, Status, Word};
 use crate::domain::channel::Channel;
@@ -70,7 +70,7 @@ pub struct Engine {
     claims: Vec<(DeliveryId, DestinationId)>,
     pub(crate) results: Vec<Finished>,
     pub(crate) shares: Shares,
-    sends: JoinSet<(DestinationId, Share, Sent)>,
+    sends: Underway,
     jobs: FuturesUnordered<Job>,
     pub(crate) asked: HashSet<Kind>,
     /// By a clock that nobody sets.
@@ -104,7 +104,7 @@ impl Engine {
             results: Vec::new(),
             shares: Shares::new(options.sending_max),
             options,
-            sends: JoinSet::new(),
+            sends: Underway::default(),
             jobs: FuturesUnordered::new(),
             asked: HashSet::new(),
             stalled_until: None,
@@ -197,6 +197,7 @@ impl Engine {
         self.clock_seen = now;
         self.stalled_until = self.stalled_until.filter(|until| Instant::now() < *until);
         self.lanes.wake(now);
+        self.look_for_late();
         self.scan();
         // What was emitted after a change is sent as the change says: nothing is begun between it and the look at it.
         let changed = self.revision.borrow().setups != self.setups_known;
@@ -255,7 +256,16 @@ impl Engine {
             let Some(setup) = lane.setup() else { return };
             let settings = setup.settings.clone();
             let (senders, clock) = (self.senders.clone(), self.clock.clone());
-            self.sends.spawn(async move { (id, share, send(senders, settings, clock, claimed).await) });
+            self.sends.begin(id, share, send(senders, settings, clock, claimed));
+        }
+    }
+
+    fn look_for_late(&mut self) {
+        while let Some(id) = self.sends.turn_late(&mut self.shares) {
+            self.lanes.touch(id).is_late();
+            for next in self.shares.next_in_line() {
+                self.lanes.activate(next);
+            }
         }
     }
 
@@ -328,11 +338,11 @@ impl Engine {
             Some(work) = self.inbox.work.recv() => self.take_work(work),
             Some(claimed) = self.inbox.claims.recv() => self.take_claims(claimed),
             Some(done) = self.jobs.next() => self.take_done(done),
-            Some(sent) = self.sends.join_next() => self.take_sent(sent),
+            Some(sent) = self.sends.next() => self.take_sent(sent),
             Ok(()) = self.revision.changed() => {}
             () = sleep => {}
         }
-        while let Some(sent) = self.sends.try_join_next() {
+        while let Some(sent) = self.sends.try_next() {
             self.take_sent(sent);
         }
         self.take_all();
@@ -348,12 +358,14 @@ impl Engine {
         }
     }
 
-    fn sleep(&self) -> impl Future<Output = ()> + use<> {
+    fn sleep(&mut self) -> impl Future<Output = ()> + use<> {
         let now = self.clock.now();
         let stall = self.stalled_until.map(|until| until.saturating_duration_since(Instant::now()));
         let timer = self.lanes.next_time().map(|at| at.since(now));
         // While the store cannot be used, a lane whose time has come can do nothing but wait as well.
         let next = if stall.is_some() { stall } else { timer };
+        let late = self.sends.next_late().map(|at| at.saturating_duration_since(Instant::now()));
+        let next = next.into_iter().chain(late).min();
         async move {
             match next {
                 Some(time) => tokio::time::sleep(time.clamp(Duration::from_millis(1), SLEEP_MAX)).await,
@@ -375,7 +387,7 @@ impl Engine {
                 tokio::select! {
                     () = tokio::time::sleep_until(stall), if self.stalled_until.is_some() => self.stalled_until = None,
                     Some(done) = self.jobs.next() => self.take_done(done),
-                    Some(sent) = self.sends.join_next() => self.take_sent(sent),
+                    Some(sent) = self.sends.next() => self.take_sent(sent),
                     Some(claimed) = self.inbox.claims.recv(), if self.inbox.slots.in_flight() > 0 => self.take_claims(claimed),
                     else => if self.results.is_empty() { return },
                 }

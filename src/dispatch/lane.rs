@@ -9,7 +9,7 @@ use crate::dispatch::head::Head;
 use crate::dispatch::limit::Bucket;
 use crate::dispatch::pace::Pace;
 use crate::dispatch::setup::Setup;
-use crate::dispatch::shares::Share;
+use crate::dispatch::shares::{Share, Speed};
 use crate::dispatch::want::Want;
 use crate::domain::destination::DestinationState;
 use crate::domain::id::DeliveryId;
@@ -144,7 +144,9 @@ impl Lane {
     pub fn next_share(&self) -> Option<Share> {
         let setup = self.setup.as_ref()?;
         let free = !self.ready.is_empty() && self.sending < setup.rules.concurrency.max(1) as usize;
-        let speed = self.pace.speed();
+        // One that has failed so far may well be one that hangs.
+        let fails = setup.failing_since.is_some();
+        let speed = if fails && self.pace.speed() == Speed::Unknown { Speed::Slow } else { self.pace.speed() };
         free.then_some(Share { channel: setup.channel, account: setup.account, speed, sending: self.sending })
     }
 
@@ -164,6 +166,11 @@ impl Lane {
     pub fn sent(&mut self, took: Duration) {
         self.sending = self.sending.saturating_sub(1);
         self.pace.took(took);
+    }
+
+    /// A send has lasted for long and goes on.
+    pub fn is_late(&mut self) {
+        self.pace.late();
     }
 
     /// How many deliveries that come in now may be claimed as they are stored: what waits and is due goes first, and where order

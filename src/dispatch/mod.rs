@@ -26,6 +26,7 @@ pub mod setup;
 pub mod want;
 
 pub mod shares;
+pub mod underway;
 
 pub mod files;
 
@@ -58,7 +59,7 @@ use crate::store::Store;
 pub struct Options {
     /// When a failed try is made again.
     pub retry: RetryPolicy,
-    /// Sends under way at once, over all lanes.
+    /// Sends under way at once, over all lanes; half as many again may be ones that have lasted for a second or more.
     pub sending_max: usize,
     /// For how long a destination may only fail before it is disabled.
     pub failing_max: Duration,
@@ -162,7 +163,7 @@ pub fn start(store: Store, senders: Senders, options: Options) -> Handle {
         let mut paused = false;
         let Some(lock) = take_lock(&store, &mut word_receiver, &mut paused, &status_sender).await else { return };
         let upkeep = tokio::spawn(upkeep::run(store.clone(), options.keep, status_sender.subscribe()));
-        let sending_max = files::room_for(options.sending_max);
+        let sending_max = files::room_for(options.sending_max * 3 / 2) * 2 / 3;
         let options = Options { sending_max, ..options };
         let mut engine = Engine::new(store, senders, options, status_sender);
         engine.paused = paused;

@@ -25,6 +25,11 @@ impl Pace {
         self.took = Some(self.took.map_or(took, |before| (before * 7 + took) / 8));
     }
 
+    /// A send has lasted for [`SLOW`] and goes on: what follows is not to wait for its end to know that.
+    pub fn late(&mut self) {
+        self.took = Some(self.took.map_or(SLOW, |before| before.max(SLOW)));
+    }
+
     /// How fast it answers.
     #[must_use]
     pub fn speed(self) -> Speed {

@@ -2,6 +2,8 @@
 //!
 //! - A channel gets three quarters at most, so a dead mail server holds up no webhooks.
 //! - Destinations that take long get a quarter of all at most, in each channel: thousands that hang hold up nobody who answers.
+//! - A send that has lasted long gives its share back and goes on as a late one, of which there may be half as many again: when
+//!   thousands begin to hang at once, the others wait for a second and not for a time limit.
 //! - A destination that has not answered yet sends one at a time once a quarter is taken: it may be one that hangs.
 //! - While more than half are taken, an account gets a quarter at most.
 //!
@@ -38,6 +40,8 @@ pub enum Speed {
     Unknown,
     /// It takes longer, or does not answer.
     Slow,
+    /// Not the destination but a send: it began otherwise, and has lasted for [`SLOW`].
+    Late,
 }
 
 /// The lines of those who wait are one for each of these.
@@ -49,7 +53,10 @@ pub struct Shares {
     max: usize,
     total: usize,
     channels: HashMap<Channel, usize>,
+    /// With those that are late.
     slow: HashMap<Channel, usize>,
+    /// These are not in the total.
+    late: usize,
     accounts: HashMap<Option<AccountId>, usize>,
     lines: HashMap<Line, VecDeque<DestinationId>>,
     waiting: HashSet<DestinationId>,
@@ -64,6 +71,7 @@ impl Shares {
             total: 0,
             channels: HashMap::new(),
             slow: HashMap::new(),
+            late: 0,
             accounts: HashMap::new(),
             lines: HashMap::new(),
             waiting: HashSet::new(),
@@ -93,19 +101,28 @@ impl Shares {
 
     /// Gives back one that was taken with these words.
     pub fn give_back(&mut self, share: Share) {
-        self.total = self.total.saturating_sub(1);
-        let less = |taken: Option<&mut usize>| {
-            if let Some(taken) = taken {
-                *taken = taken.saturating_sub(1);
-            }
-        };
-        less(self.channels.get_mut(&share.channel));
-        less(self.accounts.get_mut(&share.account));
-        if share.speed == Speed::Slow {
+        if matches!(share.speed, Speed::Slow | Speed::Late) {
             less(self.slow.get_mut(&share.channel));
         }
+        if share.speed == Speed::Late {
+            self.late = self.late.saturating_sub(1);
+            return;
+        }
+        self.total = self.total.saturating_sub(1);
+        less(self.channels.get_mut(&share.channel));
+        less(self.accounts.get_mut(&share.account));
         if self.accounts.get(&share.account) == Some(&0) {
             self.accounts.remove(&share.account);
+        }
+    }
+
+    /// A send has lasted so long that others may go on without it, unless there are too many of that kind.
+    pub fn turn_late(&mut self, share: &mut Share) {
+        if share.speed != Speed::Late && self.late < self.max / 2 {
+            self.give_back(*share);
+            share.speed = Speed::Late;
+            self.late += 1;
+            *self.slow.entry(share.channel).or_default() += 1;
         }
     }
 
@@ -124,6 +141,12 @@ impl Shares {
                 waiting.remove(id);
             })
         })
+    }
+}
+
+fn less(taken: Option<&mut usize>) {
+    if let Some(taken) = taken {
+        *taken = taken.saturating_sub(1);
     }
 }
 
@@ -179,5 +202,27 @@ mod tests {
         assert_eq!(first, [1, 3], "one of each line");
         assert_eq!(shares.next_in_line().map(DestinationId::number).collect::<Vec<_>>(), [2]);
         assert_eq!(shares.next_in_line().count(), 0);
+    }
+
+    #[test]
+    fn what_lasts_long_makes_room_for_others() {
+        let mut shares = Shares::new(100);
+        let hangs = share(Channel::Webhook, 1, Speed::Fast);
+        let mut under_way = vec![hangs; taken(&mut shares, hangs)];
+        let other = share(Channel::Webhook, 2, Speed::Fast);
+        let given = taken(&mut shares, other);
+        assert_eq!((under_way.len(), given), (50, 25), "the channel's part is taken");
+        for late in &mut under_way {
+            shares.turn_late(late);
+        }
+        assert!(!shares.take(Share { speed: Speed::Slow, ..hangs }), "no more of what takes long");
+        assert_eq!(taken(&mut shares, other), 25 + 25, "others go on");
+        let mut more = other;
+        shares.turn_late(&mut more);
+        assert_eq!(more, other, "half as many again are late already");
+        for late in under_way {
+            shares.give_back(late);
+        }
+        assert!(shares.take(Share { speed: Speed::Slow, ..hangs }));
     }
 }

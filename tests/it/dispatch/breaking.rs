@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bellboard::dispatch::{self, Options, Status, lock};
+use bellboard::domain::channel::Channel;
 use bellboard::domain::command::Command;
 use bellboard::domain::delivery::DeliveryState;
 use bellboard::domain::destination::DestinationState;
+use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::time::Clock;
 use bellboard::store::{Options as StoreOptions, Store};
 
@@ -65,5 +67,35 @@ async fn a_lock_that_cannot_be_taken_now_is_tried_again() {
     reaches(&mut handle.status(), |status| matches!(status, Status::Failed(_))).await;
     std::fs::remove_dir(&path).unwrap();
     reaches(&mut handle.status(), |status| matches!(status, Status::Delivering { .. })).await;
+    handle.stop().await;
+}
+
+#[tokio::test]
+async fn who_answers_does_not_wait_for_the_end_of_those_who_hang() {
+    // Whoever connects is let in by the system, and nobody ever answers.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let receiver = Receiver::answering(&[200]).await;
+    let test = TestStore::acme().await;
+    for _ in 0..3 {
+        test.webhook_at(&format!("http://{}/in", silent.local_addr().unwrap())).await;
+    }
+    let answers = test.webhook_at(&receiver.url).await;
+    test.set("job.fail", Channel::Webhook, CellSetting::On).await;
+    test.set("job.fail", Channel::Email, CellSetting::Off).await;
+    let deliveries = test.emit("job.fail", "{}").await.deliveries;
+    // Three may go to webhooks at once.
+    let options = Options { sending_max: 4, shutdown_max: Duration::ZERO, ..Options::default() };
+    let handle = dispatch::start(test.store.clone(), senders(), options);
+    let mut states = Vec::new();
+    let mut revision = test.store.revision();
+    while !states.contains(&(true, DeliveryState::Delivered)) {
+        revision.changed().await.unwrap();
+        states.clear();
+        for (id, _) in &deliveries {
+            let row = test.store.delivery(*id).await.unwrap().delivery;
+            states.push((row.destination == answers, row.state));
+        }
+    }
+    assert!(states.iter().all(|(answers, state)| *answers || *state == DeliveryState::Sending), "{states:?}");
     handle.stop().await;
 }
