@@ -21,6 +21,9 @@ use futures_util::stream;
 
 use crate::rig::{Bench, CONCURRENCY, DATA, event};
 
+/// All ways take turns that many times, so that each has the machine's better and worse moments.
+const ROUNDS: usize = 5;
+
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     match arguments.next().as_deref() {
@@ -37,16 +40,20 @@ fn runtime() -> tokio::runtime::Runtime {
 async fn measure(events: usize) {
     let receiver = receiver::Process::start();
     println!(
-        "{events} events, {CONCURRENCY} sends at once, {} processors",
+        "{events} events, {CONCURRENCY} sends at once, {} processors; the middle one of {ROUNDS} rounds",
         std::thread::available_parallelism().unwrap()
     );
-    let bare = Line::new(events, bare_client(&receiver.url, events).await);
+    let mut lines = [const { Vec::new() }; 4];
+    for _ in 0..ROUNDS {
+        lines[0].push(Line::new(events, bare_client(&receiver.url, events).await));
+        lines[1].push(Line::new(events, accept_only(&receiver.url, events).await));
+        lines[2].push(Line::new(events, drain(&receiver, events).await));
+        lines[3].push(Line::new(events, accept_and_deliver(&receiver, events).await));
+    }
+    let [bare, accepted, drained, both] = lines.map(median);
     bare.print("bare client", &bare);
-    let accepted = Line::new(events, accept_only(&receiver.url, events).await);
     accepted.print("accept only, durable", &bare);
-    let drained = Line::new(events, drain(&receiver, events).await);
     drained.print("backlog drained", &bare);
-    let both = Line::new(events, accept_and_deliver(&receiver, events).await);
     both.print("accepted and delivered", &bare);
     let (bare, accepted, drained, both) = (bare.rate, accepted.rate, drained.rate, both.rate);
     let (p50, p99) = latency(&receiver, both / 2.0).await;
@@ -63,6 +70,12 @@ async fn measure(events: usize) {
          \"p50_ms\":{p50:.2},\"p99_ms\":{p99:.2},\"resident_mib\":{memory},\"restart_ms\":{restart:.0},\
          \"takeover_ms\":{takeover:.0}}}"
     );
+}
+
+/// The round in the middle, by its rate.
+fn median(mut rounds: Vec<Line>) -> Line {
+    rounds.sort_by(|one, other| one.rate.total_cmp(&other.rate));
+    rounds[ROUNDS / 2]
 }
 
 /// How long something took: by the clock, and of this process's processor, which others on the machine disturb less.
@@ -87,6 +100,7 @@ fn processor() -> Duration {
 }
 
 /// What was measured of one way.
+#[derive(Clone, Copy)]
 struct Line {
     /// A second.
     rate: f64,

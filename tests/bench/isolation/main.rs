@@ -2,7 +2,7 @@
 //! destinations under a steady load, without and with each kind of trouble, in short rounds that take turns, so that both have the
 //! same weather.
 //!
-//! `cargo bench --bench isolation [-- BACKLOG]`. It asserts nothing: what counts is each line's second half beside its first.
+//! `cargo bench --bench isolation [-- BACKLOG [TROUBLE]]`: all troubles, or that one. It asserts nothing: what counts is each line's second half beside its first.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first trouble")]
 
@@ -58,6 +58,7 @@ fn main() {
         Some("receive") => return receiver::run(),
         given => given.map_or(20_000, |backlog| backlog.parse().unwrap()),
     };
+    let only = arguments.next();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         println!("{OTHERS} destinations, {PER_SECOND} events a second; emit to receiver, without and with:");
@@ -72,7 +73,9 @@ fn main() {
             Trouble::Flood,
         ];
         for trouble in all {
-            compare(trouble).await;
+            if only.as_ref().is_none_or(|only| format!("{trouble:?}").starts_with(only)) {
+                compare(trouble).await;
+            }
         }
     });
 }
