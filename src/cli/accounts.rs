@@ -13,7 +13,7 @@ use crate::domain::account::{Account, AccountKey, AccountStatus, Profile};
 use crate::domain::command::Command;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
-use crate::store::accounts::{AccountFilter, AccountRow};
+use crate::store::accounts::{AccountFilter, AccountOrder, AccountRow};
 
 /// What to do with accounts.
 #[derive(Debug, Subcommand)]
@@ -54,9 +54,33 @@ pub struct List {
     /// Only those with a failing or disabled destination
     #[arg(long)]
     trouble: bool,
+    /// In which order
+    #[arg(long, value_enum, default_value = "name")]
+    sort: Sort,
     /// How many at most
     #[arg(long, default_value_t = 200)]
     limit: u32,
+}
+
+/// In which order accounts are listed.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Sort {
+    /// By their names
+    Name,
+    /// Those with most failing or disabled destinations first
+    Failures,
+    /// Those with the newest event first
+    Recent,
+}
+
+impl From<Sort> for AccountOrder {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Name => Self::Name,
+            Sort::Failures => Self::Trouble,
+            Sort::Recent => Self::Recent,
+        }
+    }
 }
 
 /// What is known of a new account.
@@ -171,8 +195,12 @@ impl<'a> From<&'a AccountRow> for AccountObject<'a> {
 }
 
 async fn list(session: &Session, store: &Store, which: &List) -> Result<(), Failure> {
-    let filter =
-        AccountFilter { text: which.text.clone().unwrap_or_default(), trouble_only: which.trouble, limit: which.limit };
+    let filter = AccountFilter {
+        text: which.text.clone().unwrap_or_default(),
+        trouble_only: which.trouble,
+        order: which.sort.into(),
+        limit: which.limit,
+    };
     let rows = store.accounts(&filter).await?;
     let objects: Vec<AccountObject<'_>> = rows.iter().map(AccountObject::from).collect();
     let when_empty = if which.text.is_some() || which.trouble {

@@ -253,7 +253,16 @@ pub enum Command {
         /// Which.
         key: KeyId,
     },
-    /// Takes a change back.
+    /// Several changes as one: all or none, and taken back together.
+    Together {
+        /// Whose, when all are of one account.
+        account: Option<AccountKey>,
+        /// What was done then, as a sentence.
+        says: String,
+        /// Which.
+        changes: Vec<Command>,
+    },
+    /// Takes a change back; of one that stands for several, all of them.
     Undo {
         /// Which.
         change: ChangeId,

@@ -9,7 +9,7 @@ use crate::domain::matrix::CellSetting;
 impl Command {
     /// The destination that it is about, whose name [`Command::would`] wants.
     #[must_use]
-    pub const fn destination(&self) -> Option<DestinationId> {
+    pub fn destination(&self) -> Option<DestinationId> {
         match self {
             Self::EditDestination { id, .. }
             | Self::RotateSecret { id, .. }
@@ -17,6 +17,7 @@ impl Command {
             | Self::SetDestinationState { id, .. }
             | Self::RemoveDestination { id }
             | Self::TestDestination { id, .. } => Some(*id),
+            Self::Together { changes, .. } => changes.first().and_then(Self::destination),
             _ => None,
         }
     }
@@ -66,6 +67,11 @@ impl Command {
             Self::Enrol { by: EnrolBy::Code(_), channel, .. } => format!("enrol a {}", channel.title()),
             Self::SetNotification { account, event_type, .. } => format!("set the row {event_type} of {account}"),
             Self::UseKey { key } => format!("seal secrets with the key {key}"),
+            Self::Together { changes, .. } => match changes.as_slice() {
+                [] => "change nothing".to_owned(),
+                [one] => one.would(label),
+                [first, rest @ ..] => format!("{}, and {} more like it", first.would(label), rest.len()),
+            },
             Self::Undo { change } => format!("take {change} back"),
         }
     }

@@ -1,5 +1,6 @@
 //! Accounts, and what is wrong with each.
 
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -12,6 +13,28 @@ use crate::store::error::StoreError;
 /// Waiting deliveries are counted up to here; a backlog of a million is not counted for a list.
 pub const WAITING_COUNT_MAX: u32 = 1000;
 
+/// Spans that the last minute is cut into.
+pub const RATE_SPANS: usize = 12;
+
+/// Their length, in milliseconds.
+const RATE_SPAN_MS: i64 = 5000;
+
+/// Newest events whose accounts come first in the order of the last event; all others follow.
+const RECENT_EVENTS: u32 = 5000;
+
+/// In which order accounts are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountOrder {
+    /// By their names.
+    #[default]
+    Name,
+    /// Those with most failing or disabled destinations first.
+    Trouble,
+    /// Those with the newest event first, as far as the newest 5,000 events reach back; the others by name.
+    Recent,
+}
+
 /// Which accounts to list.
 #[derive(Clone, Debug)]
 pub struct AccountFilter {
@@ -19,13 +42,15 @@ pub struct AccountFilter {
     pub text: String,
     /// Only those with a failing or disabled destination.
     pub trouble_only: bool,
+    /// In which order.
+    pub order: AccountOrder,
     /// How many at most.
     pub limit: u32,
 }
 
 impl Default for AccountFilter {
     fn default() -> Self {
-        Self { text: String::new(), trouble_only: false, limit: 200 }
+        Self { text: String::new(), trouble_only: false, order: AccountOrder::Name, limit: 200 }
     }
 }
 
@@ -55,6 +80,8 @@ pub struct Pulse {
     pub disabled: u32,
     /// Events of the last minute, up to [`WAITING_COUNT_MAX`].
     pub per_minute: u32,
+    /// Those events in twelve spans of five seconds, the present one last; nothing when there were more than are counted.
+    pub rate: Option<[u32; RATE_SPANS]>,
     /// The process that delivers, or last did.
     pub delivering_by: Option<String>,
 }
@@ -69,11 +96,44 @@ impl Store {
         read(&mut connection, key).await
     }
 
-    /// Accounts in the order of their names, those whose key or name begins with the text first.
+    /// Accounts in that order, those whose key or name begins with the text before others of the same rank.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn accounts(&self, filter: &AccountFilter) -> Result<Vec<AccountRow>, StoreError> {
+        const TROUBLED: &str = "SELECT account_id FROM destination WHERE removed_at IS NULL
+            AND (failing_since IS NOT NULL OR state = 'disabled')";
+        let recent =
+            format!("SELECT account_id FROM (SELECT account_id FROM event ORDER BY id DESC LIMIT {RECENT_EVENTS})");
+        let trouble = if filter.trouble_only { format!(" AND id IN ({TROUBLED})") } else { String::new() };
+        // What an order puts first is found first, so that the others are read no further than the limit.
+        let (first, by) = match filter.order {
+            AccountOrder::Name => return self.accounts_like(filter, &trouble, "").await,
+            AccountOrder::Trouble => (
+                TROUBLED.to_owned(),
+                "(SELECT count(*) FROM destination WHERE account_id = account.id AND removed_at IS NULL
+                  AND (failing_since IS NOT NULL OR state = 'disabled')) DESC, ",
+            ),
+            AccountOrder::Recent => {
+                (recent, "(SELECT id FROM event WHERE account_id = account.id ORDER BY id DESC LIMIT 1) DESC, ")
+            }
+        };
+        let mut rows = self.accounts_like(filter, &format!("{trouble} AND id IN ({first})"), by).await?;
+        let left = filter.limit.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        if left > 0 {
+            let others = AccountFilter { limit: left, ..filter.clone() };
+            rows.extend(self.accounts_like(&others, &format!("{trouble} AND id NOT IN ({first})"), "").await?);
+        }
+        Ok(rows)
+    }
+
+    /// Accounts that the filter's text and a condition let through, sorted `by` something before their names.
+    async fn accounts_like(
+        &self,
+        filter: &AccountFilter,
+        condition: &str,
+        by: &str,
+    ) -> Result<Vec<AccountRow>, StoreError> {
         let text: Vec<String> = filter.text.chars().filter(|c| !c.is_whitespace()).map(escape_like).collect();
         // Two texts: the one without letters stops at the limit, in the order of the index; the other has to look through it.
         let (is_found, later) = if text.is_empty() {
@@ -84,18 +144,15 @@ impl Store {
                 "NOT (key LIKE ?2 ESCAPE '\\' OR name LIKE ?2 ESCAPE '\\')",
             )
         };
-        let in_trouble = if filter.trouble_only {
-            "AND id IN (SELECT account_id FROM destination WHERE removed_at IS NULL
-                        AND (failing_since IS NOT NULL OR state = 'disabled'))"
-        } else {
-            ""
-        };
         let order = if text.is_empty() { "" } else { "later, " };
+        // What is sorted by something else is few, and found by its numbers.
+        let index = if by.is_empty() { "INDEXED BY account_name" } else { "" };
         let statement = format!(
             "WITH found AS MATERIALIZED (
-                SELECT id AS number, {later} AS later FROM account INDEXED BY account_name
-                WHERE {is_found} {in_trouble}
-                ORDER BY {order}name COLLATE NOCASE, key LIMIT ?3)
+                SELECT id AS number, {later} AS later
+                FROM account {index}
+                WHERE {is_found} {condition}
+                ORDER BY {by}{order}name COLLATE NOCASE, key LIMIT ?3)
              SELECT id, key, name, owner_email, timezone, status, created_at, later,
                (SELECT count(*) FROM destination WHERE account_id = account.id AND removed_at IS NULL
                 AND (failing_since IS NOT NULL OR state = 'disabled') AND state <> 'disabled'),
@@ -105,7 +162,7 @@ impl Store {
                 WHERE d.account_id = account.id AND delivery.state = 'pending' LIMIT ?4)),
                (SELECT received_at FROM event WHERE account_id = account.id ORDER BY id DESC LIMIT 1)
              FROM found CROSS JOIN account ON account.id = found.number
-             ORDER BY later, name COLLATE NOCASE, key"
+             ORDER BY {by}later, name COLLATE NOCASE, key"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
             .bind(format!("%{}%", text.join("%")))
@@ -122,7 +179,8 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn pulse(&self, account: Option<&AccountKey>) -> Result<Pulse, StoreError> {
-        let minute_ago = self.clock().now().millis() - 60_000;
+        let now = self.clock().now().millis();
+        let minute_ago = now - 60_000;
         // Two texts, since one with `?1 IS NULL OR` could not use the account's indexes.
         let (of_destination, of_delivery, of_event) = match account {
             Some(_) => (
@@ -139,8 +197,8 @@ impl Store {
                 AND (failing_since IS NOT NULL OR state = 'disabled') AND state <> 'disabled' AND {of_destination}),
                (SELECT count(*) FROM destination WHERE removed_at IS NULL
                 AND (failing_since IS NOT NULL OR state = 'disabled') AND state = 'disabled' AND {of_destination}),
-               (SELECT count(*) FROM (SELECT received_at FROM event WHERE {of_event} ORDER BY id DESC LIMIT ?2)
-                WHERE received_at > ?3),
+               (SELECT json_group_array(received_at) FROM (SELECT received_at FROM event WHERE {of_event}
+                ORDER BY id DESC LIMIT ?2) WHERE received_at > ?3),
                (SELECT process FROM deliverer WHERE id = 1)"
         );
         let row = sqlx::query(sqlx::AssertSqlSafe(statement))
@@ -149,11 +207,23 @@ impl Store {
             .bind(minute_ago)
             .fetch_one(self.readers())
             .await?;
+        let times: String = row.try_get(3)?;
+        let times: Vec<i64> = serde_json::from_str(&times).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let per_minute = u32::try_from(times.len()).unwrap_or(WAITING_COUNT_MAX);
+        let mut rate = [0; RATE_SPANS];
+        for at in times {
+            let span =
+                RATE_SPANS.checked_sub(1 + usize::try_from((now - at).max(0) / RATE_SPAN_MS).unwrap_or(RATE_SPANS));
+            if let Some(count) = span.and_then(|span| rate.get_mut(span)) {
+                *count += 1;
+            }
+        }
         Ok(Pulse {
             waiting: row.try_get(0)?,
             failing: row.try_get(1)?,
             disabled: row.try_get(2)?,
-            per_minute: row.try_get(3)?,
+            per_minute,
+            rate: (per_minute < WAITING_COUNT_MAX).then_some(rate),
             delivering_by: row.try_get(4)?,
         })
     }

@@ -68,29 +68,31 @@ impl Store {
             Subject::Cell { event_type, channel, .. } => (Some(event_type.as_str()), Some(channel.name()), None),
             Subject::Destination { id, .. } => (None, None, Some(id.to_string())),
         };
-        let rows = sqlx::query(
+        let is_possible = commands::undo::IS_POSSIBLE;
+        let statement = format!(
             "SELECT id, at, login, origin, account, command, says, before, after, undoes,
-                    (SELECT max(later.id) FROM audit AS later WHERE later.undoes = one.id)
+                    (SELECT max(later.id) FROM audit AS later WHERE later.undoes = one.id), {is_possible}
              FROM (SELECT * FROM audit WHERE account = ?1 ORDER BY id DESC LIMIT ?2) AS one
              WHERE (?3 IS NULL OR json_type(after) = 'array' AND EXISTS
                      (SELECT 1 FROM json_each(after) AS cell WHERE cell.type = 'object'
                       AND cell.value ->> 'event_type' = ?3 AND cell.value ->> 'channel' = ?4))
                AND (?5 IS NULL OR coalesce(after ->> '$.id', before ->> '$.id') = ?5)
-             ORDER BY id DESC LIMIT ?6",
-        )
-        .bind(subject.account().as_str())
-        .bind(LOOKED_THROUGH_MAX)
-        .bind(event_type)
-        .bind(channel)
-        .bind(destination)
-        .bind(limit)
-        .fetch_all(self.readers())
-        .await?;
+             ORDER BY id DESC LIMIT ?6"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
+            .bind(subject.account().as_str())
+            .bind(LOOKED_THROUGH_MAX)
+            .bind(event_type)
+            .bind(channel)
+            .bind(destination)
+            .bind(limit)
+            .fetch_all(self.readers())
+            .await?;
         rows.iter()
             .map(|row| {
                 let change = change(row)?;
                 let undone_by: Option<i64> = row.try_get(10)?;
-                let can_undo = commands::undo::can_undo(&change.command);
+                let can_undo = commands::undo::can_undo(&change.command) && row.try_get(11)?;
                 Ok(HistoryRow { change, undone_by: undone_by.map(ChangeId::new), can_undo })
             })
             .collect()

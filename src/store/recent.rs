@@ -2,7 +2,9 @@
 
 use sqlx::Row;
 
-use crate::domain::id::DestinationId;
+use crate::domain::account::AccountKey;
+use crate::domain::channel::Channel;
+use crate::domain::id::{DeliveryId, DestinationId};
 use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::error::StoreError;
@@ -22,6 +24,28 @@ pub struct RecentTry {
 }
 
 impl Store {
+    /// The newest delivery of each destination of that channel of an account; those that never had one are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn last_deliveries(
+        &self,
+        account: &AccountKey,
+        channel: Channel,
+    ) -> Result<Vec<(DestinationId, DeliveryId)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT destination.id, (SELECT id FROM delivery INDEXED BY delivery_destination
+                                     WHERE destination_id = destination.id ORDER BY id DESC LIMIT 1) AS newest
+             FROM destination WHERE account_id = (SELECT id FROM account WHERE key = ?) AND channel = ?
+               AND removed_at IS NULL AND newest IS NOT NULL",
+        )
+        .bind(account.as_str())
+        .bind(channel.name())
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(|row| Ok((DestinationId::new(row.try_get(0)?), DeliveryId::new(row.try_get(1)?)))).collect()
+    }
+
     /// The tries since a time, of a destination's newest [`DELIVERIES_MAX`] deliveries; in no order.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ use crate::domain::id::{AccountId, DestinationId};
 use crate::domain::matrix::{CellSetting, Preferences};
 use crate::store::Store;
 use crate::store::accounts::read;
-use crate::store::commands::accounts::is_copied;
 use crate::store::commands::matrix::setting;
+use crate::store::commands::setup::is_copied;
 use crate::store::destinations::{open_fields, read_all, read_one};
 use crate::store::error::StoreError;
 use crate::store::matrix::{read_catalogue, read_preferences};
@@ -36,19 +36,20 @@ impl SetupDifference {
     /// What would change, in a few words.
     #[must_use]
     pub fn summary(&self) -> String {
-        let count = |count: usize, what: &str| match count {
-            0 => None,
-            1 => Some(format!("1 {what}")),
-            count => Some(format!("{count} {what}s")),
-        };
-        let parts = [
-            count(self.cells.len(), "cell"),
-            count(self.types.len(), "event type"),
-            count(self.destinations.len(), "destination"),
-        ];
-        let parts: Vec<_> = parts.into_iter().flatten().collect();
-        if parts.is_empty() { "the same already".to_owned() } else { parts.join(", ") }
+        summary([self.cells.len(), self.types.len(), self.destinations.len()])
     }
+}
+
+/// So many cells, event types and destinations, in a few words.
+#[must_use]
+pub fn summary(counts: [usize; 3]) -> String {
+    let counted = |(count, what): (usize, &str)| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        count => Some(format!("{count} {what}s")),
+    };
+    let parts: Vec<_> = counts.into_iter().zip(["cell", "event type", "destination"]).filter_map(counted).collect();
+    if parts.is_empty() { "the same already".to_owned() } else { parts.join(", ") }
 }
 
 impl Store {

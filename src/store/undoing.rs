@@ -10,6 +10,7 @@ use sqlx::Row;
 use crate::domain::account::AccountKey;
 use crate::domain::command::{Actor, Change};
 use crate::domain::id::ChangeId;
+use crate::domain::time::Timestamp;
 use crate::store::audit::change;
 use crate::store::error::StoreError;
 use crate::store::{Store, commands};
@@ -24,6 +25,8 @@ pub struct Redo {
     pub change: ChangeId,
     /// What the other one did, as a sentence.
     pub says: String,
+    /// When it was taken back.
+    pub at: Timestamp,
 }
 
 /// A change of the person's own.
@@ -60,21 +63,27 @@ impl Store {
         };
         let original = found.change.undoes.and_then(|id| own.iter().find(|other| other.change.id == id));
         let says = original.map_or(&found.change.says, |original| &original.change.says).clone();
-        Ok(Some(Redo { change: found.change.id, says }))
+        Ok(Some(Redo { change: found.change.id, says, at: found.change.at }))
     }
 
     /// The person's newest changes that can be taken back, the newest first.
     async fn own_changes(&self, actor: &Actor, account: Option<&AccountKey>) -> Result<Vec<Own>, StoreError> {
-        let rows = sqlx::query(
+        // What another change of the same list stands for is taken back with that one.
+        let is_possible = commands::undo::IS_POSSIBLE;
+        let statement = format!(
             "SELECT id, at, login, origin, account, command, says, before, after, undoes,
-                    EXISTS (SELECT 1 FROM audit AS later WHERE later.undoes = audit.id)
-             FROM audit WHERE login = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY id DESC LIMIT ?3",
-        )
-        .bind(&actor.login)
-        .bind(account.map(AccountKey::as_str))
-        .bind(LOOKED_AT_MAX)
-        .fetch_all(self.readers())
-        .await?;
+                    EXISTS (SELECT 1 FROM audit AS later WHERE later.undoes = one.id), {is_possible}
+             FROM audit AS one WHERE login = ?1 AND (?2 IS NULL OR account = ?2)
+               AND NOT EXISTS (SELECT 1 FROM audit_together JOIN audit AS leader ON leader.id = audit_together.leader
+                               WHERE audit_id = one.id AND (?2 IS NULL OR leader.account = ?2))
+             ORDER BY id DESC LIMIT ?3"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
+            .bind(&actor.login)
+            .bind(account.map(AccountKey::as_str))
+            .bind(LOOKED_AT_MAX)
+            .fetch_all(self.readers())
+            .await?;
         let mut levels: HashMap<ChangeId, u32> = HashMap::new();
         let mut own = Vec::new();
         for row in rows.iter().rev() {
@@ -82,7 +91,7 @@ impl Store {
             // Of a change that somebody else made, only the way back is one's own.
             let level = change.undoes.map_or(0, |id| levels.get(&id).copied().unwrap_or(0) + 1);
             levels.insert(change.id, level);
-            if commands::undo::can_undo(&change.command) {
+            if commands::undo::can_undo(&change.command) && row.try_get(11)? {
                 own.push(Own { change, level, is_undone: row.try_get(10)? });
             }
         }

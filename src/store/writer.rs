@@ -21,11 +21,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::domain::account::AccountKey;
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::event::{Accepted, NewEvent};
-use crate::domain::id::{AccountId, ChangeId, DeliveryId};
+use crate::domain::id::{AccountId, DeliveryId};
 use crate::domain::time::{SharedClock, Timestamp};
 use crate::store::Revision;
 use crate::store::access::Chore;
 use crate::store::batch::{Answers, Batch};
+use crate::store::commands::Trail;
 use crate::store::error::{AcceptError, CommandError, StoreError};
 use crate::store::failpoint;
 use crate::store::matrix::KnownSetup;
@@ -169,8 +170,8 @@ pub(crate) struct Session {
     pub(crate) failing_max: Duration,
     /// What was sent lately, where that may become too much.
     pub(crate) storms: Storms,
-    /// The change that is being taken back, while it is.
-    pub(crate) undoing: Option<ChangeId>,
+    /// What the rows of the audit trail that follow belong to.
+    pub(crate) trail: Trail,
     /// Deliveries that this transaction stored and claimed.
     pub(crate) claimed: Vec<Claimed>,
     /// What may be claimed as it is stored.
@@ -227,7 +228,7 @@ impl Writer {
             work: Vec::new(),
             failing_max: FAILING_MAX,
             storms: Storms::default(),
-            undoing: None,
+            trail: Trail::default(),
             claimed: Vec::new(),
             slots: outbox.slots.clone(),
             may_claim: false,

@@ -10,7 +10,6 @@ use crate::domain::channel::Channel;
 use crate::domain::command::{Actor, DestinationForm, Done};
 use crate::store::accounts::read;
 use crate::store::commands::{Record, destinations};
-use crate::store::destinations::{open_fields, read_all, read_one};
 use crate::store::error::{CommandError, StoreError};
 use crate::store::writer::Session;
 
@@ -118,90 +117,6 @@ pub(crate) async fn remove(session: &mut Session, actor: &Actor, key: &AccountKe
     };
     let change = session.record(actor, record).await?;
     Ok(Done { says, change: Some(change), ..Done::default() })
-}
-
-/// Copies cells, own event types, and the destinations of chat and webhooks that the other account has not got. Addresses of
-/// people (email, devices, browsers) stay with their account.
-pub(crate) async fn copy_setup(
-    session: &mut Session,
-    actor: &Actor,
-    from: &AccountKey,
-    to: &AccountKey,
-) -> Result<Done, CommandError> {
-    if from == to {
-        return Err(CommandError::Invalid(format!("`{from}` is both; name two different accounts")));
-    }
-    let source = read(&mut session.connection, from).await?;
-    let target = read(&mut session.connection, to).await?;
-    sqlx::query(
-        "INSERT INTO event_type (account_id, name, title, group_name, severity, recovers)
-         SELECT ?2, name, title, group_name, severity, recovers FROM event_type WHERE account_id = ?1 ON CONFLICT DO NOTHING",
-    )
-    .bind(source.id.number())
-    .bind(target.id.number())
-    .execute(&mut session.connection)
-    .await?;
-    sqlx::query("DELETE FROM preference WHERE account_id = ?")
-        .bind(target.id.number())
-        .execute(&mut session.connection)
-        .await?;
-    let cells = sqlx::query(
-        "INSERT INTO preference (account_id, event_type, channel, is_on, changed_by, changed_at)
-         SELECT ?2, event_type, channel, is_on, ?3, ?4 FROM preference WHERE account_id = ?1",
-    )
-    .bind(source.id.number())
-    .bind(target.id.number())
-    .bind(&actor.login)
-    .bind(session.now.millis())
-    .execute(&mut session.connection)
-    .await?
-    .rows_affected();
-    let copied = copy_destinations(session, &source, &target).await?;
-    let says =
-        format!("{to} has the cells of {from} ({cells} that differ from the default) and {copied} more destinations");
-    let record = Record {
-        account: Some(to),
-        command: "copy_setup",
-        says: &says,
-        before: Value::Null,
-        after: json!({"from": from, "cells": cells, "destinations": copied}),
-        sealed: None,
-    };
-    let change = session.record(actor, record).await?;
-    Ok(Done { says, change: Some(change), ..Done::default() })
-}
-
-/// Whether destinations of the channel are copied with a set-up: addresses of people stay with their account.
-pub(crate) const fn is_copied(channel: Channel) -> bool {
-    matches!(channel, Channel::Hipchat | Channel::Slack | Channel::Webhook)
-}
-
-async fn copy_destinations(session: &mut Session, source: &Account, target: &Account) -> Result<usize, CommandError> {
-    let mut there = Vec::new();
-    for destination in read_all(&mut session.connection, target.id, None).await? {
-        there.push((destination.channel, opened(session, destination.id).await?));
-    }
-    let mut copied = 0;
-    for destination in read_all(&mut session.connection, source.id, None).await? {
-        if !is_copied(destination.channel) {
-            continue;
-        }
-        let fields = opened(session, destination.id).await?;
-        if !there.contains(&(destination.channel, fields.clone())) {
-            let form = DestinationForm { label: destination.label, only: destination.only, fields };
-            destinations::insert(session, target, destination.channel, &form).await?;
-            copied += 1;
-        }
-    }
-    Ok(copied)
-}
-
-async fn opened(
-    session: &mut Session,
-    id: crate::domain::id::DestinationId,
-) -> Result<crate::domain::destination::FieldValues, StoreError> {
-    let (destination, sealed) = read_one(&mut session.connection, id).await?;
-    open_fields(&destination.fields, sealed.as_deref(), &session.sealer, id)
 }
 
 async fn find(session: &mut Session, key: &AccountKey) -> Result<Option<Account>, StoreError> {

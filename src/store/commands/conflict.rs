@@ -20,7 +20,8 @@ pub(crate) async fn refuse_if_changed_since(session: &mut Session, change: &Chan
             Some(key) => json!(read(&mut session.connection, key).await?.profile) == change.after,
             None => true,
         },
-        "edit_destination" | "set_destination_state" => destination_stands(session, change).await?,
+        "add_account" => is_nobody_elses(session, change).await?,
+        "add_destination" | "edit_destination" | "set_destination_state" => destination_stands(session, change).await?,
         _ => true,
     };
     if same {
@@ -44,6 +45,24 @@ pub(crate) async fn refuse_if_changed_since(session: &mut Session, change: &Chan
         None => "it was changed since".to_owned(),
     };
     Err(CommandError::Refused(format!("{by}, so {} is not taken back; set it by hand", change.id)))
+}
+
+/// Whether nothing has come to a new account, and nobody else changed anything in it.
+async fn is_nobody_elses(session: &mut Session, change: &Change) -> Result<bool, CommandError> {
+    let Some(key) = &change.account else { return Ok(true) };
+    let account = read(&mut session.connection, key).await?;
+    let others: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM event WHERE account_id = ?1)
+             OR EXISTS (SELECT 1 FROM audit WHERE account = ?2 AND id > ?3 AND login <> ?4)",
+    )
+    .bind(account.id.number())
+    .bind(key.as_str())
+    .bind(change.id.number())
+    .bind(&change.actor.login)
+    .fetch_one(&mut session.connection)
+    .await
+    .map_err(StoreError::from)?;
+    Ok(!others)
 }
 
 async fn cells_stand(session: &mut Session, change: &Change) -> Result<bool, CommandError> {

@@ -204,7 +204,7 @@ pub(crate) async fn set_state(
 }
 
 pub(crate) async fn remove(session: &mut Session, actor: &Actor, id: DestinationId) -> Result<Done, CommandError> {
-    let (before, _) = read_one(&mut session.connection, id).await?;
+    let (before, sealed) = read_one(&mut session.connection, id).await?;
     let account = read_by_id(&mut session.connection, before.account).await?;
     sqlx::query("UPDATE destination SET removed_at = ?, sealed = NULL WHERE id = ?")
         .bind(session.now.millis())
@@ -220,7 +220,7 @@ pub(crate) async fn remove(session: &mut Session, actor: &Actor, id: Destination
         says: &says,
         before: json!({"id": id, "settings": settings_of(&before)}),
         after: Value::Null,
-        sealed: None,
+        sealed,
     };
     let change = session.record(actor, record).await?;
     Ok(Done { says, change: Some(change), ..Done::default() })

@@ -26,6 +26,10 @@ pub(crate) mod notification;
 
 pub(crate) mod keys;
 
+pub(crate) mod together;
+
+pub(crate) mod setup;
+
 pub(crate) mod undo;
 
 mod conflict;
@@ -37,8 +41,18 @@ use crate::domain::account::AccountKey;
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::id::ChangeId;
 use crate::store::chain::{self, Hash, Link};
+use crate::store::commands::together::Leader;
 use crate::store::error::{CommandError, StoreError};
 use crate::store::writer::Session;
+
+/// What the rows of the audit trail that follow belong to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Trail {
+    /// The change that is being taken back, while it is.
+    pub(crate) undoing: Option<ChangeId>,
+    /// The change that stands for those that follow, which are made as one.
+    pub(crate) leader: Option<ChangeId>,
+}
 
 /// What a command leaves in the audit trail.
 pub(crate) struct Record<'a> {
@@ -57,7 +71,7 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
         Command::AddAccount { key, profile } => accounts::add(session, actor, key, profile).await,
         Command::EditAccount { key, profile } => accounts::edit(session, actor, key, profile).await,
         Command::RemoveAccount { key } => accounts::remove(session, actor, key).await,
-        Command::CopySetup { from, to } => accounts::copy_setup(session, actor, from, to).await,
+        Command::CopySetup { from, to } => setup::copy(session, actor, from, to).await,
         Command::AddEventType { account, name, title, group, severity, recovers } => {
             let own = matrix::OwnType { name, title, group, severity: *severity, recovers: recovers.as_deref() };
             matrix::add_event_type(session, actor, account, &own).await
@@ -98,6 +112,10 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
             notification::set(session, actor, account, event_type, channels.as_deref(), params).await
         }
         Command::UseKey { key } => keys::use_key(session, actor, *key).await,
+        Command::Together { account, says, changes } => {
+            let leader = Leader { account: account.as_ref(), command: together::NAME, says, after: Value::Null };
+            together::run(session, actor, leader, changes).await
+        }
         Command::Undo { change } => Box::pin(undo::undo(session, actor, *change)).await,
     }
 }
@@ -116,7 +134,7 @@ impl Session {
         let link = Link {
             id: last_id + 1,
             at: self.now.millis(),
-            undoes: self.undoing.map(ChangeId::number),
+            undoes: self.trail.undoing.map(ChangeId::number),
             texts: [login, origin, account, Some(record.command), Some(record.says), Some(&before), Some(&after)],
         };
         let mut insert = sqlx::query(
@@ -137,6 +155,13 @@ impl Session {
                 .execute(&mut self.connection)
                 .await?;
         }
+        if let Some(leader) = self.trail.leader {
+            sqlx::query("INSERT INTO audit_together (audit_id, leader) VALUES (?, ?)")
+                .bind(link.id)
+                .bind(leader.number())
+                .execute(&mut self.connection)
+                .await?;
+        }
         Ok(ChangeId::new(link.id))
     }
 }
@@ -150,7 +175,7 @@ impl Session {
     ) -> Result<Result<Done, CommandError>, StoreError> {
         sqlx::query("SAVEPOINT command").execute(&mut self.connection).await?;
         let told = self.work.len();
-        self.undoing = None;
+        self.trail = Trail::default();
         self.follow_key().await?;
         let done = execute(self, actor, command).await;
         if done.is_err() {

@@ -9,12 +9,22 @@ use crate::domain::command::{Actor, CellChange, Change, Command, Done};
 use crate::domain::destination::DestinationState;
 use crate::domain::id::{ChangeId, DestinationId};
 use crate::store::audit;
-use crate::store::commands::{Record, conflict, destinations, execute, mutes, rotation};
-use crate::store::destinations::read_one;
+use crate::store::commands::{Record, conflict, destinations, execute, mutes, rotation, setup, together};
+use crate::store::destinations::{read_even_removed, read_one};
 use crate::store::error::{CommandError, StoreError};
 use crate::store::writer::Session;
 
-/// Whether a command of that name can be taken back.
+/// A column that says of the row `one` of the audit trail whether what it depends on lets it be taken back: an account that
+/// something has come to by now is not taken away by an undo.
+pub(crate) const IS_POSSIBLE: &str = "CASE one.command
+    WHEN 'together' THEN EXISTS (SELECT 1 FROM audit_together WHERE leader = one.id)
+    WHEN 'copy_setup' THEN EXISTS (SELECT 1 FROM audit_together WHERE leader = one.id)
+    WHEN 'remove_account' THEN one.undoes IS NOT NULL
+    WHEN 'add_account' THEN EXISTS (SELECT 1 FROM account WHERE key = one.account
+        AND NOT EXISTS (SELECT 1 FROM event WHERE account_id = account.id))
+    ELSE 1 END";
+
+/// Whether a command of that name can be taken back, where [`IS_POSSIBLE`] says so too.
 pub(crate) fn can_undo(command: &str) -> bool {
     matches!(
         command,
@@ -23,7 +33,12 @@ pub(crate) fn can_undo(command: &str) -> bool {
             | "add_event_type"
             | "remove_event_type"
             | "add_destination"
+            | "remove_destination"
             | "edit_destination"
+            | "add_account"
+            | "remove_account"
+            | setup::NAME
+            | together::NAME
             | "set_destination_state"
             | rotation::NAME
             | "mute"
@@ -46,16 +61,18 @@ pub(crate) async fn undo(session: &mut Session, actor: &Actor, id: ChangeId) -> 
         return Err(CommandError::Refused(format!("{id} has been taken back already")));
     }
     conflict::refuse_if_changed_since(session, &change).await?;
-    session.undoing = Some(id);
+    let outer = session.trail.undoing.replace(id);
     let done = match change.command.as_str() {
         "edit_destination" => restore_settings(session, actor, &change, row.try_get(10)?).await,
         rotation::NAME => rotation::take_back(session, actor, &change, row.try_get(10)?).await,
+        "remove_destination" => restore_destination(session, actor, &change, row.try_get(10)?).await,
+        setup::NAME | together::NAME => together::take_back(session, actor, &change).await,
         _ => match inverse(&change) {
             Ok(command) => execute(session, actor, &command).await,
             Err(error) => Err(error),
         },
     };
-    session.undoing = None;
+    session.trail.undoing = outer;
     let done = done?;
     if done.change.is_none() {
         return Err(CommandError::Refused(format!("there is nothing to take back: {}", done.says)));
@@ -68,6 +85,10 @@ fn inverse(change: &Change) -> Result<Command, CommandError> {
     let account = || change.account.clone().ok_or_else(|| damaged(change));
     match change.command.as_str() {
         "set_cells" => Ok(Command::SetCells { account: account()?, cells: cells(change)? }),
+        "add_account" => Ok(Command::RemoveAccount { key: account()? }),
+        "remove_account" if change.undoes.is_some() => {
+            Ok(Command::AddAccount { key: account()?, profile: profile(change)? })
+        }
         "edit_account" => Ok(Command::EditAccount { key: account()?, profile: profile(change)? }),
         "add_event_type" => {
             Ok(Command::RemoveEventType { account: account()?, name: text(&change.after, "name", change)? })
@@ -82,6 +103,41 @@ fn inverse(change: &Change) -> Result<Command, CommandError> {
         }
         _ => Err(CommandError::Refused(format!("this cannot be taken back: {}", change.says))),
     }
+}
+
+/// Brings a destination back that was removed, with its secrets. What was cancelled when it went stays so.
+async fn restore_destination(
+    session: &mut Session,
+    actor: &Actor,
+    change: &Change,
+    sealed: Option<Vec<u8>>,
+) -> Result<Done, CommandError> {
+    let id = destination(&change.before, change)?;
+    let row = read_even_removed(&mut session.connection, id).await?;
+    let brought_back = sqlx::query(
+        "UPDATE destination SET removed_at = NULL, sealed = ?2 WHERE id = ?1 AND removed_at IS NOT NULL
+         AND (?2 IS NOT NULL OR NOT EXISTS (SELECT 1 FROM json_each(fields) WHERE type = 'null'))",
+    )
+    .bind(id.number())
+    .bind(sealed)
+    .execute(&mut session.connection)
+    .await?;
+    if brought_back.rows_affected() == 0 {
+        let why = format!("{} cannot come back, since its secrets were not kept; add it anew", row.label);
+        return Err(CommandError::Refused(why));
+    }
+    let says = format!("{} is there again", row.label);
+    let settings = change.before.get("settings").cloned().unwrap_or_default();
+    let record = Record {
+        account: change.account.as_ref(),
+        command: "add_destination",
+        says: &says,
+        before: Value::Null,
+        after: serde_json::json!({"id": id, "settings": settings}),
+        sealed: None,
+    };
+    let by = session.record(actor, record).await?;
+    Ok(Done { says, change: Some(by), destination: Some(id), ..Done::default() })
 }
 
 async fn restore_settings(

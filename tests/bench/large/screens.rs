@@ -85,7 +85,12 @@ pub async fn ask(store: &Store, size: Size) -> Vec<Line> {
 }
 
 async fn of_all(asked: &mut Asked<'_>) {
-    let find = |text: &str, trouble_only| AccountFilter { text: text.to_owned(), trouble_only, limit: 500 };
+    let find = |text: &str, trouble_only| AccountFilter {
+        text: text.to_owned(),
+        trouble_only,
+        limit: 500,
+        ..AccountFilter::default()
+    };
     for (what, text, trouble_only) in [
         ("accounts", "", false),
         ("accounts, find by beginning", "customer-0000", false),

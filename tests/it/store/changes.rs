@@ -1,9 +1,9 @@
 //! What people change, and how they take it back.
 
-use bellboard::domain::account::{AccountStatus, Profile};
-use bellboard::domain::catalogue::Severity;
+use bellboard::domain::account::{AccountKey, AccountStatus, Profile};
+use bellboard::domain::catalogue::{EventType, Severity};
 use bellboard::domain::channel::Channel;
-use bellboard::domain::command::{CellChange, Command, DestinationForm};
+use bellboard::domain::command::{Actor, CellChange, Command, DestinationForm};
 use bellboard::domain::delivery::DeliveryState;
 use bellboard::domain::destination::{DestinationState, FieldValue, FieldValues};
 use bellboard::domain::matrix::{CellMark, CellSetting};
@@ -11,7 +11,7 @@ use bellboard::store::accounts::AccountFilter;
 use bellboard::store::audit::ChangeFilter;
 use bellboard::store::error::CommandError;
 
-use crate::support::{TestStore, acme, actor};
+use crate::support::{TestStore, acme, actor, other, profile};
 
 async fn mark(test: &TestStore, event_type: &str, channel: Channel) -> CellMark {
     let matrix = test.store.matrix(&acme()).await.unwrap();
@@ -68,7 +68,8 @@ async fn cells_are_set_together_and_taken_back_together() {
     test.run(Command::Undo { change: last.id }).await.unwrap();
     assert_eq!(mark(&test, "job.fail", Channel::Slack).await, CellMark::Off);
     assert!(matches!(test.run(Command::Undo { change: last.id }).await, Err(CommandError::Refused(_))), "once only");
-    assert!(test.store.last_undoable(&actor(), Some(&acme())).await.unwrap().is_none());
+    let left = test.store.last_undoable(&actor(), Some(&acme())).await.unwrap().unwrap();
+    assert_eq!(left.command, "add_account", "nothing but the account itself");
     let unknown = Command::SetCells { account: acme(), cells: vec![cell("no.such", CellSetting::On)] };
     assert!(matches!(test.run(unknown).await, Err(CommandError::NotFound(_))));
 }
@@ -193,6 +194,95 @@ async fn a_test_goes_to_one_destination_and_says_that_it_is_one() {
     assert!(detail.event.test);
     let why = test.store.why(&detail.event.id).await.unwrap();
     assert_eq!(why.channels.iter().filter(|row| !row.deliveries.is_empty()).count(), 1);
+}
+
+#[tokio::test]
+async fn a_copied_setup_is_taken_back_and_done_again_as_one() {
+    let test = TestStore::acme().await;
+    let webhook = test.webhook().await;
+    test.set("job.fail", Channel::Webhook, CellSetting::On).await;
+    let own = |account: &AccountKey| Command::AddEventType {
+        account: account.clone(),
+        name: "disk.full".to_owned(),
+        title: "Disk full".to_owned(),
+        group: "servers".to_owned(),
+        severity: Severity::Failure,
+        recovers: None,
+    };
+    test.run(own(&acme())).await.unwrap();
+    test.set("disk.full", Channel::Webhook, CellSetting::On).await;
+    let beta = other();
+    test.run(Command::AddAccount { key: beta.clone(), profile: profile() }).await.unwrap();
+    let cells = vec![CellChange { event_type: "app.auth".to_owned(), channel: Channel::Slack, to: CellSetting::On }];
+    test.run(Command::SetCells { account: beta.clone(), cells }).await.unwrap();
+    let shown = async || {
+        let view = test.store.matrix(&beta).await.unwrap();
+        let row = |kind: &EventType| (kind.name.clone(), Channel::ALL.map(|channel| view.cell(kind, channel).on));
+        let rows: Vec<_> = view.catalogue.types().iter().map(row).collect();
+        (rows, view.destinations.iter().map(|one| one.label.clone()).collect::<Vec<_>>())
+    };
+    let before = shown().await;
+    let done = test.run(Command::CopySetup { from: acme(), to: beta.clone() }).await.unwrap();
+    let last = test.store.last_undoable(&actor(), Some(&beta)).await.unwrap().unwrap();
+    assert_eq!(Some(last.id), done.change, "the whole copy, not its last part");
+    let same = async || test.store.setup_difference(&acme(), &beta).await.unwrap().is_empty();
+    assert!(same().await);
+    let secret = async |id| test.store.lane(id).await.unwrap().map(|lane| lane.fields["secret"].expose().to_owned());
+    let copy = test.store.destinations(&beta, Some(Channel::Webhook)).await.unwrap()[0].id;
+    assert_eq!(secret(copy).await, secret(webhook).await);
+    let undone = test.run(Command::Undo { change: last.id }).await.unwrap();
+    assert_eq!(shown().await, before, "cells, types and destinations are as they were");
+    assert_eq!(secret(copy).await, None);
+    let redo = test.store.last_redoable(&actor(), Some(&beta)).await.unwrap().unwrap();
+    assert_eq!(Some(redo.change), undone.change);
+    test.run(Command::Undo { change: redo.change }).await.unwrap();
+    assert!(same().await);
+    assert_eq!(secret(copy).await, secret(webhook).await, "the same destination, with its secret");
+    let again = test.run(Command::CopySetup { from: acme(), to: beta.clone() }).await.unwrap();
+    assert_eq!(again.change, None, "{}", again.says);
+}
+
+#[tokio::test]
+async fn a_copy_that_somebody_else_changed_since_is_not_taken_back() {
+    let test = TestStore::acme().await;
+    test.webhook().await;
+    test.set("job.fail", Channel::Webhook, CellSetting::On).await;
+    test.run(Command::AddAccount { key: other(), profile: profile() }).await.unwrap();
+    let copied = test.run(Command::CopySetup { from: acme(), to: other() }).await.unwrap().change.unwrap();
+    let cells = vec![CellChange { event_type: "job.fail".to_owned(), channel: Channel::Webhook, to: CellSetting::Off }];
+    let bob = Actor { login: "bob".to_owned(), origin: "pts/7".to_owned() };
+    test.store.run(&bob, Command::SetCells { account: other(), cells }).await.unwrap();
+    let refused = test.run(Command::Undo { change: copied }).await;
+    assert!(matches!(&refused, Err(CommandError::Refused(why)) if why.contains("bob changed it since")), "{refused:?}");
+    let all = test.store.destinations(&other(), Some(Channel::Webhook)).await.unwrap();
+    assert_eq!(all.len(), 1, "none of it was taken back");
+}
+
+#[tokio::test]
+async fn a_new_account_is_taken_back_until_something_came_to_it() {
+    let test = TestStore::acme().await;
+    let last = async || test.store.last_undoable(&actor(), None).await.unwrap().map(|change| change.id);
+    let added = last().await.unwrap();
+    test.run(Command::Undo { change: added }).await.unwrap();
+    assert!(test.store.account(&acme()).await.is_err());
+    let redo = test.store.last_redoable(&actor(), None).await.unwrap().unwrap();
+    test.run(Command::Undo { change: redo.change }).await.unwrap();
+    assert_eq!(test.store.destinations(&acme(), None).await.unwrap().len(), 1, "with its owner's address");
+    assert!(last().await.is_some());
+    test.emit("job.fail", "{}").await;
+    assert_eq!(last().await, None, "its events would go with it");
+}
+
+#[tokio::test]
+async fn a_removed_destination_comes_back_with_its_secret() {
+    let test = TestStore::acme().await;
+    let id = test.webhook().await;
+    let secret = async || test.store.lane(id).await.unwrap().map(|lane| lane.fields["secret"].expose().to_owned());
+    let before = secret().await;
+    let removed = test.run(Command::RemoveDestination { id }).await.unwrap().change.unwrap();
+    assert_eq!(secret().await, None);
+    test.run(Command::Undo { change: removed }).await.unwrap();
+    assert_eq!(secret().await, before);
 }
 
 #[tokio::test]

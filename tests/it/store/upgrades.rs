@@ -167,10 +167,12 @@ async fn a_damaged_file_is_left_alone_and_its_newest_copy_named() {
     }
     std::fs::remove_file(folder.path().join("gone.db")).unwrap();
     store.close().await;
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'account'";
+    let page: i64 = sqlx::query_scalar(root).fetch_one(&mut connect(&path).await).await.unwrap();
     let whole = std::fs::read(&path).unwrap();
     let middle = whole.len() / 2;
     let mut torn = whole.clone();
-    torn[middle / 4096 * 4096..][..4096].fill(0x55);
+    torn[usize::try_from(page - 1).unwrap() * 4096..][..4096].fill(0x55);
     let mut headless = whole.clone();
     headless[100..400].fill(0);
     for (what, bytes) in [("cut", &whole[..middle]), ("a page", &torn), ("the schema", &headless)] {
