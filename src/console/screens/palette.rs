@@ -5,23 +5,21 @@ use ratatui::layout::Rect;
 
 use crate::console::keymap::offer::offered;
 use crate::console::keymap::{self, Action, Binding, Place};
-use crate::console::query::score;
 use crate::console::screen::{Message, Outcome, Screen};
 use crate::console::speech::Speech;
-use crate::console::theme::Theme;
+use crate::console::theme::{Theme, ThemeName};
+use crate::console::widgets::chooser::{Chooser, Part, Words};
 use crate::console::widgets::dialog::{Answer, Question};
-use crate::console::widgets::finder::Finder;
-use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
 use crate::console::widgets::text_box::Edit;
 use crate::domain::role::Role;
+
+/// Columns of the key at the end of a line.
+const KEY_COLUMNS: usize = 9;
 
 /// The palette.
 pub struct Palette {
     entries: Vec<&'static Binding>,
-    shown: Vec<&'static Binding>,
-    cursor: ListCursor<(Place, Action)>,
-    finder: Finder,
+    chooser: Chooser,
 }
 
 impl Palette {
@@ -31,27 +29,25 @@ impl Palette {
         let places = [from, Place::Screens, Place::Everywhere];
         let entries =
             places.into_iter().flat_map(|place| offered(place, role)).filter(|binding| !is_movement(binding.action));
-        let mut finder = Finder::default();
-        finder.open();
-        let mut palette = Self { entries: entries.collect(), shown: Vec::new(), cursor: ListCursor::default(), finder };
-        palette.narrow();
-        palette
+        let entries: Vec<_> = entries.collect();
+        let chooser = Chooser::new(entries.len());
+        Self { entries, chooser }
     }
 
-    fn narrow(&mut self) {
-        let words: Vec<&str> = self.finder.text().split_whitespace().collect();
-        let fit = |binding: &Binding| {
-            // In a sentence nearly any letters stand in some order; there a word must stand whole.
-            let fit =
-                |word: &&str| score(word, binding.name).or_else(|| score(word, binding.help).filter(|fit| *fit < 3));
-            words.iter().map(|word| fit(word).map(u32::from)).sum::<Option<u32>>()
-        };
-        let mut fits: Vec<_> = self.entries.iter().filter_map(|&one| fit(one).map(|fit| (fit, one))).collect();
-        fits.sort_by_key(|(fit, _)| *fit);
-        self.shown = fits.into_iter().map(|(_, binding)| binding).collect();
-        self.cursor.set(self.shown.iter().map(|binding| (binding.place, binding.action)).collect());
-        self.cursor.go(0);
+    fn current(&self) -> Option<&'static Binding> {
+        self.entries.get(self.chooser.current()?).copied()
     }
+}
+
+/// What it does, and the key that does it too.
+fn parts(entries: &[&Binding], width: u16, theme: &Theme, index: usize) -> Vec<Part> {
+    let Some(binding) = entries.get(index) else { return Vec::new() };
+    let key = binding.shown.split(',').next().unwrap_or_default();
+    let help = usize::from(width).saturating_sub(KEY_COLUMNS + 3);
+    vec![
+        Part { text: binding.help.to_owned(), width: help, style: theme.text },
+        Part { text: key.to_owned(), width: KEY_COLUMNS, style: theme.key },
+    ]
 }
 
 /// What is not looked for by name.
@@ -84,19 +80,21 @@ impl Screen for Palette {
         Place::Palette
     }
 
-    fn on_click(&mut self, _area: Rect, _x: u16, y: u16) -> Outcome {
-        self.cursor.click(y.checked_sub(1));
+    fn on_click(&mut self, area: Rect, _x: u16, y: u16) -> Outcome {
+        let theme = Theme::new(ThemeName::Mono);
+        self.chooser.click(y, |index| parts(&self.entries, area.width, &theme, index));
         Outcome::Handled
     }
 
     fn arrange(&mut self, area: Rect) {
-        self.cursor.arrange(usize::from(area.height.saturating_sub(1)));
+        let theme = Theme::new(ThemeName::Mono);
+        self.chooser.arrange(area, |index| parts(&self.entries, area.width, &theme, index));
     }
 
     fn on_action(&mut self, action: Action) -> Outcome {
         match action {
-            _ if self.cursor.on_action(action) => Outcome::Handled,
-            Action::Open => match self.shown.get(self.cursor.index()) {
+            _ if self.chooser.on_action(action) => Outcome::Handled,
+            Action::Open => match self.current() {
                 Some(binding) => Outcome::Close.then(Outcome::Act(binding.action)),
                 None => Outcome::Say(Message::plain("nothing is called like that here")),
             },
@@ -106,43 +104,28 @@ impl Screen for Palette {
     }
 
     fn on_edit(&mut self, edit: &Edit) -> Outcome {
-        if self.finder.edit(edit) {
-            self.narrow();
-        }
+        self.chooser.edit(edit, self.entries.iter().map(|one| Words { name: one.name, about: one.help }));
         Outcome::Handled
     }
 
     fn status(&self) -> Option<Message> {
-        let binding = self.shown.get(self.cursor.index())?;
+        let binding = self.current()?;
         Some(Message::plain(format!("enter does it; on its own screen, {} does too", binding.shown)))
     }
 
     fn speak(&self) -> Speech {
         let words = |binding: &&Binding| format!("{}, by {}", binding.help, binding.shown);
-        let items = self.shown.iter().map(words).collect();
-        Speech::of(items, self.cursor.index()).when_empty("nothing is called like that here")
+        let items = self.chooser.shown().iter().filter_map(|index| self.entries.get(*index)).map(words).collect();
+        Speech::of(items, self.chooser.at()).when_empty("nothing is called like that here")
     }
 
     fn go_to(&mut self, item: usize) -> Outcome {
-        self.cursor.go(item);
+        self.chooser.go(item);
         Outcome::Handled
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
-        self.finder.draw(buffer, line(area, 0), theme, ":", "");
-        let body = below(area, 1);
-        if self.shown.is_empty() {
-            put(buffer, body, 1, 0, "nothing is called like that here", theme.dim);
-        }
-        let shown = self.shown.iter().enumerate().skip(self.cursor.offset()).take(usize::from(body.height));
-        for (y, (index, binding)) in (0u16..).zip(shown) {
-            let help = usize::from(area.width).saturating_sub(1 + 13);
-            let key = binding.shown.split(',').next().unwrap_or_default();
-            let columns = [Column::new(key, 10, theme.key), Column::new(binding.help, help, theme.text)];
-            put_columns(buffer, line(body, y), 1, &columns);
-            if index == self.cursor.index() {
-                cursor_at(buffer, body, y, theme);
-            }
-        }
+        let says = (":", "nothing is called like that here");
+        self.chooser.draw(buffer, area, theme, says, |index| parts(&self.entries, area.width, theme, index));
     }
 }

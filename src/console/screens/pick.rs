@@ -5,13 +5,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
-use crate::console::query::score;
 use crate::console::screen::{Message, Outcome, Screen};
 use crate::console::speech::Speech;
-use crate::console::theme::Theme;
-use crate::console::widgets::finder::Finder;
-use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
+use crate::console::theme::{Theme, ThemeName};
+use crate::console::widgets::chooser::{Chooser, Part, Words};
 use crate::console::widgets::text_box::Edit;
 
 /// What stands between several that were chosen.
@@ -39,10 +36,7 @@ pub struct Pick {
     title: &'static str,
     field: &'static str,
     choices: Vec<Choice>,
-    /// Indexes of what fits what was typed, the best first.
-    shown: Vec<usize>,
-    cursor: ListCursor<usize>,
-    finder: Finder,
+    chooser: Chooser,
     /// What is marked, where several can be chosen.
     marked: Option<Vec<String>>,
 }
@@ -51,14 +45,10 @@ impl Pick {
     /// One of them, for that field; the cursor is on what the field has now.
     #[must_use]
     pub fn one(title: &'static str, field: &'static str, choices: Vec<Choice>, now: &str) -> Self {
-        let mut finder = Finder::default();
-        finder.open();
-        let mut pick =
-            Self { title, field, choices, shown: Vec::new(), cursor: ListCursor::default(), finder, marked: None };
-        pick.narrow();
-        let at = pick.choices.iter().position(|choice| choice.value == now.trim());
-        pick.cursor.go(at.unwrap_or(0));
-        pick
+        let mut chooser = Chooser::new(choices.len());
+        let at = choices.iter().position(|choice| choice.value == now.trim());
+        chooser.go_to_item(at.unwrap_or(0));
+        Self { title, field, choices, chooser, marked: None }
     }
 
     /// Any of them; what the field has now is marked.
@@ -68,24 +58,12 @@ impl Pick {
         Self { marked: Some(marked), ..Self::one(title, field, choices, "") }
     }
 
-    fn narrow(&mut self) {
-        let words: Vec<&str> = self.finder.text().split_whitespace().collect();
-        let fit = |choice: &Choice| {
-            let of = |word: &&str| {
-                let about = score(word, &choice.about).filter(|fit| *fit < 3);
-                score(word, &choice.value).into_iter().chain(about).min().map(u32::from)
-            };
-            words.iter().map(of).sum::<Option<u32>>()
-        };
-        let mut fits: Vec<_> =
-            self.choices.iter().enumerate().filter_map(|(index, choice)| fit(choice).map(|fit| (fit, index))).collect();
-        fits.sort_unstable();
-        self.shown = fits.into_iter().map(|(_, index)| index).collect();
-        self.cursor.set(self.shown.clone());
+    fn current(&self) -> Option<&Choice> {
+        self.choices.get(self.chooser.current()?)
     }
 
-    fn current(&self) -> Option<&Choice> {
-        self.choices.get(*self.cursor.id()?)
+    fn is_marked(&self, choice: &Choice) -> bool {
+        self.marked.as_ref().is_some_and(|marked| marked.contains(&choice.value))
     }
 
     fn mark(&mut self) -> Outcome {
@@ -99,7 +77,7 @@ impl Pick {
             }
             None => marked.push(value),
         }
-        self.cursor.step(1);
+        self.chooser.on_action(Action::Down);
         Outcome::Handled
     }
 
@@ -122,18 +100,20 @@ impl Screen for Pick {
         Place::Pick
     }
 
-    fn on_click(&mut self, _area: Rect, _x: u16, y: u16) -> Outcome {
-        self.cursor.click(y.checked_sub(1));
+    fn on_click(&mut self, area: Rect, _x: u16, y: u16) -> Outcome {
+        let (choices, marked) = (&self.choices, self.marked.as_deref());
+        self.chooser.click(y, |index| parts(choices, marked, area.width, &plain(), index));
         Outcome::Handled
     }
 
     fn arrange(&mut self, area: Rect) {
-        self.cursor.arrange(usize::from(area.height.saturating_sub(1)));
+        let (choices, marked) = (&self.choices, self.marked.as_deref());
+        self.chooser.arrange(area, |index| parts(choices, marked, area.width, &plain(), index));
     }
 
     fn on_action(&mut self, action: Action) -> Outcome {
         match action {
-            _ if self.cursor.on_action(action) => Outcome::Handled,
+            _ if self.chooser.on_action(action) => Outcome::Handled,
             Action::Toggle => self.mark(),
             Action::Open => self.take(),
             Action::Back => Outcome::Close,
@@ -142,10 +122,7 @@ impl Screen for Pick {
     }
 
     fn on_edit(&mut self, edit: &Edit) -> Outcome {
-        if self.finder.edit(edit) {
-            self.narrow();
-            self.cursor.go(0);
-        }
+        self.chooser.edit(edit, self.choices.iter().map(words));
         Outcome::Handled
     }
 
@@ -159,46 +136,46 @@ impl Screen for Pick {
 
     fn speak(&self) -> Speech {
         let words = |choice: &Choice| {
-            let marked = self.marked.as_ref().is_some_and(|marked| marked.contains(&choice.value));
             let about = if choice.about.is_empty() { String::new() } else { format!(", {}", choice.about) };
-            format!("{}{about}{}", choice.value, if marked { ", marked" } else { "" })
+            format!("{}{about}{}", choice.value, if self.is_marked(choice) { ", marked" } else { "" })
         };
-        let items = self.shown.iter().filter_map(|index| self.choices.get(*index)).map(words).collect();
-        Speech::of(items, self.cursor.index()).when_empty("nothing is called like that")
+        let items = self.chooser.shown().iter().filter_map(|index| self.choices.get(*index)).map(words).collect();
+        Speech::of(items, self.chooser.at()).when_empty("nothing is called like that")
     }
 
     fn go_to(&mut self, item: usize) -> Outcome {
-        self.cursor.go(item);
+        self.chooser.go(item);
         Outcome::Handled
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
-        self.finder.draw(buffer, line(area, 0), theme, "find:", "");
-        let body = below(area, 1);
-        if self.shown.is_empty() {
-            let text =
-                if self.choices.is_empty() { "there is nothing to choose" } else { "nothing is called like that" };
-            put(buffer, body, 1, 0, text, theme.dim);
-        }
-        let wide = usize::from(area.width);
-        let shown = self.shown.iter().enumerate().skip(self.cursor.offset()).take(usize::from(body.height));
-        for (y, (index, choice)) in (0u16..).zip(shown) {
-            let Some(choice) = self.choices.get(*choice) else { continue };
-            let mark = match &self.marked {
-                Some(marked) if marked.contains(&choice.value) => "[x]",
-                Some(_) => "[ ]",
-                None => "",
-            };
-            let value = if choice.about.is_empty() { wide.saturating_sub(6) } else { (wide / 2).min(32) };
-            let columns = [
-                Column::new(mark, if self.marked.is_some() { 3 } else { 0 }, theme.text),
-                Column::new(&choice.value, value, theme.text),
-                Column::new(&choice.about, wide.saturating_sub(value + 7), theme.dim),
-            ];
-            put_columns(buffer, line(body, y), 1, &columns);
-            if index == self.cursor.index() {
-                cursor_at(buffer, body, y, theme);
-            }
-        }
+        let none = if self.choices.is_empty() { "there is nothing to choose" } else { "nothing is called like that" };
+        let parts = |index| parts(&self.choices, self.marked.as_deref(), area.width, theme, index);
+        self.chooser.draw(buffer, area, theme, ("find:", none), parts);
     }
+}
+
+/// Whether it is marked, where several can be chosen; its value, and what people read beside it.
+fn parts(choices: &[Choice], marked: Option<&[String]>, width: u16, theme: &Theme, index: usize) -> Vec<Part> {
+    let Some(choice) = choices.get(index) else { return Vec::new() };
+    let mark = if marked.is_some_and(|marked| marked.contains(&choice.value)) { "[x]" } else { "[ ]" };
+    let mark_width = if marked.is_some() { 3 } else { 0 };
+    let wide = usize::from(width).saturating_sub(2 + mark_width + usize::from(mark_width > 0));
+    let value = if choice.about.is_empty() { wide } else { (wide / 2).min(32) };
+    let about = if choice.about.is_empty() { 0 } else { wide.saturating_sub(value + 1) };
+    let part = |text: &str, width, style| Part { text: text.to_owned(), width, style };
+    vec![
+        part(mark, mark_width, theme.text),
+        part(&choice.value, value, theme.text),
+        part(&choice.about, about, theme.dim),
+    ]
+}
+
+fn words(choice: &Choice) -> Words<'_> {
+    Words { name: &choice.value, about: &choice.about }
+}
+
+/// For what is only measured.
+fn plain() -> Theme {
+    Theme::new(ThemeName::Mono)
 }

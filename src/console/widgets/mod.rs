@@ -10,6 +10,8 @@ pub mod text_box;
 
 pub mod finder;
 
+pub mod chooser;
+
 pub mod dialog;
 
 pub mod frame;
