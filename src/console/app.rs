@@ -5,6 +5,8 @@
 
 mod editing;
 
+mod following;
+
 mod refusing;
 
 mod speaking;
@@ -20,7 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::console::keymap::{self, Action, Key, Place};
 use crate::console::memory::{self, Kept};
-use crate::console::screen::{Job, JobDone, Message, Outcome, Screen, Shared, Tone};
+use crate::console::screen::{JobDone, Message, Outcome, Screen, Shared, Tone};
 use crate::console::screens::dead::Dead;
 use crate::console::screens::failures::Failures;
 use crate::console::screens::help::Help;
@@ -30,7 +32,7 @@ use crate::console::widgets::dialog::Question;
 use crate::console::widgets::frame::{self, Head};
 use crate::console::widgets::text_box::Edit;
 use crate::dispatch::Status;
-use crate::domain::command::Command;
+use crate::domain::account::AccountKey;
 use crate::domain::id::ChangeId;
 use crate::store::Store;
 use crate::store::accounts::Pulse;
@@ -57,14 +59,20 @@ pub struct App {
     stack: Vec<Box<dyn Screen>>,
     question: Option<Question>,
     message: Option<Message>,
+    /// Why the store could not be read the last time.
+    unread: Option<Message>,
     /// An undo that was announced and waits for a second press.
     announced: Option<ChangeId>,
+    /// The account whose set-up was copied last.
+    yanked: Option<AccountKey>,
     clipboard: Option<String>,
     mouse: bool,
     editing: Option<(&'static str, String)>,
     deliverer: Option<Status>,
     pulse: Pulse,
     jobs: mpsc::UnboundedSender<JobDone>,
+    /// Jobs beside the loop for which a screen waits.
+    beside: u32,
     area: Rect,
 }
 
@@ -89,13 +97,16 @@ impl App {
             stack: vec![first],
             question: None,
             message: None,
+            unread: None,
             announced: None,
+            yanked: None,
             clipboard: None,
             mouse: false,
             editing: None,
             deliverer: None,
             pulse: Pulse::default(),
             jobs,
+            beside: 0,
             area: Rect::default(),
         };
         app.load().await;
@@ -104,6 +115,7 @@ impl App {
 
     /// Reads anew what the screen on top shows. A screen whose subject is gone closes.
     pub async fn load(&mut self) {
+        self.unread = None;
         while let Some(screen) = self.stack.last_mut() {
             match screen.load(&self.store).await {
                 Ok(()) => break,
@@ -112,11 +124,12 @@ impl App {
                     self.message = Some(Message::warn(what));
                 }
                 Err(error) => {
-                    self.message = Some(Message::bad(error.to_string()));
+                    self.unread = Some(Message::bad(format!("{error}; what is shown may be old")));
                     break;
                 }
             }
         }
+        self.work_beside().await;
         let account = self.stack.last().and_then(|screen| screen.account()).cloned();
         if let Ok(pulse) = self.store.pulse(account.as_ref()).await {
             self.pulse = pulse;
@@ -196,6 +209,9 @@ impl App {
 
     /// Takes what came of a job.
     pub async fn job(&mut self, job: &JobDone) -> Turn {
+        if matches!(job, JobDone::Counted { .. }) {
+            self.beside = self.beside.saturating_sub(1);
+        }
         if let JobDone::Said(message) = job {
             self.message = Some(message.clone());
             return Turn::On;
@@ -224,8 +240,10 @@ impl App {
         };
         frame::draw_head(buffer, area, &self.theme, &head);
         screen.draw(buffer, frame::body(area), &self.theme);
-        let speaks = self.message.clone().or_else(|| screen.status());
-        frame::draw_message(buffer, area, &self.theme, speaks.as_ref());
+        let told = self.message.clone().or_else(|| self.unread.clone());
+        let is_told = told.is_some();
+        let speaks = told.or_else(|| screen.status());
+        frame::draw_message(buffer, area, &self.theme, speaks.as_ref(), is_told);
         let place = if self.question.is_some() { Place::Question } else { screen.place() };
         frame::draw_foot(buffer, area, &self.theme, place, self.services.role);
         if let Some(question) = &self.question {
@@ -286,92 +304,6 @@ impl App {
         }
         self.question = Some(question);
         Turn::On
-    }
-
-    async fn follow(&mut self, outcome: Outcome) -> Turn {
-        let mut next = vec![outcome];
-        let mut reload = false;
-        while let Some(outcome) = next.pop() {
-            match outcome {
-                Outcome::Ignored | Outcome::Handled => {}
-                Outcome::Reload => reload = true,
-                Outcome::Open(screen) => {
-                    self.stack.push(screen);
-                    reload = true;
-                }
-                Outcome::Replace(screen) => {
-                    self.stack.pop();
-                    self.stack.push(screen);
-                    reload = true;
-                }
-                Outcome::Close => {
-                    self.stack.pop();
-                    if self.stack.is_empty() {
-                        return Turn::Quit;
-                    }
-                    reload = true;
-                }
-                Outcome::CloseWith(done) => {
-                    self.stack.pop();
-                    let Some(screen) = self.stack.last_mut() else { return Turn::Quit };
-                    screen.on_child(&done);
-                    reload = true;
-                }
-                Outcome::Run(command) => {
-                    next.push(self.run(command).await);
-                    reload = true;
-                }
-                Outcome::Act(Action::Quit) => return Turn::Quit,
-                Outcome::Act(Action::Suspend) => return self.suspend(),
-                Outcome::Act(Action::Redraw) => return Turn::Redraw,
-                Outcome::Act(Action::Redo) => {
-                    next.push(self.redo().await);
-                    reload = true;
-                }
-                Outcome::Act(action) => next.push(self.act(action)),
-                Outcome::Copy(text) => self.clipboard = Some(text),
-                Outcome::Undo(account) => {
-                    next.push(self.undo(account.as_ref()).await);
-                    reload = true;
-                }
-                Outcome::Edit { field, text } => next.push(self.ask_editor(field, text)),
-                Outcome::Ask(question) => self.question = Some(question),
-                Outcome::Start(job) => self.start(job),
-                Outcome::Say(message) => self.message = Some(message),
-                Outcome::Fill { field, text } => {
-                    next.extend(self.stack.last_mut().map(|screen| screen.on_fill(field, text)));
-                }
-                Outcome::Both(both) => {
-                    let (first, second) = *both;
-                    next.push(second);
-                    next.push(first);
-                }
-            }
-        }
-        if reload {
-            self.load().await;
-        }
-        self.arrange();
-        Turn::On
-    }
-
-    async fn run(&mut self, command: Command) -> Outcome {
-        if self.services.read_only {
-            return self.would(&command).await;
-        }
-        let result = self.store.run(&self.services.actor, command).await;
-        let Some(screen) = self.stack.last_mut() else { return Outcome::Handled };
-        match result {
-            Ok(done) => screen.on_done(&done),
-            Err(error) => screen.on_refused(&error),
-        }
-    }
-
-    fn start(&self, job: Job) {
-        let jobs = self.jobs.clone();
-        tokio::spawn(async move {
-            let _ = jobs.send(job.await);
-        });
     }
 
     fn arrange(&mut self) {

@@ -12,8 +12,12 @@ use crate::console::screen::{Screen, Shared};
 use crate::console::screens::account::AccountScreen;
 use crate::console::screens::accounts::Accounts;
 use crate::console::screens::dead::Dead;
+use crate::console::screens::delivery::DeliveryScreen;
+use crate::console::screens::destinations::Destinations;
+use crate::console::screens::destinations::sorted::Order;
 use crate::console::screens::failures::Failures;
 use crate::domain::channel::Channel;
+use crate::store::accounts::AccountOrder;
 
 /// Largest file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024;
@@ -33,6 +37,25 @@ pub enum Kept {
         trouble_only: bool,
         /// The account under the cursor.
         at: Option<String>,
+        /// In which order they stood.
+        #[serde(default)]
+        order: AccountOrder,
+    },
+    /// The destinations of a channel.
+    Destinations {
+        /// Whose.
+        account: String,
+        /// Of which channel.
+        channel: String,
+        /// The destination under the cursor.
+        at: Option<String>,
+        /// In which order they stood.
+        order: Order,
+    },
+    /// A delivery.
+    Delivery {
+        /// Its id.
+        id: String,
     },
     /// An account.
     Account {
@@ -51,6 +74,9 @@ pub enum Kept {
     Failures {
         /// What was looked for.
         find: String,
+        /// Whether the delivery under the cursor was shown beside the list.
+        #[serde(default)]
+        split: bool,
     },
     /// The destinations in trouble.
     Dead {
@@ -107,15 +133,28 @@ pub fn open(services: &Shared, kept: &[Kept]) -> Vec<Box<dyn Screen>> {
     for one in kept {
         let services = services.clone();
         match one {
-            Kept::Accounts { find, trouble_only, at } if screens.is_empty() => {
-                screens.push(Box::new(Accounts::again(services, find, *trouble_only, at.as_deref())));
+            Kept::Accounts { find, trouble_only, at, order } if screens.is_empty() => {
+                let again = Accounts::again(services, find, *trouble_only, at.as_deref());
+                screens.push(Box::new(again.sorted(*order)));
+            }
+            Kept::Destinations { account, channel, at, order } => {
+                let (Ok(account), Ok(channel)) = (account.parse(), channel.parse::<Channel>()) else { break };
+                let again = match at.as_deref().and_then(|id| id.parse().ok()) {
+                    Some(id) => Destinations::at(services, account, channel, id),
+                    None => Destinations::new(services, account, channel),
+                };
+                screens.push(Box::new(again.sorted(*order)));
+            }
+            Kept::Delivery { id } => {
+                let Ok(id) = id.parse() else { break };
+                screens.push(Box::new(DeliveryScreen::new(services, id)));
             }
             Kept::Account { key, event_type, channel, in_live, find } => {
                 let (Ok(key), Ok(channel)) = (key.parse(), channel.parse::<Channel>()) else { break };
                 let again = AccountScreen::again(services, key, event_type.as_deref(), channel);
                 screens.push(Box::new(again.with_live(*in_live, find)));
             }
-            Kept::Failures { find } => screens.push(Box::new(Failures::again(services, find))),
+            Kept::Failures { find, split } => screens.push(Box::new(Failures::again(services, find, *split))),
             Kept::Dead { find } => screens.push(Box::new(Dead::again(services, find))),
             Kept::Accounts { .. } => break,
         }
@@ -135,7 +174,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let memory = Memory { file: folder.path().join("a/console.json"), database: "x.db".into() };
         assert_eq!(memory.read(), []);
-        let kept = vec![Kept::Failures { find: "since:2h".to_owned() }];
+        let kept = vec![Kept::Failures { find: "since:2h".to_owned(), split: true }];
         memory.write(kept.clone());
         assert_eq!(memory.read(), kept);
         assert_eq!(Memory { database: "y.db".into(), ..memory.clone() }.read(), []);

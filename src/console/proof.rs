@@ -130,7 +130,7 @@ pub fn of_delivery(detail: &DeliveryDetail, now: Timestamp, format: Format) -> S
         }
     }
     let hash = sha256(&text);
-    let _ = writeln!(text, "\nSHA-256 of the lines above the empty one: {hash}");
+    let _ = writeln!(text, "\nSHA-256 of the lines above the empty one (head -n -2 FILE | sha256sum): {hash}");
     text
 }
 
@@ -145,11 +145,21 @@ fn message(text: &mut String, side: char, first: &str, headers: &[(String, Strin
     }
 }
 
-/// Writes a file that only its owner can read, under a name that nothing had before.
+/// Writes a file that only its owner can read, under a name that nothing had before, and its hash beside it, in a file of that
+/// name and `.sha256`, as `sha256sum --check` wants it.
 ///
 /// # Errors
 /// Why it could not be written.
-pub fn write_file(folder: &Path, name: &str, format: Format, contents: &str) -> Result<PathBuf, String> {
+pub fn write_with_hash(folder: &Path, name: &str, format: Format, contents: &str) -> Result<PathBuf, String> {
+    let path = write_file(folder, name, format, contents)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = folder.join(format!("{name}.sha256"));
+    write_private(&beside, &format!("{}  {name}\n", sha256(contents)))
+        .map_err(|error| format!("{} cannot be written: {error}", beside.display()))?;
+    Ok(path)
+}
+
+fn write_file(folder: &Path, name: &str, format: Format, contents: &str) -> Result<PathBuf, String> {
     let failed = |error: std::io::Error| format!("{} cannot be written: {error}", folder.display());
     files::make_folder(folder).map_err(failed)?;
     for number in 1..=SAME_NAME_MAX {

@@ -26,6 +26,7 @@ use crate::domain::role::Role;
 use crate::domain::time::SharedClock;
 use crate::store::Store;
 use crate::store::error::{CommandError, StoreError};
+use crate::store::replays::Plan;
 
 /// A read of the store on its way.
 pub type Load<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
@@ -127,6 +128,13 @@ pub enum JobDone {
         /// The rooms, or why there are none.
         rooms: Result<Vec<(String, String)>, String>,
     },
+    /// What could be sent again was counted.
+    Counted {
+        /// What was asked for.
+        of: String,
+        /// What failed and what was never tried, or why they could not be counted.
+        plans: Result<Arc<(Plan, Plan)>, String>,
+    },
     /// Something to tell.
     Said(Message),
     /// Sample accounts were filled in.
@@ -177,6 +185,10 @@ pub enum Outcome {
         /// What stands there now.
         text: String,
     },
+    /// The set-up of this account is the one that is likely put elsewhere next.
+    Yank(AccountKey),
+    /// Asks whose set-up is to be put here; the answer comes by [`Screen::on_fill`].
+    TakeSetup,
     /// One after the other.
     Both(Box<(Outcome, Outcome)>),
 }
@@ -205,6 +217,12 @@ pub trait Screen: Send {
     /// Reads what it shows. Called when it is opened, when it is back on top, and after every commit.
     fn load<'a>(&'a mut self, _store: &'a Store) -> Load<'a> {
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Work that takes too long for [`Screen::load`], to be done beside the loop; asked for after each load. What comes of it
+    /// is handed to [`Screen::on_job`], and until then the screen says that it waits.
+    fn beside(&mut self, _store: &Store) -> Option<Job> {
+        None
     }
 
     /// Makes room: called before drawing whenever the area or what it shows may have changed, to keep the cursor in view.

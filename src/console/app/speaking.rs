@@ -37,7 +37,7 @@ impl App {
     #[must_use]
     pub fn says(&self) -> Option<String> {
         let status = || self.stack.last().and_then(|screen| screen.status());
-        self.message.clone().or_else(status).map(|message| message.text)
+        self.message.clone().or_else(|| self.unread.clone()).or_else(status).map(|message| message.text)
     }
 
     /// How the deliveries go, as the top line says it.
@@ -71,7 +71,7 @@ impl App {
     pub async fn perform(&mut self, action: Action) -> Turn {
         let Some(screen) = self.stack.last() else { return Turn::Quit };
         let place = screen.place();
-        if action != Action::Undo {
+        if !matches!(action, Action::Undo | Action::Redo) {
             self.announced = None;
         }
         let outcome = match action {

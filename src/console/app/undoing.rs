@@ -23,9 +23,16 @@ impl App {
             return Outcome::Say(Message::plain("nothing of yours is left to take back here"));
         };
         let ago = self.services.clock.now().since(change.at);
-        if ago > ANNOUNCED_AFTER && self.announced != Some(change.id) {
+        // An account is more than a person expects to go by a key that takes back.
+        let is_announced = ago > ANNOUNCED_AFTER || change.command == "add_account";
+        if is_announced && self.announced != Some(change.id) {
             self.announced = Some(change.id);
-            let text = format!("u again takes back what you did {} ago: {}", human_duration(ago), change.says);
+            let when = if ago > ANNOUNCED_AFTER {
+                format!(" what you did {} ago", human_duration(ago))
+            } else {
+                String::new()
+            };
+            let text = format!("u again takes back{when}: {}", change.says);
             return Outcome::Say(Message::warn(text));
         }
         self.announced = None;
@@ -42,13 +49,20 @@ impl App {
     }
 
     /// Does again what the person took back last, where the screen on top is about one account in that one.
-    pub(crate) async fn redo(&self) -> Outcome {
+    pub(crate) async fn redo(&mut self) -> Outcome {
         let account = self.stack.last().and_then(|screen| screen.account());
         let redo = match self.store.last_redoable(&self.services.actor, account).await {
             Ok(Some(redo)) => redo,
             Ok(None) => return Outcome::Say(Message::plain("nothing that you took back is left to do again here")),
             Err(error) => return Outcome::Say(Message::bad(error.to_string())),
         };
+        let ago = self.services.clock.now().since(redo.at);
+        if ago > ANNOUNCED_AFTER && self.announced != Some(redo.change) {
+            self.announced = Some(redo.change);
+            let text = format!("U again does what you took back {} ago: {}", human_duration(ago), redo.says);
+            return Outcome::Say(Message::warn(text));
+        }
+        self.announced = None;
         if self.services.read_only {
             return Outcome::Say(refused(&format!("do again: {}", redo.says)));
         }

@@ -108,6 +108,16 @@ pub const FAILURES: &[Binding] = &[
     bind(P::Failures, &[Key::Char('s')], "s", A::SetUp, "set up", "open the destination, in its channel's list"),
     bind(P::Failures, &[Key::Char('a')], "a", A::Matrix, "account", "open the account"),
     bind(P::Failures, &[Key::Char('E')], "E", A::Export, "", "write what is shown to a file: text, JSON or CSV"),
+    bind(
+        P::Failures,
+        &[Key::Char('|')],
+        "|",
+        A::Split,
+        "",
+        "show the delivery under the cursor beside the list or beneath it, where there is room",
+    ),
+    bind(P::Failures, &[Key::Char('J')], "J", A::DetailDown, "", "scroll the delivery beside the list down"),
+    bind(P::Failures, &[Key::Char('K')], "K", A::DetailUp, "", "scroll the delivery beside the list up"),
     bind(P::Failures, UP, "up, k", A::Up, "", "move up; from the newest line it follows"),
     bind(P::Failures, DOWN, "down, j", A::Down, "", "move down; the list stands still then"),
     bind(P::Failures, PAGE_UP, "page up, ^U", A::PageUp, "", "a page up"),
@@ -220,6 +230,8 @@ pub const PALETTE: &[Binding] = &[
     bind(P::Palette, ENTER, "enter", A::Open, "do it", "do what is under the cursor"),
     bind(P::Palette, &[Key::Code(KeyCode::Up)], "up", A::Up, "", "up in what was found"),
     bind(P::Palette, &[Key::Code(KeyCode::Down)], "down", A::Down, "", "down in what was found"),
+    bind(P::Palette, &[Key::Code(KeyCode::PageUp)], "page up", A::PageUp, "", "a page up"),
+    bind(P::Palette, &[Key::Code(KeyCode::PageDown)], "page down", A::PageDown, "", "a page down"),
     bind(P::Palette, &[Key::Code(KeyCode::Esc), Key::Ctrl('l')], "esc, ^L", A::Back, "never mind", "do nothing"),
 ];
 

@@ -6,6 +6,8 @@
 
 pub mod table;
 
+pub mod account;
+
 pub mod lists;
 
 pub mod remap;
@@ -172,6 +174,9 @@ pub enum Action {
     Undo,
     SwitchPane,
     Zoom,
+    Split,
+    DetailUp,
+    DetailDown,
     Why,
     New,
     Invite,
@@ -191,6 +196,7 @@ pub enum Action {
     CopySetup,
     TakeSetup,
     Mark,
+    Sort,
     Edited,
     SendMissed,
     Palette,

@@ -2,6 +2,7 @@
 
 use crossterm::event::KeyCode;
 
+use crate::console::keymap::account::{LIVE, MATRIX};
 use crate::console::keymap::forms::{CHOICE, EDITING, FORM, PICK};
 use crate::console::keymap::lists::{
     COPY, DEAD, DELIVERY, EVENT, FAILURES, HISTORY, MISSED, PALETTE, PREVIEW, SCREENS, SIMULATE,
@@ -58,7 +59,7 @@ pub(crate) const LAST: &[Key] = &[Key::Code(KeyCode::End), Key::Char('G')];
 pub(crate) const ENTER: &[Key] = &[Key::Code(KeyCode::Enter)];
 pub(crate) const SPACE: &[Key] = &[Key::Char(' ')];
 pub(crate) const FIND: &[Key] = &[Key::Char('/')];
-const TAB: &[Key] = &[Key::Code(KeyCode::Tab)];
+pub(crate) const TAB: &[Key] = &[Key::Code(KeyCode::Tab)];
 pub(crate) const BACK: &[Key] = &[Key::Char('q'), Key::Code(KeyCode::Esc)];
 
 const ACCOUNTS: &[Binding] = &[
@@ -100,6 +101,7 @@ const ACCOUNTS: &[Binding] = &[
         "put another account's set-up onto the marked accounts, or onto this one; what would change is shown first",
     ),
     bind(P::Accounts, &[Key::Char('v')], "v", A::Mark, "", "mark the account, to copy a set-up to several as one"),
+    bind(P::Accounts, &[Key::Char('o')], "o", A::Sort, "sort", "sort by name, by failures, or by the last event"),
     bind(P::Accounts, &[Key::Char('H')], "H", A::History, "", "who changed what in this account; take a change back"),
     bind(
         P::Accounts,
@@ -125,142 +127,6 @@ const FILTER: &[Binding] = &[
     bind(P::Filter, &[Key::Code(KeyCode::Down)], "down", A::Down, "", "down in what was found"),
     bind(P::Filter, TAB, "tab", A::SwitchPane, "to the list", "keep what was typed and go to the list"),
     bind(P::Filter, &[Key::Code(KeyCode::Esc), Key::Ctrl('l')], "esc, ^L", A::Back, "all again", "drop what was typed"),
-];
-
-const MATRIX: &[Binding] = &[
-    bind(
-        P::Matrix,
-        SPACE,
-        "space",
-        A::Toggle,
-        "toggle",
-        "turn the cell on or off; on a column's head, the whole column",
-    ),
-    bind(P::Matrix, ENTER, "enter", A::SetUp, "set up", "open the destinations of this column's channel"),
-    bind(P::Matrix, &[Key::Char('t')], "t", A::Test, "test", "send a test over this column's channel"),
-    bind(P::Matrix, &[Key::Char('u')], "u", A::Undo, "undo", "take your last change of this account back"),
-    bind(P::Matrix, TAB, "tab", A::SwitchPane, "live", "go to the live pane"),
-    bind(
-        P::Matrix,
-        &[Key::Char('r')],
-        "r",
-        A::ToggleRow,
-        "row",
-        "turn the row on or off as one, for channels that have a destination",
-    ),
-    bind(P::Matrix, &[Key::Char('c')], "c", A::ToggleColumn, "column", "turn the column on or off as one"),
-    bind(
-        P::Matrix,
-        &[Key::Char('/')],
-        "/",
-        A::Filter,
-        "find",
-        "find a cell: type parts of an event type and of a channel, as stop slack",
-    ),
-    bind(P::Matrix, &[Key::Char('w')], "w", A::Why, "why", "what became of the newest event of this type"),
-    bind(P::Matrix, &[Key::Char('v')], "v", A::Mark, "", "mark cells from here on, to turn them on or off as one"),
-    bind(
-        P::Matrix,
-        &[Key::Char('R')],
-        "R",
-        A::SendMissed,
-        "",
-        "send again what this customer missed since a time: what failed, or was never tried",
-    ),
-    bind(
-        P::Matrix,
-        &[Key::Char('y')],
-        "y",
-        A::CopySetup,
-        "",
-        "copy the account's set-up to others; what would change is shown first",
-    ),
-    bind(
-        P::Matrix,
-        &[Key::Char('H')],
-        "H",
-        A::History,
-        "",
-        "who changed this cell, and take it back; in a head, the account",
-    ),
-    bind(
-        P::Matrix,
-        &[Key::Char('m')],
-        "m",
-        A::Mute,
-        "mute",
-        "mute the cell, the row or the account for a while, or end that",
-    ),
-    bind(
-        P::Matrix,
-        &[Key::Char('s')],
-        "s",
-        A::SetUpChannel,
-        "",
-        "set up a channel: its letter follows; where it has no destination yet, its form opens",
-    ),
-    bind(P::Matrix, &[Key::Char('e')], "e", A::Edit, "edit", "change the account's name, address, zone or status"),
-    bind(
-        P::Matrix,
-        &[Key::Char('P')],
-        "P",
-        A::Preview,
-        "",
-        "preview what customers read of this event type in this channel",
-    ),
-    bind(
-        P::Matrix,
-        &[Key::Char('S')],
-        "S",
-        A::Simulate,
-        "",
-        "simulate an event of this type: to whom it would go, to whom not, and why",
-    ),
-    bind(P::Matrix, &[Key::Char('V')], "V", A::LastTest, "", "view the last test from here: request and answer"),
-    bind(P::Matrix, &[Key::Char('z')], "z", A::Zoom, "", "the live pane over the whole screen, or the matrix back"),
-    bind(P::Matrix, UP, "up, k", A::Up, "", "move up; above the first row are the heads of the columns"),
-    bind(P::Matrix, DOWN, "down, j", A::Down, "", "move down"),
-    bind(P::Matrix, LEFT, "left, h", A::Left, "", "move left"),
-    bind(P::Matrix, RIGHT, "right, l", A::Right, "", "move right"),
-    bind(P::Matrix, FIRST, "home", A::First, "", "to the heads of the columns"),
-    bind(P::Matrix, LAST, "end, G", A::Last, "", "to the last row"),
-    bind(P::Matrix, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
-    bind(P::Matrix, BACK, "q, esc", A::Back, "back", "back to the accounts"),
-];
-
-const LIVE: &[Binding] = &[
-    bind(P::Live, ENTER, "enter", A::Open, "open", "open the delivery; for an event that went nowhere, why"),
-    bind(P::Live, &[Key::Char('w')], "w", A::Why, "why", "what became of this event in each channel"),
-    bind(
-        P::Live,
-        &[Key::Char('r')],
-        "r",
-        A::Replay,
-        "send again",
-        "send this delivery once more, under the same webhook-id",
-    ),
-    bind(
-        P::Live,
-        FIND,
-        "/",
-        A::Filter,
-        "find",
-        "narrow the pane: type parts of what is in it, or type:, channel:, state:, since:",
-    ),
-    bind(P::Live, &[Key::Char('n')], "n", A::NextFailure, "", "to the next failure beneath"),
-    bind(P::Live, &[Key::Char('N')], "N", A::PreviousFailure, "", "to the next failure above"),
-    bind(P::Live, &[Key::Char('E')], "E", A::Export, "", "write what is shown to a file: text, JSON or CSV"),
-    bind(P::Live, SPACE, "space", A::Hold, "pause", "stand still, or follow again"),
-    bind(P::Live, &[Key::Char('z')], "z", A::Zoom, "zoom", "the live pane over the whole screen, or the matrix back"),
-    bind(P::Live, FIRST, "home", A::First, "follow", "to the newest, and follow"),
-    bind(P::Live, TAB, "tab", A::SwitchPane, "matrix", "back to the matrix"),
-    bind(P::Live, UP, "up, k", A::Up, "", "move up; from the newest line it follows"),
-    bind(P::Live, DOWN, "down, j", A::Down, "", "move down; the pane stands still then"),
-    bind(P::Live, PAGE_UP, "page up, ^U", A::PageUp, "", "a page up"),
-    bind(P::Live, PAGE_DOWN, "page down, ^D", A::PageDown, "", "a page down"),
-    bind(P::Live, LAST, "end, G", A::Last, "", "to the oldest that is shown"),
-    bind(P::Live, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),
-    bind(P::Live, BACK, "q, esc", A::Back, "back", "back to the matrix"),
 ];
 
 const DESTINATIONS: &[Binding] = &[
@@ -303,7 +169,23 @@ const DESTINATIONS: &[Binding] = &[
     bind(P::Destinations, &[Key::Char('s')], "s", A::Rotate, "", "make a new signing secret for the webhook"),
     bind(P::Destinations, &[Key::Char('T')], "T", A::TestOther, "", "send a test of an event type that you choose"),
     bind(P::Destinations, &[Key::Char('u')], "u", A::Undo, "", "take your last change of this account back"),
-    bind(P::Destinations, &[Key::Char('v')], "v", A::Open, "", "open the last test"),
+    bind(
+        P::Destinations,
+        &[Key::Char('v')],
+        "v",
+        A::Mark,
+        "mark",
+        "mark the destination, to pause, disable, test or remove several as one",
+    ),
+    bind(
+        P::Destinations,
+        &[Key::Char('o')],
+        "o",
+        A::Sort,
+        "",
+        "sort by name, the worst first, last used first, or as added",
+    ),
+    bind(P::Destinations, &[Key::Char('V')], "V", A::LastTest, "", "view the last test from here: request and answer"),
     bind(P::Destinations, UP, "up, k", A::Up, "", "move up"),
     bind(P::Destinations, DOWN, "down, j", A::Down, "", "move down"),
     bind(P::Destinations, FIRST, "home", A::First, "", "to the first"),

@@ -17,10 +17,11 @@ use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account_find::find;
 use crate::console::screens::account_form::AccountForm;
 use crate::console::screens::account_words as words;
-use crate::console::screens::copy::CopySetup;
+use crate::console::screens::copy;
 use crate::console::screens::destinations::Destinations;
 use crate::console::screens::missed::Missed;
 use crate::console::screens::mute;
+use crate::console::screens::split::Split;
 use crate::console::screens::test_watch::TestWatch;
 use crate::console::speech::Speech;
 use crate::console::theme::Theme;
@@ -49,6 +50,7 @@ pub struct AccountScreen {
     live: LivePane,
     in_live: bool,
     zoomed: bool,
+    split: Split,
     finder: Finder,
     /// Where the cursor was before something was looked for.
     before: Option<MatrixCursor>,
@@ -69,6 +71,7 @@ impl AccountScreen {
             live: LivePane::default(),
             in_live: false,
             zoomed: false,
+            split: Split::default(),
             finder: Finder::default(),
             before: None,
             test: TestWatch::default(),
@@ -195,8 +198,9 @@ impl AccountScreen {
                 outcome = Outcome::Open(Box::new(Missed::new(self.services.clone(), self.key.clone())));
             }
             Action::CopySetup => {
-                outcome = Outcome::Open(Box::new(CopySetup::new(self.key.clone())));
+                outcome = copy::from(&self.key, &[]);
             }
+            Action::TakeSetup => outcome = Outcome::TakeSetup,
             Action::Mark => self.cursor.mark(),
             Action::Back if self.cursor.unmark() => {}
             Action::Toggle => outcome = self.toggle_marked(&view).unwrap_or_else(|| self.toggle(&view)),
@@ -257,14 +261,17 @@ impl Screen for AccountScreen {
                 None => store.live(Some(&self.key), self.live.limit()).await?,
             };
             let pulse = store.pulse(Some(&self.key)).await?;
-            self.live.set(rows, pulse.per_minute);
+            self.live.set(rows, &pulse);
+            let under_cursor = self.live.row().and_then(|row| row.delivery.as_ref()).map(|delivery| delivery.id);
+            self.split.load(store, &self.services, under_cursor.filter(|_| self.zoomed)).await?;
             self.test.load(store).await
         })
     }
 
     fn arrange(&mut self, area: Rect) {
         let live = self.live_height(area);
-        self.live.arrange(live);
+        let pane = self.split.arrange(area);
+        self.live.arrange(if self.zoomed { pane.height } else { live });
         self.cursor.arrange(area.height.saturating_sub(live));
     }
 
@@ -288,6 +295,10 @@ impl Screen for AccountScreen {
             self.cursor.go(view, row, channel);
         }
         Outcome::Handled
+    }
+
+    fn on_fill(&mut self, _field: &str, text: String) -> Outcome {
+        copy::onto(&text, std::slice::from_ref(&self.key))
     }
 
     fn on_done(&mut self, done: &Done) -> Outcome {
@@ -361,6 +372,11 @@ impl Screen for AccountScreen {
             let upper = Rect::new(area.x, area.y, area.width, split);
             matrix::draw(buffer, upper, theme, view, &self.cursor, !self.in_live);
         }
-        self.live.draw(buffer, below(area, split), theme, &self.live_context(view));
+        let mut pane = below(area, split);
+        if self.zoomed {
+            self.split.draw(buffer, area, theme);
+            pane = self.split.parts(area).0;
+        }
+        self.live.draw(buffer, pane, theme, &self.live_context(view));
     }
 }

@@ -33,6 +33,8 @@ pub struct AccountForm {
     opened: Option<Profile>,
     /// What somebody else has made of it meanwhile.
     theirs: Option<Profile>,
+    /// Whether somebody removed it meanwhile.
+    is_gone: bool,
     /// What the account is that the set-up comes from; an error when there is none.
     template: Result<String, String>,
     /// Whether the account was made and its set-up is being copied.
@@ -71,6 +73,7 @@ impl AccountForm {
             key: account.map(|account| account.key.clone()),
             opened: account.map(|account| account.profile.clone()),
             theirs: None,
+            is_gone: false,
             template: Ok(String::new()),
             copying: false,
             accounts: Vec::new(),
@@ -253,8 +256,15 @@ impl Screen for AccountForm {
     fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
         Box::pin(async move {
             if let Some(key) = &self.key {
-                let now = store.account(key).await?.profile;
-                self.theirs = Some(now).filter(|now| Some(now) != self.opened.as_ref());
+                self.theirs = match store.account(key).await {
+                    Ok(now) => Some(now.profile).filter(|now| Some(now) != self.opened.as_ref()),
+                    // What was typed stays to be read until it is left.
+                    Err(StoreError::NotFound(_)) if self.form.changed() => {
+                        self.is_gone = true;
+                        None
+                    }
+                    Err(error) => return Err(error),
+                };
             } else {
                 let some = AccountFilter { limit: TEMPLATES_MAX, ..AccountFilter::default() };
                 let accounts = store.accounts(&some).await?.into_iter().map(|row| row.account);
@@ -329,6 +339,9 @@ impl Screen for AccountForm {
     }
 
     fn status(&self) -> Option<Message> {
+        if self.is_gone {
+            return Some(Message::warn("somebody removed this account, so it cannot be saved; esc leaves"));
+        }
         if self.theirs.is_some() {
             return Some(Message::warn("somebody changed this account while this form was open"));
         }

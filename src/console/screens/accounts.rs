@@ -2,6 +2,8 @@
 
 mod columns;
 
+mod sorting;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -13,11 +15,11 @@ use crate::console::screen::{JobDone, Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::account::AccountScreen;
 use crate::console::screens::account_form::AccountForm;
 use crate::console::screens::accounts::columns::Columns;
-use crate::console::screens::copy::CopySetup;
+use crate::console::screens::accounts::sorting::order_words;
+use crate::console::screens::copy;
 use crate::console::screens::dead::Dead;
 use crate::console::screens::failures::Failures;
 use crate::console::screens::history::History;
-use crate::console::screens::pick::{Choice, Pick};
 use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
@@ -29,7 +31,7 @@ use crate::domain::account::{AccountKey, AccountStatus};
 use crate::domain::command::Done;
 use crate::domain::text::{pad, safe_line};
 use crate::store::Store;
-use crate::store::accounts::{AccountFilter, AccountRow, WAITING_COUNT_MAX};
+use crate::store::accounts::{AccountFilter, AccountOrder, AccountRow, WAITING_COUNT_MAX};
 use crate::store::history::Subject;
 
 /// Accounts that are listed at most; the filter finds the others.
@@ -43,6 +45,7 @@ pub struct Accounts {
     cursor: ListCursor<AccountKey>,
     finder: Finder,
     trouble_only: bool,
+    order: AccountOrder,
     filling: bool,
     marked: Marks<AccountKey>,
 }
@@ -57,6 +60,7 @@ impl Accounts {
             cursor: ListCursor::default(),
             finder: Finder::default(),
             trouble_only: false,
+            order: AccountOrder::Name,
             filling: false,
             marked: Marks::default(),
         }
@@ -92,18 +96,6 @@ impl Accounts {
         self.filling = true;
         let job = fill();
         Outcome::Start(Box::pin(async move { JobDone::Filled(job.await) }))
-    }
-
-    /// Asks whose set-up the marked accounts, or the one under the cursor, are to get.
-    fn take_from(&mut self) -> Outcome {
-        self.finder.keep();
-        let about =
-            |row: &AccountRow| Choice { value: row.account.key.to_string(), about: row.account.profile.name.clone() };
-        let choices: Vec<Choice> = self.rows.iter().flatten().map(about).collect();
-        if choices.len() < 2 {
-            return Outcome::Say(Message::plain("there is no other account whose set-up could be put here"));
-        }
-        Outcome::Open(Box::new(Pick::one("set-up of", "from", choices, "")))
     }
 
     fn back(&mut self) -> Outcome {
@@ -177,7 +169,11 @@ impl Accounts {
         } else {
             ("find:", "/ finds an account by a part of its name or key")
         };
-        self.finder.draw(buffer, area, theme, head, hint);
+        let hint = match self.order {
+            AccountOrder::Name => hint.to_owned(),
+            order => format!("sorted by {}, o sorts; {hint}", order_words(order)),
+        };
+        self.finder.draw(buffer, area, theme, head, &hint);
     }
 
     fn draw_titles(buffer: &mut Buffer, area: Rect, theme: &Theme, layout: &Columns) {
@@ -230,7 +226,7 @@ impl Screen for Accounts {
 
     fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
         let text = self.finder.text().to_owned();
-        let filter = AccountFilter { text, trouble_only: self.trouble_only, limit: ROWS_MAX };
+        let filter = AccountFilter { text, trouble_only: self.trouble_only, order: self.order, limit: ROWS_MAX };
         Box::pin(async move {
             let rows = store.accounts(&filter).await?;
             self.cursor.set(rows.iter().map(|row| row.account.key.clone()).collect());
@@ -258,6 +254,7 @@ impl Screen for Accounts {
                 return Outcome::Reload;
             }
             Action::Back => return self.back(),
+            Action::Sort => return self.sort(),
             Action::New => return Outcome::Open(Box::new(AccountForm::add(self.services.clone()))),
             Action::Fill => return self.fill(),
             Action::Failures => return Outcome::Open(Box::new(Failures::new(self.services.clone()))),
@@ -267,12 +264,19 @@ impl Screen for Accounts {
                 self.marked.turn(key);
                 self.cursor.on_action(Action::Down);
             }
-            Action::TakeSetup => return self.take_from(),
-            Action::Open | Action::Edit | Action::History | Action::CopySetup => {
+            Action::TakeSetup => {
+                self.finder.keep();
+                return Outcome::TakeSetup;
+            }
+            Action::CopySetup => {
+                self.finder.keep();
+                let Some(row) = self.row() else { return Outcome::Ignored };
+                return copy::from(&row.account.key, self.marked.all());
+            }
+            Action::Open | Action::Edit | Action::History => {
                 self.finder.keep();
                 let Some(row) = self.row() else { return Outcome::Ignored };
                 let screen: Box<dyn Screen> = match action {
-                    Action::CopySetup => Box::new(CopySetup::new(row.account.key.clone()).to(self.marked.all())),
                     Action::History => {
                         let (key, name) = (row.account.key.clone(), row.account.profile.name.clone());
                         Box::new(History::new(self.services.clone(), Subject::Account(key), name))
@@ -296,13 +300,9 @@ impl Screen for Accounts {
     }
 
     fn on_fill(&mut self, _field: &str, text: String) -> Outcome {
-        let Ok(from) = text.parse::<AccountKey>() else { return Outcome::Ignored };
         let here: Vec<AccountKey> = self.row().map(|row| row.account.key.clone()).into_iter().collect();
-        let to = if self.marked.all().is_empty() { here } else { self.marked.all().to_vec() };
-        if to == [from.clone()] {
-            return Outcome::Say(Message::plain("that is its own set-up; choose another account's"));
-        }
-        Outcome::Open(Box::new(CopySetup::new(from).to(&to)))
+        let marked = self.marked.all();
+        copy::onto(&text, if marked.is_empty() { &here } else { marked })
     }
 
     fn on_child(&mut self, _done: &Done) {
@@ -323,6 +323,7 @@ impl Screen for Accounts {
             find: self.finder.text().to_owned(),
             trouble_only: self.trouble_only,
             at: self.cursor.id().map(ToString::to_string),
+            order: self.order,
         })
     }
 

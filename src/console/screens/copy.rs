@@ -7,7 +7,6 @@ use crate::console::keymap::{Action, Place};
 use crate::console::screen::{Load, Message, Outcome, Screen};
 use crate::console::speech::Speech;
 use crate::console::theme::Theme;
-use crate::console::widgets::dialog::Question;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
 use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
@@ -17,10 +16,13 @@ use crate::domain::command::{Command, Done};
 use crate::domain::matrix::CellSetting;
 use crate::store::Store;
 use crate::store::accounts::AccountFilter;
-use crate::store::setup::SetupDifference;
+use crate::store::setup::{SetupDifference, summary};
 
 /// Accounts that are listed at most; typing finds the others.
 const ROWS_MAX: u32 = 200;
+
+/// Marked accounts whose changes are counted in advance at most.
+const COUNTED_MAX: usize = 50;
 
 /// The screen.
 pub struct CopySetup {
@@ -30,7 +32,26 @@ pub struct CopySetup {
     marked: Vec<AccountKey>,
     finder: Finder,
     difference: Option<SetupDifference>,
-    copied: usize,
+    /// What would change in all that it is copied to: cells, event types, destinations.
+    total: [usize; 3],
+}
+
+/// Opens the copy of an account's set-up to these, or to those that are chosen then.
+#[must_use]
+pub fn from(from: &AccountKey, to: &[AccountKey]) -> Outcome {
+    Outcome::Yank(from.clone()).then(Outcome::Open(Box::new(CopySetup::new(from.clone()).to(to))))
+}
+
+/// Opens the copy of the set-up of the account that was picked, onto these.
+#[must_use]
+pub fn onto(picked: &str, to: &[AccountKey]) -> Outcome {
+    match picked.parse::<AccountKey>() {
+        Ok(from) if to == [from.clone()] => {
+            Outcome::Say(Message::plain("that is its own set-up; choose another account's"))
+        }
+        Ok(key) => from(&key, to),
+        Err(_) => Outcome::Ignored,
+    }
 }
 
 impl CopySetup {
@@ -46,7 +67,7 @@ impl CopySetup {
             marked: Vec::new(),
             finder,
             difference: None,
-            copied: 0,
+            total: [0; 3],
         }
     }
 
@@ -77,22 +98,19 @@ impl CopySetup {
         Outcome::Reload
     }
 
-    fn ask(&self) -> Outcome {
+    /// Copies: what would change stands on the screen, and can be taken back as one.
+    fn copy(&self) -> Outcome {
         let targets = self.targets();
-        let summary = self.difference.as_ref().map(SetupDifference::summary).unwrap_or_default();
-        let (text, yes) = match targets.as_slice() {
-            [] => return Outcome::Say(Message::plain("no account is like that")),
-            [one] => (format!("Copy the set-up of {} to {one}? {summary}.", self.from), "yes, copy it".to_owned()),
+        let copy = |to| Command::CopySetup { from: self.from.clone(), to };
+        match targets.as_slice() {
+            [] => Outcome::Say(Message::plain("no account is like that")),
+            [one] => Outcome::Run(copy(one.clone())),
             many => {
-                let names: Vec<_> = many.iter().map(AccountKey::as_str).collect();
-                let text =
-                    format!("Copy the set-up of {} to {} accounts: {}?", self.from, many.len(), names.join(", "));
-                (text, format!("yes, to all {}", many.len()))
+                let says = format!("{} accounts have the set-up of {}", many.len(), self.from);
+                let changes = targets.iter().cloned().map(copy).collect();
+                Outcome::Run(Command::Together { account: None, says, changes })
             }
-        };
-        let copy = |to| Outcome::Run(Command::CopySetup { from: self.from.clone(), to });
-        let all = targets.into_iter().rev().fold(Outcome::CloseWith(Done::default()), |after, to| copy(to).then(after));
-        Outcome::Ask(Question::sure(format!("{text} This cannot be undone as one."), yes, all))
+        }
     }
 
     fn draw_difference(buffer: &mut Buffer, area: Rect, theme: &Theme, difference: &SetupDifference) {
@@ -144,6 +162,12 @@ impl Screen for CopySetup {
                 Some(key) => Some(store.setup_difference(&self.from, key).await?),
                 None => None,
             };
+            self.total = [0; 3];
+            for key in self.targets().iter().take(COUNTED_MAX) {
+                let change = store.setup_difference(&self.from, key).await?;
+                let counts = [change.cells.len(), change.types.len(), change.destinations.len()];
+                self.total = std::array::from_fn(|part| self.total[part] + counts[part]);
+            }
             Ok(())
         })
     }
@@ -157,7 +181,12 @@ impl Screen for CopySetup {
             _ if self.cursor.on_action(action) => Outcome::Reload,
             _ if self.finder.on_action(action) => Outcome::Handled,
             Action::Toggle => self.mark(),
-            Action::Open => self.ask(),
+            // Who types a name and presses enter has yet to see what would change.
+            Action::Open if self.finder.is_active() => {
+                self.finder.keep();
+                Outcome::Handled
+            }
+            Action::Open => self.copy(),
             Action::Back if !self.finder.is_empty() => {
                 self.finder.drop_all();
                 Outcome::Reload
@@ -176,23 +205,23 @@ impl Screen for CopySetup {
     }
 
     fn on_done(&mut self, done: &Done) -> Outcome {
-        self.copied += 1;
-        let text = if self.copied == 1 {
-            done.says.clone()
-        } else {
-            format!("{} accounts have the set-up of {}", self.copied, self.from)
-        };
-        Outcome::Say(Message::good(text))
+        let says = if done.change.is_some() { format!("{}; u takes that back", done.says) } else { done.says.clone() };
+        Outcome::CloseWith(done.clone()).then(Outcome::Say(Message::good(says)))
     }
 
     fn status(&self) -> Option<Message> {
-        let text = match self.marked.len() {
-            0 => "cells, own event types and chat and webhook destinations are copied, people's addresses are not"
-                .to_owned(),
-            1 => "1 account is marked".to_owned(),
-            count => format!("{count} accounts are marked"),
+        let targets = self.targets();
+        let to = match targets.as_slice() {
+            [] => return Some(Message::plain("no other account is like that")),
+            [one] => one.to_string(),
+            many => format!("the {} marked", many.len()),
         };
-        Some(Message::plain(text))
+        let more = if targets.len() > COUNTED_MAX { " or more" } else { "" };
+        Some(Message::plain(match summary(self.total) {
+            same if self.total == [0; 3] => format!("{to}: {same}; people's addresses are never copied"),
+            what if self.finder.is_active() => format!("{to}: {what}{more} would change; enter, and then enter copies"),
+            what => format!("enter copies to {to}: {what}{more}; u takes it back. No people's addresses"),
+        }))
     }
 
     fn speak(&self) -> Speech {

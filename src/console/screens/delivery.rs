@@ -5,6 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
+use crate::console::memory::Kept;
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::destination_form::DestinationScreen;
 use crate::console::screens::event::EventScreen;
@@ -20,6 +21,7 @@ use crate::domain::text::{clip, pad, safe_line, safe_lines};
 use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::deliveries::{Attempt, DeliveryDetail};
+use crate::store::error::StoreError;
 
 /// Lines of one body that are shown at most.
 const BODY_LINES_MAX: usize = 200;
@@ -29,6 +31,8 @@ pub struct DeliveryScreen {
     services: Shared,
     id: DeliveryId,
     detail: Option<DeliveryDetail>,
+    /// Whether it was removed since it was read.
+    is_gone: bool,
     offset: usize,
     height: usize,
     width: usize,
@@ -38,7 +42,7 @@ impl DeliveryScreen {
     /// Of that delivery.
     #[must_use]
     pub fn new(services: Shared, id: DeliveryId) -> Self {
-        Self { services, id, detail: None, offset: 0, height: 1, width: 80 }
+        Self { services, id, detail: None, is_gone: false, offset: 0, height: 1, width: 80 }
     }
 
     fn lines(&self, theme: &Theme, width: usize) -> Vec<Vec<Span>> {
@@ -202,7 +206,12 @@ impl Screen for DeliveryScreen {
 
     fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
         Box::pin(async move {
-            self.detail = Some(store.delivery(self.id).await?);
+            match store.delivery(self.id).await {
+                Ok(detail) => (self.detail, self.is_gone) = (Some(detail), false),
+                // What is being read stays.
+                Err(StoreError::NotFound(_)) if self.detail.is_some() => self.is_gone = true,
+                Err(error) => return Err(error),
+            }
             Ok(())
         })
     }
@@ -223,6 +232,9 @@ impl Screen for DeliveryScreen {
             (Action::First, _) => self.scroll(isize::MIN),
             (Action::Last, _) => self.scroll(isize::MAX),
             (Action::Back, _) => Outcome::Close,
+            (Action::Replay | Action::Cancel, _) if self.is_gone => {
+                Outcome::Say(Message::warn("it is no longer kept, so there is nothing to send or to cancel"))
+            }
             (Action::Replay, _) => Outcome::Run(Command::Replay { deliveries: vec![self.id] }),
             (Action::Cancel, _) => Outcome::Run(Command::Cancel { deliveries: vec![self.id] }),
             (Action::Proof, Some(detail)) => proof(&self.services, detail),
@@ -237,7 +249,16 @@ impl Screen for DeliveryScreen {
         }
     }
 
+    fn kept(&self) -> Option<Kept> {
+        Some(Kept::Delivery { id: self.id.to_string() })
+    }
+
     fn status(&self) -> Option<Message> {
+        if self.is_gone {
+            return Some(Message::warn(
+                "it is no longer kept (delivery.keep); this is how it was last read; q goes back",
+            ));
+        }
         let detail = self.detail.as_ref()?;
         let lines = self.lines(&Theme::new(ThemeName::Mono), self.width).len();
         let left = lines.saturating_sub(self.offset + self.height);

@@ -30,7 +30,7 @@ use crate::domain::command::{Command, DestinationForm, Done};
 use crate::domain::destination::Destination;
 use crate::domain::id::DestinationId;
 use crate::store::Store;
-use crate::store::error::CommandError;
+use crate::store::error::{CommandError, StoreError};
 
 const SAVE: usize = 0;
 const SAVE_AND_TEST: usize = 1;
@@ -62,6 +62,8 @@ pub struct DestinationScreen {
     opened: Option<Destination>,
     /// Whether somebody else has changed it since.
     overtaken: bool,
+    /// Whether somebody removed it since, so that saving makes a new one.
+    is_anew: bool,
     /// The secret that is being asked for.
     revealing: Option<&'static str>,
     /// Event types and groups, for the field that narrows to them.
@@ -102,6 +104,7 @@ impl DestinationScreen {
             test_after: false,
             opened: of.cloned(),
             overtaken: false,
+            is_anew: false,
             revealing: None,
             types: Vec::new(),
         };
@@ -132,6 +135,15 @@ impl DestinationScreen {
                 (field.name.to_owned(), text)
             })
             .collect()
+    }
+
+    /// Goes on as the form of a new destination, since the one that it was opened for is gone. Its secrets went with it.
+    fn begin_anew(&mut self) {
+        (self.id, self.opened, self.overtaken, self.is_anew) = (None, None, false, true);
+        for field in &mut self.form.fields {
+            (field.kept, field.touched) = (false, true);
+        }
+        self.check();
     }
 
     fn save(&mut self, test_after: bool) -> Outcome {
@@ -219,8 +231,15 @@ impl Screen for DestinationScreen {
         Box::pin(async move {
             self.types = event_types(&store.matrix(&self.account).await?);
             if let Some(opened) = &self.opened {
-                let (_, now) = store.destination(opened.id).await?;
-                self.overtaken = (&now.label, &now.only, &now.fields) != (&opened.label, &opened.only, &opened.fields);
+                match store.destination(opened.id).await {
+                    Ok((_, now)) => {
+                        self.overtaken =
+                            (&now.label, &now.only, &now.fields) != (&opened.label, &opened.only, &opened.fields);
+                    }
+                    // What was typed is not lost with the destination.
+                    Err(StoreError::NotFound(_)) if self.form.changed() => self.begin_anew(),
+                    Err(error) => return Err(error),
+                }
             }
             Ok(())
         })
@@ -297,6 +316,10 @@ impl Screen for DestinationScreen {
     }
 
     fn status(&self) -> Option<Message> {
+        if self.is_anew {
+            let text = format!("somebody removed {}; save adds it anew, with its secrets typed again", self.label);
+            return Some(Message::warn(text));
+        }
         let wrong = self.form.wrong();
         if !self.on_room() || wrong.is_some() && !self.text("room").is_empty() {
             return wrong;

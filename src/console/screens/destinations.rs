@@ -2,6 +2,12 @@
 
 mod day;
 
+mod drawing;
+
+mod marked;
+
+pub mod sorted;
+
 mod speaking;
 
 use std::time::Duration;
@@ -11,9 +17,11 @@ use ratatui::layout::Rect;
 
 use crate::channels;
 use crate::console::keymap::{Action, Place};
+use crate::console::memory::Kept;
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destination_form::DestinationScreen;
+use crate::console::screens::destinations::sorted::Order;
 use crate::console::screens::destinations::speaking::Facts;
 use crate::console::screens::history::History;
 use crate::console::screens::missed::Missed;
@@ -21,9 +29,8 @@ use crate::console::screens::test_watch::{TestWatch, choose_test};
 use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::{Answer, Question};
-use crate::console::widgets::list::ListCursor;
-use crate::console::widgets::paint::{below, cursor_at, line, put, put_all, wrap};
-use crate::console::words::health;
+use crate::console::widgets::list::{ListCursor, Marks};
+use crate::console::widgets::paint::{below, cursor_at, line, put, put_all};
 use crate::domain::account::AccountKey;
 use crate::domain::catalogue::EventType;
 use crate::domain::channel::Channel;
@@ -31,7 +38,6 @@ use crate::domain::command::{Command, Done};
 use crate::domain::destination::{Destination, DestinationState};
 use crate::domain::id::DestinationId;
 use crate::domain::secret::Secret;
-use crate::domain::text::{pad, safe_line};
 use crate::store::Store;
 use crate::store::history::Subject;
 use crate::store::recent::RecentTry;
@@ -48,6 +54,8 @@ pub struct Destinations {
     types: Vec<EventType>,
     /// For how many event types the matrix turns this channel on, and of how many.
     turned_on: (usize, usize),
+    marked: Marks<DestinationId>,
+    order: Order,
     /// The disabled destination that is being enabled.
     enabling: Option<String>,
     /// How the destination under the cursor did lately.
@@ -69,6 +77,8 @@ impl Destinations {
             test,
             types,
             turned_on: (0, 0),
+            marked: Marks::default(),
+            order: Order::default(),
             enabling: None,
             tries: Vec::new(),
         }
@@ -80,6 +90,13 @@ impl Destinations {
         let mut screen = Self::new(services, account, channel);
         screen.cursor.wish(id);
         screen
+    }
+
+    /// In this order.
+    #[must_use]
+    pub fn sorted(mut self, order: Order) -> Self {
+        self.order = order;
+        self
     }
 
     fn row(&self) -> Option<&Destination> {
@@ -164,7 +181,10 @@ impl Destinations {
             }
             (Action::Disable, _) => state(DestinationState::Disabled),
             (Action::Remove, _) => Outcome::Ask(Question::sure(
-                format!("Remove {}? What waits for it is cancelled, and this cannot be undone.", row.label),
+                format!(
+                    "Remove {}? What waits for it is cancelled for good; u brings the destination back.",
+                    row.label
+                ),
                 "yes, remove it".to_owned(),
                 Outcome::Run(Command::RemoveDestination { id: row.id }),
             )),
@@ -181,41 +201,6 @@ impl Destinations {
             Answer { key: 'n', label: "no, only what comes from now on".to_owned(), outcome: Outcome::Handled },
         ];
         Outcome::Ask(Question::new(text, answers))
-    }
-
-    fn draw_empty(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
-        let title = self.channel.title();
-        let mut lines = vec![format!("{title} has no destination in this account yet.")];
-        lines.push(
-            match self.channel {
-                Channel::Browser => "`a` makes a link: the browser in which it is opened enrols itself.",
-                Channel::Ios => "`i` makes a code for the app to register its device; `a` takes a device token.",
-                _ => "`a` adds one: it asks for what the channel needs, and can test it at once.",
-            }
-            .to_owned(),
-        );
-        lines.push("Turning the channel on in the matrix does nothing until then.".to_owned());
-        let width = usize::from(area.width.saturating_sub(4)).clamp(1, 74);
-        let lines = lines.iter().flat_map(|text| wrap(text, width));
-        for (y, text) in (1u16..).zip(lines) {
-            put(buffer, area, 2, y, &text, theme.text);
-        }
-    }
-
-    fn draw_row(&self, buffer: &mut Buffer, area: Rect, theme: &Theme, row: &Destination) {
-        let address = channels::address(self.channel, &row.fields);
-        let (state, style) = health(row, theme);
-        let free = usize::from(area.width).saturating_sub(12);
-        let label = if free > 50 { free / 2 } else { free };
-        let trouble = row.state_reason.as_ref().or(row.last_failure.as_ref()).filter(|_| state != "enabled");
-        let more = match trouble {
-            Some(trouble) => trouble.clone(),
-            None if address == row.label => String::new(),
-            None => address,
-        };
-        let mut x = put(buffer, area, 1, 0, &format!("{} ", pad(&safe_line(&row.label), label)), theme.text);
-        x = put(buffer, area, x, 0, &format!("{} ", pad(state, 9)), style);
-        put(buffer, area, x, 0, &more, theme.dim);
     }
 }
 
@@ -240,6 +225,7 @@ impl Screen for Destinations {
             self.turned_on = (on, types.len());
             self.types = types.to_vec();
             self.rows = view.destinations.into_iter().filter(|row| row.channel == self.channel).collect();
+            self.put_in_order(store).await?;
             self.cursor.set(self.rows.iter().map(|row| row.id).collect());
             let since = self.services.clock.now().minus(day::SPAN);
             self.tries = match self.row() {
@@ -263,17 +249,23 @@ impl Screen for Destinations {
         self.test.forget();
         match action {
             _ if self.cursor.on_action(action) => {}
+            Action::Mark => self.mark(),
+            Action::Sort => return self.sort(),
+            Action::Back if self.marked.clear() => {}
             Action::New => return self.add(),
             Action::Invite => return self.invite(),
             Action::Back => return Outcome::Close,
             Action::Undo => return Outcome::Undo(Some(self.account.clone())),
-            Action::Open => {
+            Action::LastTest => {
                 return match self.test.last() {
                     Some(id) => Outcome::Open(Box::new(DeliveryScreen::new(self.services.clone(), id))),
                     None => Outcome::Say(Message::plain("no test was sent from here yet; t sends one")),
                 };
             }
             _ => {
+                if let Some(outcome) = self.on_marked(action) {
+                    return outcome;
+                }
                 return match self.row().cloned() {
                     Some(row) => self.on_row(action, &row),
                     None if action == Action::Edit => self.add(),
@@ -308,8 +300,18 @@ impl Screen for Destinations {
         }
     }
 
+    fn kept(&self) -> Option<Kept> {
+        Some(Kept::Destinations {
+            account: self.account.to_string(),
+            channel: self.channel.name().to_owned(),
+            at: self.cursor.id().map(ToString::to_string),
+            order: self.order,
+        })
+    }
+
     fn status(&self) -> Option<Message> {
-        self.test.message().or_else(|| {
+        let marked = self.marked.all().len();
+        self.test.message().or_else(|| (marked > 0).then(|| marked::says(marked))).or_else(|| {
             let row = self.row()?;
             let what = match row.state {
                 DestinationState::Enabled => "is sent to",
@@ -337,12 +339,15 @@ impl Screen for Destinations {
         let height = self.list_height(area);
         let head =
             if self.rows.len() == 1 { "1 destination".to_owned() } else { format!("{} destinations", self.rows.len()) };
-        put(buffer, area, 1, 0, &head, theme.head);
+        put(buffer, area, 1, 0, &format!("{head}; o sorts: {}", self.order.words()), theme.head);
         let list = Rect::new(area.x, area.y, area.width, height);
         let list = below(list, 1);
         let rows = self.rows.iter().enumerate().skip(self.cursor.offset()).take(usize::from(list.height));
         for (y, (index, row)) in (0u16..).zip(rows) {
             self.draw_row(buffer, line(list, y), theme, row);
+            if self.marked.has(&row.id) {
+                put(buffer, list, 0, y, "x", theme.key);
+            }
             if index == self.cursor.index() {
                 cursor_at(buffer, list, y, theme);
             }

@@ -41,6 +41,8 @@ pub struct EventScreen {
     which: Which,
     why: Option<Why>,
     cursor: ListCursor<Channel>,
+    /// Whether it was removed since it was read.
+    is_gone: bool,
     /// Whether the last step found no other event.
     at_end: bool,
     data_offset: usize,
@@ -66,6 +68,7 @@ impl EventScreen {
             which,
             why: None,
             cursor: ListCursor::default(),
+            is_gone: false,
             at_end: false,
             data_offset: 0,
             data_height: 1,
@@ -169,7 +172,16 @@ impl Screen for EventScreen {
     fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
         Box::pin(async move {
             let id = self.event(store).await?;
-            let why = store.why(&id).await?;
+            let why = match store.why(&id).await {
+                Ok(why) => why,
+                // What is being read stays.
+                Err(StoreError::NotFound(_)) if self.why.as_ref().is_some_and(|why| why.event.id == id) => {
+                    self.is_gone = true;
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            self.is_gone = false;
             if self.why.is_none() {
                 self.begin_at_trouble(&why);
             }
@@ -213,6 +225,11 @@ impl Screen for EventScreen {
     }
 
     fn status(&self) -> Option<Message> {
+        if self.is_gone {
+            return Some(Message::warn(
+                "it is no longer kept (delivery.keep); this is how it was last read; q goes back",
+            ));
+        }
         if self.at_end {
             return Some(Message::plain("there is no other event of this type that way"));
         }

@@ -1,6 +1,6 @@
 //! Asks how, then writes proof of a delivery or a list: to the clipboard of the person's terminal, or to a file.
 
-use crate::console::proof::{Format, Table, of_delivery, sha256, write_file};
+use crate::console::proof::{Format, Table, of_delivery, write_with_hash};
 use crate::console::screen::{JobDone, Message, Outcome, Shared};
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::domain::text::human_bytes;
@@ -146,14 +146,13 @@ fn stamp(at: Timestamp) -> String {
     at.in_zone(&jiff::tz::TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// Writes the file beside the loop, and says where it is and what it hashes to.
+/// Writes the file and its hash beside the loop, and says where they are.
 fn file(services: &Shared, name: &str, format: Format, contents: String) -> Outcome {
     let (folder, name) = (services.exports.clone(), name.to_owned());
     Outcome::Start(Box::pin(async move {
-        let hash = sha256(&contents);
-        let written = tokio::task::spawn_blocking(move || write_file(&folder, &name, format, &contents)).await;
+        let written = tokio::task::spawn_blocking(move || write_with_hash(&folder, &name, format, &contents)).await;
         JobDone::Said(match written {
-            Ok(Ok(path)) => Message::good(format!("{}, SHA-256 {}...", path.display(), &hash[..16])),
+            Ok(Ok(path)) => Message::good(format!("{}, and its hash beside it, .sha256", path.display())),
             Ok(Err(why)) => Message::bad(why),
             Err(_) => Message::bad("the file was not written"),
         })

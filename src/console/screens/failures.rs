@@ -12,6 +12,7 @@ use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destinations::Destinations;
 use crate::console::screens::event::EventScreen;
 use crate::console::screens::export;
+use crate::console::screens::split::Split;
 use crate::console::speech::{Speech, columns as columns_in_words};
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
@@ -43,6 +44,7 @@ pub struct Failures {
     counts: Vec<u32>,
     finder: Finder,
     marked: Marks<DeliveryId>,
+    split: Split,
 }
 
 impl Failures {
@@ -57,13 +59,14 @@ impl Failures {
             counts: Vec::new(),
             finder: Finder::default(),
             marked: Marks::default(),
+            split: Split::default(),
         }
     }
 
     /// As it was left.
     #[must_use]
-    pub fn again(services: Shared, find: &str) -> Self {
-        Self { finder: Finder::with(find), ..Self::new(services) }
+    pub fn again(services: Shared, find: &str, split: bool) -> Self {
+        Self { finder: Finder::with(find), split: Split::again(split), ..Self::new(services) }
     }
 
     fn row(&self) -> Option<&AttemptLine> {
@@ -90,6 +93,11 @@ impl Failures {
             words: query.words,
             limit: ROWS_MAX,
         }
+    }
+
+    /// Beside the list, the delivery under the cursor is shown.
+    const fn moved(&self) -> Outcome {
+        if self.split.is_on() { Outcome::Reload } else { Outcome::Handled }
     }
 
     fn on_row(&mut self, action: Action) -> Outcome {
@@ -121,9 +129,28 @@ impl Failures {
         }
     }
 
-    fn draw_head(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+    /// How many of the lines that are shown began in each minute of the last hour.
+    fn count_shown(&self) -> Vec<u32> {
+        let now = self.services.clock.now().millis();
+        let mut counts = vec![0; SPANS];
+        for row in &self.rows {
+            let ago = usize::try_from((now - row.started_at.millis()).max(0) / SPAN_MS).unwrap_or(SPANS);
+            if let Some(count) = SPANS.checked_sub(ago + 1).and_then(|span| counts.get_mut(span)) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
+    /// How many failed in the last hour; of many that something is looked for in, only the newest are counted.
+    fn sum(&self) -> String {
         let sum: u32 = self.counts.iter().sum();
-        let text = format!("{sum} in the last hour, {} --", self.cursor.words());
+        let is_cut = !self.finder.is_empty() && self.rows.len() >= ROWS_MAX as usize;
+        if is_cut { format!("{sum}+") } else { sum.to_string() }
+    }
+
+    fn draw_head(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        let text = format!("{} in the last hour, {} --", self.sum(), self.cursor.words());
         let free = usize::from(area.width).saturating_sub(columns(&text) + 4);
         let plot = spark(&squeeze(&self.counts, free.clamp(1, SPANS)), theme.marks);
         put(buffer, area, 0, 0, &format!("-|{plot}| {text}"), theme.head);
@@ -178,25 +205,31 @@ impl Screen for Failures {
         let filter = self.filter();
         Box::pin(async move {
             let rows = store.failures(&filter).await?;
-            self.counts = store.failure_counts(SPAN_MS, SPANS).await?;
             self.cursor.set(rows.iter().map(|row| row.cursor).collect());
             self.rows = rows;
-            Ok(())
+            self.counts =
+                if self.finder.is_empty() { store.failure_counts(SPAN_MS, SPANS).await? } else { self.count_shown() };
+            let id = self.row().map(|row| row.delivery.id);
+            self.split.load(store, &self.services, id).await
         })
     }
 
     fn on_click(&mut self, _area: Rect, _x: u16, y: u16) -> Outcome {
         self.cursor.click(y.checked_sub(2));
-        Outcome::Handled
+        self.moved()
     }
 
     fn arrange(&mut self, area: Rect) {
-        self.cursor.arrange(usize::from(area.height.saturating_sub(2)));
+        let list = self.split.arrange(area);
+        self.cursor.arrange(usize::from(list.height.saturating_sub(2)));
     }
 
     fn on_action(&mut self, action: Action) -> Outcome {
         match action {
-            _ if self.cursor.on_action(action) => Outcome::Handled,
+            _ if self.cursor.on_action(action) => self.moved(),
+            Action::Split | Action::DetailUp | Action::DetailDown => {
+                self.split.on_action(action).unwrap_or(Outcome::Handled)
+            }
             _ if self.finder.on_action(action) => Outcome::Handled,
             Action::Export => export::list(&self.services, "failures", &export::of_failures(&self.rows)),
             Action::Back if !self.finder.is_active() && self.marked.clear() => Outcome::Handled,
@@ -218,7 +251,7 @@ impl Screen for Failures {
     }
 
     fn kept(&self) -> Option<Kept> {
-        Some(Kept::Failures { find: self.finder.text().to_owned() })
+        Some(Kept::Failures { find: self.finder.text().to_owned(), split: self.split.is_on() })
     }
 
     fn status(&self) -> Option<Message> {
@@ -241,8 +274,7 @@ impl Screen for Failures {
             format!("{}{mark}", columns_in_words(&self.columns(u16::MAX, &theme, row)))
         };
         let items = self.rows.iter().map(words).collect();
-        let sum: u32 = self.counts.iter().sum();
-        let head = format!("{sum} failures in the last hour, {}", self.cursor.words());
+        let head = format!("{} failures in the last hour, {}", self.sum(), self.cursor.words());
         Speech::of(items, self.cursor.list().index()).under(head).when_empty("nothing has failed")
     }
 
@@ -252,6 +284,8 @@ impl Screen for Failures {
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
+        self.split.draw(buffer, area, theme);
+        let area = self.split.parts(area).0;
         let hint = "/ finds: words, account: channel: type: since:2h state:failed";
         self.finder.draw(buffer, line(area, 0), theme, "find:", hint);
         self.draw_head(buffer, line(area, 1), theme);

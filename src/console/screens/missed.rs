@@ -1,11 +1,13 @@
 //! Sends again what one customer missed: what failed, or what was never tried, since a time. Counted first, then exactly that.
 
+use std::sync::Arc;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
 use crate::console::query::Query;
-use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
+use crate::console::screen::{Job, JobDone, Message, Outcome, Screen, Shared};
 use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::Question;
@@ -20,6 +22,7 @@ use crate::domain::command::Command;
 use crate::domain::delivery::DeliveryState;
 use crate::store::Store;
 use crate::store::deliveries::DeliveryFilter;
+use crate::store::error::StoreError;
 use crate::store::replays::Plan;
 
 /// What is looked for until something else is typed.
@@ -50,7 +53,11 @@ pub struct Missed {
     account: AccountKey,
     finder: Finder,
     /// What was counted, and by which text; counting anew takes another text.
-    counted: Option<(String, Plan, Plan)>,
+    counted: Option<(String, Arc<(Plan, Plan)>)>,
+    /// Why it could not be counted, and by which text.
+    uncounted: Option<(String, String)>,
+    /// What is being counted.
+    counting: Option<String>,
     cursor: ListCursor<Kind>,
 }
 
@@ -60,7 +67,7 @@ impl Missed {
     pub fn new(services: Shared, account: AccountKey) -> Self {
         let mut cursor = ListCursor::default();
         cursor.set(vec![Kind::Failed, Kind::Missed]);
-        Self { services, account, finder: Finder::with(SINCE), counted: None, cursor }
+        Self { services, account, finder: Finder::with(SINCE), counted: None, uncounted: None, counting: None, cursor }
     }
 
     /// Of one channel of that account, over the days after which a destination is disabled at the latest.
@@ -87,13 +94,30 @@ impl Missed {
         })
     }
 
+    /// What is asked for, by which what was counted is told from what was typed since.
+    fn asked(&self) -> String {
+        format!("{} {}", self.account, self.finder.text())
+    }
+
+    fn not_counted(&self, else_say: &str) -> String {
+        if self.is_counting() { "..." } else { else_say }.to_owned()
+    }
+
+    fn is_counting(&self) -> bool {
+        self.counting.as_ref().is_some_and(|of| *of == self.asked())
+    }
+
     fn plan(&self, kind: Kind) -> Option<&Plan> {
-        let (_, failed, missed) = self.counted.as_ref()?;
-        Some(if kind == Kind::Failed { failed } else { missed })
+        let (of, plans) = self.counted.as_ref()?;
+        let plan = if kind == Kind::Failed { &plans.0 } else { &plans.1 };
+        Some(plan).filter(|_| *of == self.asked())
     }
 
     fn ask(&self) -> Outcome {
         let (Some(kind), Some(filter)) = (self.cursor.id().copied(), self.filter()) else { return Outcome::Handled };
+        if self.is_counting() {
+            return Outcome::Say(Message::plain("it is being counted; enter sends what is counted then"));
+        }
         let Some(plan) = self.plan(kind).filter(|plan| !plan.items.is_empty()) else {
             return Outcome::Say(Message::plain("nothing is like that, so nothing is sent"));
         };
@@ -116,6 +140,12 @@ impl Missed {
     }
 }
 
+/// What failed, and what was never tried.
+async fn count(store: &Store, filter: &DeliveryFilter) -> Result<(Plan, Plan), StoreError> {
+    let failed = DeliveryFilter { state: Some(DeliveryState::Failed), ..filter.clone() };
+    Ok((store.plan_again(&failed).await?, store.plan_missed(filter).await?))
+}
+
 impl Screen for Missed {
     fn title(&self) -> String {
         "send again".to_owned()
@@ -129,26 +159,35 @@ impl Screen for Missed {
         Some(&self.account)
     }
 
-    fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
-        Box::pin(async move {
-            let text = self.finder.text().to_owned();
-            if self.counted.as_ref().is_some_and(|(of, ..)| *of == text) {
-                return Ok(());
-            }
-            self.counted = match self.filter() {
-                Some(filter) => {
-                    let failed = DeliveryFilter { state: Some(DeliveryState::Failed), ..filter.clone() };
-                    let failed = store.plan_again(&failed).await?;
-                    let missed = store.plan_missed(&filter).await?;
-                    if failed.items.is_empty() && !missed.items.is_empty() {
-                        self.cursor.go(1);
-                    }
-                    Some((text, failed, missed))
+    fn beside(&mut self, store: &Store) -> Option<Job> {
+        let of = self.asked();
+        let is_known = |known: Option<&String>| known.is_some_and(|known| *known == of);
+        let counted = self.counted.as_ref().map(|(of, _)| of);
+        if self.counting.is_some() || is_known(counted) || is_known(self.uncounted.as_ref().map(|(of, _)| of)) {
+            return None;
+        }
+        let filter = self.filter()?;
+        self.counting = Some(of.clone());
+        let store = store.clone();
+        Some(Box::pin(async move {
+            let plans = count(&store, &filter).await.map(Arc::new).map_err(|error| error.to_string());
+            JobDone::Counted { of, plans }
+        }))
+    }
+
+    fn on_job(&mut self, job: &JobDone) -> Outcome {
+        let JobDone::Counted { of, plans } = job else { return Outcome::Ignored };
+        self.counting.take_if(|counting| counting == of);
+        match plans {
+            Ok(plans) => {
+                if plans.0.items.is_empty() && !plans.1.items.is_empty() {
+                    self.cursor.go(1);
                 }
-                None => None,
-            };
-            Ok(())
-        })
+                self.counted = Some((of.clone(), plans.clone()));
+            }
+            Err(error) => self.uncounted = Some((of.clone(), error.clone())),
+        }
+        Outcome::Handled
     }
 
     fn arrange(&mut self, area: Rect) {
@@ -178,6 +217,12 @@ impl Screen for Missed {
         if let Some(problem) = query.problem {
             return Some(Message::warn(problem));
         }
+        if let Some((_, why)) = self.uncounted.as_ref().filter(|(of, _)| *of == self.asked()) {
+            return Some(Message::bad(format!("it could not be counted: {why}; change the line above to try again")));
+        }
+        if self.is_counting() {
+            return Some(Message::plain("counting..."));
+        }
         Some(match query.since {
             None => Message::warn("say since when, as since:09:30, since:2h or since:yesterday"),
             Some(_) => Message::plain("the counted ones are sent, no others; under the same webhook-id as before"),
@@ -187,7 +232,8 @@ impl Screen for Missed {
     fn speak(&self) -> Speech {
         let now = self.services.clock.now();
         let words = |kind: Kind| {
-            let count = self.plan(kind).map_or_else(|| "not counted".to_owned(), |plan| plan.items.len().to_string());
+            let count =
+                self.plan(kind).map_or_else(|| self.not_counted("not counted"), |plan| plan.items.len().to_string());
             format!("{count} {}", kind.words())
         };
         let items = [Kind::Failed, Kind::Missed].map(words).to_vec();
@@ -210,7 +256,7 @@ impl Screen for Missed {
         let mut y = 2;
         let now = self.services.clock.now();
         for (index, kind) in [Kind::Failed, Kind::Missed].into_iter().enumerate() {
-            let count = self.plan(kind).map_or_else(|| "-".to_owned(), |plan| plan.items.len().to_string());
+            let count = self.plan(kind).map_or_else(|| self.not_counted("-"), |plan| plan.items.len().to_string());
             put(buffer, area, 1, y, &format!("{count:>7} {}", kind.words()), theme.head);
             if index == self.cursor.index() {
                 cursor_at(buffer, area, y, theme);

@@ -22,6 +22,8 @@ pub mod dead;
 
 pub mod failures;
 
+pub mod split;
+
 pub mod history;
 
 pub mod history_words;

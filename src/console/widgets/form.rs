@@ -92,7 +92,7 @@ impl FormField {
 
     /// Puts text into it.
     pub fn fill(&mut self, text: &str) {
-        self.text = TextBox::new(text);
+        self.text.replace(text);
         self.touched = true;
     }
 

@@ -7,7 +7,7 @@ use crate::console::keymap::offer::offered;
 use crate::console::keymap::{Action, Binding, Place};
 use crate::console::screen::{Message, Tone};
 use crate::console::theme::Theme;
-use crate::console::widgets::paint::{line, put, put_right, shade};
+use crate::console::widgets::paint::{line, put, put_right, shade, wrap};
 use crate::console::words::capped;
 use crate::dispatch::Status;
 use crate::domain::role::Role;
@@ -104,17 +104,31 @@ pub fn draw_head(buffer: &mut Buffer, area: Rect, theme: &Theme, head: &Head<'_>
     }
 }
 
-/// Draws the line that speaks.
-pub fn draw_message(buffer: &mut Buffer, area: Rect, theme: &Theme, message: Option<&Message>) {
-    let Some(message) = message else { return };
+/// Lines that a message takes at most.
+const MESSAGE_LINES_MAX: usize = 3;
+
+/// Draws the line that speaks. What is `told`, since something was done or went wrong, is told whole: where it is longer than the
+/// line, it takes lines above; what speaks about the cursor is cut.
+pub fn draw_message(buffer: &mut Buffer, area: Rect, theme: &Theme, message: Option<&Message>, told: bool) {
+    let Some(message) = message.filter(|_| area.height >= LINES) else { return };
     let style = match message.tone {
         Tone::Plain => theme.text,
         Tone::Good => theme.good,
         Tone::Warn => theme.warn,
         Tone::Bad => theme.bad,
     };
-    if area.height >= LINES {
+    let width = usize::from(area.width.saturating_sub(1)).max(1);
+    let lines = if told { wrap(&message.text, width) } else { vec![message.text.clone()] };
+    // A file's name is of use only as a whole, and a small screen has other things to show.
+    let most = MESSAGE_LINES_MAX.min(usize::from(area.height / 5)).max(1);
+    if lines.len() > most {
         put(buffer, line(area, area.height - 2), 1, 0, &message.text, style);
+        return;
+    }
+    for (above, text) in (0u16..).zip(lines.iter().rev()) {
+        let line = line(area, area.height.saturating_sub(2 + above));
+        put(buffer, line, 0, 0, &" ".repeat(usize::from(area.width)), theme.text);
+        put(buffer, line, 1, 0, text, style);
     }
 }
 

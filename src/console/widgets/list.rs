@@ -148,10 +148,11 @@ impl<Id: Clone + PartialEq> FollowCursor<Id> {
         self.still_since.is_none()
     }
 
-    /// How many items came since it stands still.
+    /// How many items that came since it stands still are not in view: those above its first line.
     #[must_use]
     pub fn newer(&self) -> usize {
-        self.still_since.as_ref().map_or(0, |id| self.list.position(id).unwrap_or(self.list.ids.len()))
+        let came = self.still_since.as_ref().map_or(0, |id| self.list.position(id).unwrap_or(self.list.ids.len()));
+        came.min(self.list.offset())
     }
 
     /// How it moves, in words: that it follows, or how many came since it stands still. Where more came than are read, there is
@@ -161,8 +162,8 @@ impl<Id: Clone + PartialEq> FollowCursor<Id> {
         let is_gap = self.still_since.as_ref().is_some_and(|id| self.list.position(id).is_none());
         match (self.follows(), self.newer()) {
             (true, _) => "following".to_owned(),
-            (false, 0) => "standing still".to_owned(),
-            (false, newer) if is_gap => format!("standing still, a gap: more than {newer} new"),
+            (false, 0) if !is_gap => "standing still".to_owned(),
+            (false, newer) if is_gap => format!("standing still, a gap: more than {newer} new above"),
             (false, newer) => format!("standing still, {newer} new above"),
         }
     }
@@ -284,13 +285,16 @@ mod tests {
     #[test]
     fn what_came_meanwhile_is_counted_and_a_gap_is_named() {
         let mut list = FollowCursor::default();
+        list.arrange(2);
         list.set(vec![3, 2, 1]);
         assert_eq!(list.words(), "following");
         list.pause();
         assert_eq!(list.words(), "standing still");
         list.set(vec![5, 4, 3, 2, 1]);
         assert_eq!(list.words(), "standing still, 2 new above");
+        list.on_action(Action::Up);
+        assert_eq!(list.words(), "standing still, 1 new above", "one came into view");
         list.set(vec![9, 8, 7]);
-        assert_eq!(list.words(), "standing still, a gap: more than 3 new");
+        assert_eq!(list.words(), "standing still, a gap: more than 1 new above");
     }
 }

@@ -18,12 +18,14 @@ use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::FollowCursor;
 use crate::console::widgets::paint::{below, cursor_at, line, put};
-use crate::console::words::{delivery_state, millis, moment, state_style};
+use crate::console::widgets::plot::spark;
+use crate::console::words::{capped, delivery_state, millis, moment, state_style};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::text::{columns, pad, safe_line};
 use crate::domain::time::Timestamp;
+use crate::store::accounts::{Pulse, RATE_SPANS, WAITING_COUNT_MAX};
 use crate::store::deliveries::DeliveryRow;
 use crate::store::live::LiveRow;
 use crate::store::search::LiveFilter;
@@ -44,6 +46,7 @@ pub struct LivePane {
     cursor: FollowCursor<RowId>,
     finder: Finder,
     per_minute: u32,
+    rate: Option<[u32; RATE_SPANS]>,
 }
 
 /// What the pane needs to draw a line.
@@ -66,10 +69,10 @@ impl LivePane {
     }
 
     /// Takes what was read.
-    pub fn set(&mut self, rows: Vec<LiveRow>, per_minute: u32) {
+    pub fn set(&mut self, rows: Vec<LiveRow>, pulse: &Pulse) {
         self.cursor.set(rows.iter().map(row_id).collect());
         self.rows = rows;
-        self.per_minute = per_minute;
+        (self.per_minute, self.rate) = (pulse.per_minute, pulse.rate);
     }
 
     /// The line under the cursor.
@@ -171,8 +174,14 @@ impl LivePane {
         match self.per_minute {
             many if many == 0 || !self.cursor.follows() => words,
             1 => format!("{words}, 1 event a minute"),
-            many => format!("{words}, {many} events a minute"),
+            many => format!("{words}, {} events a minute", capped(many, WAITING_COUNT_MAX)),
         }
+    }
+
+    /// How many events came in each twelfth of the last minute; nothing when none did.
+    fn plot(&self, theme: &Theme) -> Option<String> {
+        let rate = self.rate.filter(|_| self.per_minute > 0)?;
+        Some(format!("|{}|", spark(&rate, theme.marks)))
     }
 
     /// Draws it: its head, then its lines.
@@ -187,6 +196,9 @@ impl LivePane {
             (false, text) => format!("{name}find: {} ", safe_line(text)),
         };
         let width = usize::from(area.width);
+        // The plot is what people can do without where there is no room.
+        let plot = self.plot(theme).filter(|plot| columns(&name) + columns(&state) + columns(plot) + 8 <= width);
+        let state = plot.map_or_else(|| state.clone(), |plot| format!("{plot} {state}"));
         let fill = width.saturating_sub(columns(&name) + columns(&state) + 4);
         let style = if context.focused { theme.head } else { theme.dim };
         put(buffer, head, 0, 0, &format!("{name}{} {state} --", "-".repeat(fill)), style);

@@ -43,6 +43,7 @@ impl Edit {
             KeyCode::Char('y') if ctrl => return Some(Self::Undo),
             KeyCode::Char('u') if ctrl => InputRequest::DeleteLine,
             KeyCode::Char('w') if ctrl => InputRequest::DeletePrevWord,
+            KeyCode::Char('a') if ctrl => InputRequest::GoToStart,
             KeyCode::Char('e') if ctrl => InputRequest::GoToEnd,
             KeyCode::Char('k') if ctrl => InputRequest::DeleteTillEnd,
             KeyCode::Char('h') if ctrl => InputRequest::DeletePrevChar,
@@ -71,13 +72,15 @@ pub struct TextBox {
     input: Input,
     /// What stood there before each edit, the last one last.
     before: Vec<Input>,
+    /// Whether the last edit typed a part of a word; a word is taken back as one.
+    in_word: bool,
 }
 
 impl TextBox {
     /// With this text in it, the cursor at its end.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self { input: Input::new(text.into()), before: Vec::new() }
+        Self { input: Input::new(text.into()), before: Vec::new(), in_word: false }
     }
 
     /// What was typed.
@@ -88,6 +91,7 @@ impl TextBox {
 
     /// Takes an edit. Says whether the text changed.
     pub fn edit(&mut self, edit: &Edit) -> bool {
+        let was_in_word = std::mem::take(&mut self.in_word);
         if *edit == Edit::Undo {
             let before = self.before.pop();
             let is_some = before.is_some();
@@ -96,13 +100,27 @@ impl TextBox {
         }
         let before = self.input.clone();
         let changed = self.change(edit);
-        if changed {
-            self.before.push(before);
-            if self.before.len() > EDITS_MAX {
-                self.before.remove(0);
-            }
+        self.in_word = matches!(edit, Edit::Key(InputRequest::InsertChar(c)) if !c.is_whitespace());
+        if changed && !(was_in_word && self.in_word) {
+            self.remember(before);
         }
         changed
+    }
+
+    /// Puts another text in the place of what stands there, which can be taken back like an edit.
+    pub fn replace(&mut self, text: &str) {
+        if self.text() != text {
+            let before = std::mem::replace(&mut self.input, Input::new(text.to_owned()));
+            self.remember(before);
+        }
+        self.in_word = false;
+    }
+
+    fn remember(&mut self, before: Input) {
+        self.before.push(before);
+        if self.before.len() > EDITS_MAX {
+            self.before.remove(0);
+        }
     }
 
     fn change(&mut self, edit: &Edit) -> bool {
@@ -176,5 +194,13 @@ mod tests {
         assert_eq!(text.text(), "one xtwo");
         assert!(text.edit(&undo) && !text.edit(&undo));
         assert_eq!(text.text(), "one two");
+        for character in " three".chars() {
+            text.edit(&key(KeyCode::Char(character), KeyModifiers::NONE));
+        }
+        text.replace("picked");
+        assert!(text.edit(&undo), "what was picked from a list or written elsewhere");
+        assert_eq!(text.text(), "one  threetwo");
+        text.edit(&undo);
+        assert_eq!(text.text(), "one  two", "a word as one");
     }
 }

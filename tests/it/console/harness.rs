@@ -74,6 +74,7 @@ impl Console {
         let mut turn = Turn::On;
         for key in keys.split(' ') {
             turn = self.app.key(&key_event(key)).await;
+            self.settle().await;
         }
         turn
     }
@@ -81,6 +82,15 @@ impl Console {
     pub async fn typed(&mut self, text: &str) {
         for character in text.chars() {
             self.app.key(&KeyEvent::new(KeyCode::Char(character), KeyModifiers::NONE)).await;
+            self.settle().await;
+        }
+    }
+
+    /// Waits for what a screen waits for.
+    async fn settle(&mut self) {
+        while self.app.waits() {
+            let job = self.jobs.recv().await.unwrap();
+            self.app.job(&job).await;
         }
     }
 

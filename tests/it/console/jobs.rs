@@ -178,8 +178,8 @@ async fn a_set_up_is_copied_after_a_look_at_what_changes() {
     person.sees("Globex would change: 4 cells, 1 destination");
     person.sees("+ Webhook hooks.acme.test");
     person.sees("Webhook for job.fail: default -> on");
-    person.press("enter y").await;
-    person.sees("globex has the cells of acme");
+    person.press("enter enter").await;
+    person.sees("globex has the set-up of acme: 4 cells, 1 destination; u takes that back");
     let same = person.console.test.store.setup_difference(&acme(), &"globex".parse().unwrap()).await.unwrap();
     assert!(same.is_empty(), "{same:?}");
 }
@@ -197,7 +197,7 @@ async fn proof_of_a_delivery_is_handed_to_the_customer() {
         "> POST https://hooks.acme.test/in",
         "< 500",
         "== try 2: failed",
-        "SHA-256 of the lines above",
+        "SHA-256 of the lines above the empty one (head -n -2 FILE | sha256sum): ",
     ] {
         assert!(proof.contains(part), "{part} is not in\n{proof}");
     }
@@ -206,8 +206,9 @@ async fn proof_of_a_delivery_is_handed_to_the_customer() {
     person.console.keys("y j").await;
     let job = person.console.jobs.recv().await.unwrap();
     person.console.app.job(&job).await;
-    let file = std::fs::read_dir(person.console.test.folder.path().join("exports")).unwrap().next().unwrap().unwrap();
-    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap();
+    let files = std::fs::read_dir(person.console.test.folder.path().join("exports")).unwrap();
+    let file = files.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|it| it == "json"));
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(file.unwrap()).unwrap()).unwrap();
     assert_eq!(json["delivery"]["account"], "acme");
 }
 
@@ -220,7 +221,7 @@ async fn a_new_account_gets_the_usual_set_up() {
     person.type_text("ops@umbrella.test").await;
     person.press("enter").await;
     person.sees("accounts > Umbrella");
-    person.sees("umbrella has the cells of acme");
+    person.sees("umbrella has the set-up of acme");
     let view = person.console.test.store.matrix(&"umbrella".parse().unwrap()).await.unwrap();
     assert!(view.cell(view.catalogue.get("job.fail").unwrap(), Channel::Webhook).on);
 }

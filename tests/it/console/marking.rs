@@ -132,24 +132,87 @@ async fn marked_accounts_get_a_set_up_as_one_with_the_difference_shown_first() {
     insta::assert_snapshot!("accounts-marked", console.picture());
     console.keys("y").await;
     let picture = console.picture();
-    assert!(picture.contains("Beta would change: 1 cell") && picture.contains("2 accounts are marked"), "{picture}");
+    assert!(picture.contains("Beta would change: 1 cell"), "{picture}");
+    assert!(picture.contains("enter copies to the 2 marked: 2 cells; u takes it back"), "{picture}");
     console.keys("enter").await;
-    assert!(console.picture().contains("Copy the set-up of acme to 2 accounts"), "{}", console.picture());
-    console.keys("y").await;
-    assert!(console.picture().contains("2 accounts have the set-up of acme"), "{}", console.picture());
+    assert!(
+        console.picture().contains("2 accounts have the set-up of acme; u takes that back"),
+        "{}",
+        console.picture()
+    );
     assert_eq!((is_on(&console, "beta").await, is_on(&console, "gamma").await), (true, true));
     assert!(!is_on(&console, "zeta").await, "it was not marked");
-    // The other way round: onto the one under the cursor.
-    console.keys("end p").await;
-    console.typed("acme").await;
-    console.keys("enter").await;
+    console.keys("u").await;
+    assert!(console.picture().contains("taken back: 2 accounts have the set-up of acme"), "{}", console.picture());
+    assert_eq!((is_on(&console, "beta").await, is_on(&console, "gamma").await), (false, false));
+    console.keys("U").await;
+    assert_eq!((is_on(&console, "beta").await, is_on(&console, "gamma").await), (true, true));
+    // The other way round: onto the one under the cursor; whose set-up was copied last is offered first.
+    console.keys("end p enter").await;
     assert!(console.picture().contains("Zeta would change: 1 cell"), "{}", console.picture());
-    console.keys("enter y").await;
-    assert!(is_on(&console, "zeta").await);
-    console.keys("home p").await;
-    console.typed("acme").await;
     console.keys("enter").await;
+    assert!(is_on(&console, "zeta").await);
+    console.keys("home p enter").await;
     assert!(console.picture().contains("that is its own set-up"), "{}", console.picture());
+    // Also from an account's matrix.
+    console.keys("u down enter u p").await;
+    console.typed("zeta").await;
+    console.keys("enter").await;
+    assert!(console.picture().contains("copy set-up of zeta"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn marked_destinations_are_changed_as_one() {
+    let mut console = Console::on_acme().await;
+    for name in ["c", "a", "b"] {
+        console.test.webhook_at(&format!("https://{name}.acme.test/in")).await;
+    }
+    let states = async |console: &Console| -> Vec<&'static str> {
+        let all = console.test.store.destinations(&acme(), Some(Channel::Webhook)).await.unwrap();
+        all.iter().map(|one| one.state.name()).collect()
+    };
+    console.keys("right right right right enter v v").await;
+    insta::assert_snapshot!("destinations-marked", console.picture());
+    console.keys("space").await;
+    assert_eq!(states(&console).await, ["paused", "paused", "enabled"]);
+    assert!(console.picture().contains("2 destinations of acme are paused"), "{}", console.picture());
+    console.keys("u").await;
+    assert_eq!(states(&console).await, ["enabled", "enabled", "enabled"]);
+    console.keys("home v v t").await;
+    assert!(console.picture().contains("2 tests are on their way"), "{}", console.picture());
+    console.keys("home v v d").await;
+    assert!(console.picture().contains("Remove 2 destinations: c.acme.test, a.acme.test?"), "{}", console.picture());
+    console.keys("y").await;
+    assert_eq!(states(&console).await, ["enabled"]);
+    console.keys("u").await;
+    assert_eq!(states(&console).await, ["enabled", "enabled", "enabled"], "{}", console.picture());
+    assert!(!console.picture().contains("marked:"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn lists_are_sorted_and_the_order_is_kept_for_the_next_start() {
+    let mut console = Console::on_acme().await;
+    console.busy().await;
+    for name in ["Aardvark", "Zorro"] {
+        console.account(name).await;
+    }
+    console.keys("q").await;
+    console.reload().await;
+    let first =
+        |console: &Console| console.picture().lines().nth(3).unwrap().split_whitespace().next().unwrap().to_owned();
+    assert_eq!(first(&console), "Aardvark");
+    console.keys("o").await;
+    assert_eq!(first(&console), "Acme", "the one with failures: {}", console.picture());
+    assert!(console.picture().contains("sorted by failures"), "{}", console.picture());
+    console.keys("o").await;
+    assert_eq!(first(&console), "Acme", "the one with an event: {}", console.picture());
+    let kept = console.app.kept();
+    let list = |console: &Console| console.picture().lines().take(20).map(str::to_owned).collect::<Vec<_>>();
+    let before = list(&console);
+    console.reopen().await;
+    console.app.open_again(&kept).await;
+    console.resize(80, 24);
+    assert_eq!(list(&console), before, "the same order again");
 }
 
 #[tokio::test]

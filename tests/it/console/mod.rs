@@ -22,3 +22,9 @@ mod terminal;
 mod sizes;
 
 mod anything;
+
+mod errors;
+
+mod proof;
+
+mod watching;

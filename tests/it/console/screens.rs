@@ -30,7 +30,7 @@ pub const PICTURES: [&str; 18] = [
 ];
 
 /// Files beside them that are none.
-const HELPERS: [&str; 5] = ["account_words", "export", "account_find", "history_words", "test_watch"];
+const HELPERS: [&str; 6] = ["split", "account_words", "export", "account_find", "history_words", "test_watch"];
 
 #[test]
 fn every_screen_has_a_picture() {

@@ -13,6 +13,20 @@ impl AccountScreen {
     pub(crate) fn on_live(&mut self, action: Action) -> Outcome {
         match action {
             _ if self.live.cursor().on_action(action) => {}
+            Action::Split | Action::DetailUp | Action::DetailDown => {
+                // Two parts take the whole screen.
+                let was_zoomed = std::mem::replace(&mut self.zoomed, true);
+                if !was_zoomed && self.split.is_on() {
+                    return Outcome::Reload;
+                }
+                return match self.split.on_action(action) {
+                    Some(outcome) => {
+                        self.zoomed = self.split.is_on() || was_zoomed;
+                        outcome
+                    }
+                    None => Outcome::Handled,
+                };
+            }
             Action::Filter => self.live.finder().open(),
             Action::SwitchPane if self.live.is_typing() => self.live.finder().keep(),
             Action::NextFailure | Action::PreviousFailure => {

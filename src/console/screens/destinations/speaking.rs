@@ -86,7 +86,7 @@ impl Destinations {
         for text in answer.iter().flat_map(|answer| safe_lines(&answer.body, ANSWER_LINES_MAX)) {
             facts.add("", &text, theme.text);
         }
-        facts.add("", "v shows request and answer", theme.dim);
+        facts.add("", "V shows request and answer", theme.dim);
     }
 }
 
