@@ -39,8 +39,9 @@ impl fmt::Display for Role {
 impl Command {
     /// Who may have it done.
     #[must_use]
-    pub const fn role(&self) -> Role {
+    pub fn role(&self) -> Role {
         match self {
+            Self::Together { changes, .. } => changes.iter().map(Self::role).max().unwrap_or(Role::Operate),
             Self::RemoveAccount { .. }
             | Self::CreateToken { .. }
             | Self::RevokeToken { .. }
@@ -99,6 +100,15 @@ mod tests {
         // A group's name is no login, and a login is no group's.
         check("support", &["joe"], Role::Look);
         check("@support", &[], Role::Look);
+    }
+
+    #[test]
+    fn several_changes_take_the_role_of_the_highest_of_them() {
+        let id = crate::domain::id::DestinationId::new(1);
+        let together = |changes| Command::Together { account: None, says: String::new(), changes }.role();
+        assert_eq!(together(vec![Command::RemoveDestination { id }]), Role::Operate);
+        let reveal = Command::RevealSecret { id, field: "secret".to_owned() };
+        assert_eq!(together(vec![Command::RemoveDestination { id }, reveal]), Role::Administer);
     }
 
     #[test]

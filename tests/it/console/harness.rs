@@ -182,8 +182,9 @@ impl Console {
     }
 }
 
-async fn app(test: &TestStore, marks: Marks, restricted: bool) -> (App, mpsc::UnboundedReceiver<JobDone>) {
-    let services = Services {
+/// What screens of that store share.
+pub fn services(test: &TestStore, marks: Marks, restricted: bool) -> Arc<Services> {
+    Arc::new(Services {
         actor: actor(),
         options: Options {
             theme: ThemeName::Mono,
@@ -205,8 +206,11 @@ async fn app(test: &TestStore, marks: Marks, restricted: bool) -> (App, mpsc::Un
         senders: Some(Arc::new(crate::dispatch::senders())),
         exports: test.folder.path().join("exports"),
         demo: false,
-    };
-    let services = Arc::new(services);
+    })
+}
+
+async fn app(test: &TestStore, marks: Marks, restricted: bool) -> (App, mpsc::UnboundedReceiver<JobDone>) {
+    let services = services(test, marks, restricted);
     let (sender, jobs) = mpsc::unbounded_channel();
     let first = Box::new(Accounts::new(services.clone()));
     let mut app = App::new(test.store.clone(), services, first, sender).await;

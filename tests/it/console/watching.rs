@@ -1,6 +1,11 @@
 //! Watching: what fails, beside its detail, and how fast things come.
 
-use crate::console::harness::Console;
+use bellboard::console::screen::Screen;
+use bellboard::console::screens::missed::Missed;
+use bellboard::console::theme::Marks;
+
+use crate::console::harness::{Console, services};
+use crate::support::acme;
 
 #[tokio::test]
 async fn a_list_and_its_detail_stand_side_by_side_or_one_above_the_other() {
@@ -56,4 +61,21 @@ async fn the_live_pane_follows_and_stands_still() {
     assert!(after.contains("standing still, 5 new above"), "one of the six is in view: {after}");
     console.keys("home").await;
     assert!(console.picture().contains("following"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn what_takes_long_to_count_is_counted_beside_the_loop() {
+    let mut console = Console::on_acme().await;
+    console.busy().await;
+    let mut screen = Missed::new(services(&console.test, Marks::Ascii, false), acme());
+    let says = |screen: &Missed| screen.status().unwrap().text;
+    let items = |screen: &Missed| screen.speak().items;
+    assert_eq!(items(&screen)[0], "not counted failed: send again");
+    let job = screen.beside(&console.test.store).unwrap();
+    assert_eq!((says(&screen).as_str(), items(&screen)[0].as_str()), ("counting...", "... failed: send again"));
+    assert!(screen.beside(&console.test.store).is_none(), "once");
+    screen.on_job(&job.await);
+    assert_eq!(items(&screen), ["0 failed: send again", "0 never tried: send now"]);
+    assert!(says(&screen).contains("the counted ones are sent"), "{}", says(&screen));
+    assert!(screen.beside(&console.test.store).is_none(), "it is known");
 }
