@@ -18,7 +18,7 @@ use crate::store::matrix::{read_catalogue, read_preferences};
 pub struct SetupDifference {
     /// The account that would get it.
     pub account: Account,
-    /// Cells that would be set otherwise: event type, channel, before, after.
+    /// Cells that would be set otherwise: event type in short, channel, before, after.
     pub cells: Vec<(String, Channel, CellSetting, CellSetting)>,
     /// Event types of its own that it would get.
     pub types: Vec<String>,
@@ -73,7 +73,7 @@ impl Store {
                 let before = setting(&present, &kind.name, channel);
                 let after = setting(&wanted, &kind.name, channel);
                 if before != after {
-                    cells.push((kind.name.clone(), channel, before, after));
+                    cells.push((kind.short.clone(), channel, before, after));
                 }
             }
         }

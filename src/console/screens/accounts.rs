@@ -167,11 +167,11 @@ impl Accounts {
         let (head, hint) = if self.trouble_only {
             ("in trouble, find:", "only those with a failing or disabled destination; ! shows all")
         } else {
-            ("find:", "/ finds an account by a part of its name or key")
+            ("find:", "/ finds an account by a part of its name or key; o sorts")
         };
         let hint = match self.order {
             AccountOrder::Name => hint.to_owned(),
-            order => format!("sorted by {}, o sorts; {hint}", order_words(order)),
+            order => format!("sorted by {}; {hint}", order_words(order)),
         };
         self.finder.draw(buffer, area, theme, head, &hint);
     }

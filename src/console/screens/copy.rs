@@ -220,7 +220,7 @@ impl Screen for CopySetup {
         Some(Message::plain(match summary(self.total) {
             same if self.total == [0; 3] => format!("{to}: {same}; people's addresses are never copied"),
             what if self.finder.is_active() => format!("{to}: {what}{more} would change; enter, and then enter copies"),
-            what => format!("enter copies to {to}: {what}{more}; u takes it back. No people's addresses"),
+            what => format!("enter copies to {to}: {what}{more}; u takes it back"),
         }))
     }
 

@@ -190,7 +190,7 @@ impl Screen for Dead {
     }
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
-        let hint = "/ finds; the worst is on top: what fails by itself, and has cost most deliveries";
+        let hint = "/ finds; the worst first: what fails by itself, and cost most deliveries";
         self.finder.draw(buffer, line(area, 0), theme, "find:", hint);
         let [name, channel, rest, since] = widths(area.width);
         let titles =

@@ -177,7 +177,7 @@ async fn a_set_up_is_copied_after_a_look_at_what_changes() {
     person.type_text("globex").await;
     person.sees("Globex would change: 4 cells, 1 destination");
     person.sees("+ Webhook hooks.acme.test");
-    person.sees("Webhook for job.fail: default -> on");
+    person.sees("Webhook for job failed: default -> on");
     person.press("enter enter").await;
     person.sees("globex has the set-up of acme: 4 cells, 1 destination; u takes that back");
     let same = person.console.test.store.setup_difference(&acme(), &"globex".parse().unwrap()).await.unwrap();
