@@ -1,12 +1,15 @@
 //! How fast bellboard delivers, side by side with a bare HTTP client against the same receiver in the same run.
 //!
-//! `cargo bench --bench deliver [-- EVENTS]`. It asserts nothing: machines differ, and what counts is the ratio of its lines.
+//! `cargo bench --bench deliver [-- EVENTS]`, or `-- memory [EVENTS]` for the memory of `bellboard serve` alone. It asserts nothing:
+//! machines differ, and what counts is the ratio of its lines.
 //! The receiver is a process of its own, so that its work is not counted as bellboard's; both share the machine's cores.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first trouble")]
 
 #[path = "../common/receiver.rs"]
 mod receiver;
+
+mod memory;
 
 mod recovery;
 
@@ -28,6 +31,10 @@ fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     match arguments.next().as_deref() {
         Some("receive") => receiver::run(),
+        Some("memory") => {
+            let events = arguments.next().map_or(100_000, |events| events.parse().unwrap());
+            runtime().block_on(memory_alone(&receiver::Process::start(), events));
+        }
         Some("serve") => runtime().block_on(recovery::serve(&arguments.next().unwrap())),
         events => runtime().block_on(measure(events.map_or(40_000, |events| events.parse().unwrap()))),
     }
@@ -59,16 +66,17 @@ async fn measure(events: usize) {
     let (p50, p99) = latency(&receiver, both / 2.0).await;
     println!("emit to receiver at half of that    p50 {p50:>6.2} ms   p99 {p99:>6.2} ms");
     let memory = resident_kib() / 1024;
-    println!("resident {memory} MiB");
+    println!("resident {memory} MiB, with all of the bench");
     let backlog = (events * 5 / 2).min(100_000);
     let (restart, takeover) = recovery::measure(&receiver.url, backlog).await;
     println!(
         "killed with {backlog} waiting: first send {restart:.0} ms after the new start, {takeover:.0} ms by another process"
     );
+    let alone = memory_alone(&receiver, backlog).await;
     println!(
         "{{\"events\":{events},\"bare\":{bare:.0},\"accept\":{accepted:.0},\"drain\":{drained:.0},\"both\":{both:.0},\
          \"p50_ms\":{p50:.2},\"p99_ms\":{p99:.2},\"resident_mib\":{memory},\"restart_ms\":{restart:.0},\
-         \"takeover_ms\":{takeover:.0}}}"
+         \"takeover_ms\":{takeover:.0},\"serve_mib\":{alone}}}"
     );
 }
 
@@ -76,6 +84,16 @@ async fn measure(events: usize) {
 fn median(mut rounds: Vec<Line>) -> Line {
     rounds.sort_by(|one, other| one.rate.total_cmp(&other.rate));
     rounds[ROUNDS / 2]
+}
+
+/// Prints how much memory `bellboard serve` has by itself; returns the most that it had.
+async fn memory_alone(receiver: &receiver::Process, events: usize) -> u64 {
+    let memory::Resident { idle, by_http, by_ingest, after } = memory::measure(receiver, events).await;
+    println!(
+        "`bellboard serve` alone: resident {idle} MiB idle; at most {by_http} MiB with {events} events by HTTP, \
+         {by_ingest} MiB with as many more by `ingest`; {after} MiB at the end"
+    );
+    by_ingest
 }
 
 /// How long something took: by the clock, and of this process's processor, which others on the machine disturb less.
