@@ -11,6 +11,7 @@ use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -124,14 +125,14 @@ async fn serve(
 ) {
     // Answers are small, and one that waits for an acknowledgement waits 40 ms.
     let _ = stream.set_nodelay(true);
-    let router = router.layer(axum::Extension(Peer(peer.ip().to_canonical())));
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIME_MAX));
     let stream = Box::pin(stream);
+    let from = Peer(peer.ip().to_canonical());
     let ended = match tls {
-        None => speak(stream, router, stopped).await,
+        None => speak(stream, from, router, stopped).await,
         Some(tls) => match tokio::time::timeout(HEAD_TIME_MAX, tls.accept(stream)).await {
-            Ok(Ok(stream)) => speak(stream, router, stopped).await,
+            Ok(Ok(stream)) => speak(stream, from, router, stopped).await,
             Ok(Err(error)) => {
                 tracing::debug!(%error, peer = %peer, "a client did not come to TLS");
                 Ok(())
@@ -148,10 +149,16 @@ async fn serve(
 /// HTTP on a connection, until it ends or the server does.
 async fn speak(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    from: Peer,
     router: Router,
     mut stopped: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
-    let service = TowerToHyperService::new(router);
+    // Not a layer of a connection's own: that would be a copy of all routes, 2 MB for each.
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request| {
+        request.extensions_mut().insert(from);
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)

@@ -57,6 +57,12 @@ class Api:
         return "".join(f"{line}\r\n" for line in lines).encode()
 
 
+def resident_kib(pid):
+    """How much of the machine's memory a process has."""
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
 def answers(stream, count):
     """The status and document of each of the next answers on a connection."""
     found = []
@@ -304,6 +310,26 @@ class WhatIsAcknowledged(unittest.TestCase):
             for number, event in acknowledged.items():
                 self.assertEqual(store.json("events", "show", event)["data"], {"n": number})
             self.assertEqual(len(store.json("events", "list", "--account", "acme")), 4)
+
+    def test_a_connection_costs_little_memory(self):
+        with Store() as store:
+            store.acme()
+            api = Api(store)
+            process = store.serve()
+            wait_until(store.is_ready)
+            for _ in range(20):
+                self.assertEqual(api.emit()[0], 202)
+            before = resident_kib(process.pid)
+            body = json.dumps(BODY).encode()
+            connections = [api.connect() for _ in range(100)]
+            for connection in connections:
+                connection.sendall(api.head("POST", "/v1/accounts/acme/events", f"content-length: {len(body)}") + b"\r\n" + body)
+            for connection in connections:
+                self.assertTrue(connection.recv(65536).startswith(b"HTTP/1.1 202"))
+            each = (resident_kib(process.pid) - before) / len(connections)
+            for connection in connections:
+                connection.close()
+            self.assertLess(each, 500, "KiB")
 
     def test_ready_means_that_events_are_taken_and_delivered(self):
         with Store() as store:
