@@ -7,7 +7,7 @@ use bellboard::domain::command::{Actor, CellChange, Command, DestinationForm};
 use bellboard::domain::delivery::DeliveryState;
 use bellboard::domain::destination::{DestinationState, FieldValue, FieldValues};
 use bellboard::domain::matrix::{CellMark, CellSetting};
-use bellboard::store::accounts::AccountFilter;
+use bellboard::store::accounts::{AccountFilter, AccountOrder};
 use bellboard::store::audit::ChangeFilter;
 use bellboard::store::error::CommandError;
 
@@ -52,6 +52,36 @@ async fn accounts_are_found_by_their_letters_and_troubles() {
     assert_eq!(find("", true).await, ["Acme Ltd"]);
     let row = test.store.accounts(&AccountFilter::default()).await.unwrap().remove(0);
     assert_eq!((row.failing, row.disabled, row.waiting), (0, 1, 0));
+}
+
+#[tokio::test]
+async fn accounts_are_sorted_by_name_by_trouble_and_by_their_last_event() {
+    let test = TestStore::acme().await;
+    for (name, bad) in [("Beta", 1), ("Calm", 0), ("Delta", 2)] {
+        let key: AccountKey = name.to_lowercase().parse().unwrap();
+        let profile = Profile::new(name, "a@b.test", "UTC", AccountStatus::Active).unwrap();
+        test.run(Command::AddAccount { key: key.clone(), profile }).await.unwrap();
+        for number in 0..bad {
+            let fields =
+                FieldValues::from([("url".to_owned(), FieldValue::Plain(format!("https://{name}{number}.test/")))]);
+            let form = DestinationForm { label: String::new(), only: Vec::new(), fields };
+            let add = Command::AddDestination { account: key.clone(), channel: Channel::Webhook, form };
+            let id = test.run(add).await.unwrap().destination.unwrap();
+            test.run(Command::SetDestinationState { id, state: DestinationState::Disabled }).await.unwrap();
+        }
+    }
+    test.emit("job.fail", "{}").await;
+    let sorted = async |order, text: &str, limit| -> Vec<String> {
+        let filter = AccountFilter { order, text: text.to_owned(), limit, ..AccountFilter::default() };
+        let rows = test.store.accounts(&filter).await.unwrap();
+        rows.iter().map(|row| row.account.key.to_string()).collect()
+    };
+    assert_eq!(sorted(AccountOrder::Name, "", 9).await, ["acme", "beta", "calm", "delta"]);
+    assert_eq!(sorted(AccountOrder::Trouble, "", 9).await, ["delta", "beta", "acme", "calm"]);
+    assert_eq!(sorted(AccountOrder::Trouble, "", 3).await, ["delta", "beta", "acme"]);
+    assert_eq!(sorted(AccountOrder::Trouble, "e", 9).await, ["delta", "beta", "acme"]);
+    assert_eq!(sorted(AccountOrder::Recent, "", 9).await, ["acme", "beta", "calm", "delta"]);
+    assert_eq!(sorted(AccountOrder::Recent, "", 1).await, ["acme"]);
 }
 
 #[tokio::test]

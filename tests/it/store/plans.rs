@@ -13,7 +13,7 @@ use bellboard::domain::channel::Channel;
 use bellboard::domain::command::Command;
 use bellboard::domain::delivery::{DeliveryState, Exchange, Next};
 use bellboard::domain::matrix::CellSetting;
-use bellboard::store::accounts::AccountFilter;
+use bellboard::store::accounts::{AccountFilter, AccountOrder};
 use bellboard::store::audit::ChangeFilter;
 use bellboard::store::deliveries::DeliveryFilter;
 use bellboard::store::events::EventFilter;
@@ -27,10 +27,10 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::support::{TestStore, acme, actor, event};
+use crate::support::{TestStore, acme, actor, event, other, profile};
 
 /// Tables that grow with what happens.
-const GROWING: [&str; 6] = ["event", "delivery", "attempt", "idempotency", "audit", "trouble"];
+const GROWING: [&str; 7] = ["event", "delivery", "attempt", "idempotency", "audit", "audit_together", "trouble"];
 
 const SPAN: &str = "plans";
 
@@ -99,13 +99,25 @@ async fn deliver(test: &TestStore) {
     test.store.backlog().await.unwrap();
 }
 
+/// What people change as one, and take back.
+async fn change(test: &TestStore) {
+    test.run(Command::AddAccount { key: other(), profile: profile() }).await.unwrap();
+    let copied = test.run(Command::CopySetup { from: acme(), to: other() }).await.unwrap();
+    test.run(Command::Undo { change: copied.change.unwrap() }).await.unwrap();
+    let redo = test.store.last_redoable(&actor(), Some(&other())).await.unwrap().unwrap();
+    test.run(Command::Undo { change: redo.change }).await.unwrap();
+}
+
 /// What the screens ask.
 async fn look(test: &TestStore) {
     let store = &test.store;
     let found = AccountFilter { text: "ac".to_owned(), trouble_only: true, ..AccountFilter::default() };
     for filter in [AccountFilter::default(), found] {
-        store.accounts(&filter).await.unwrap();
+        for order in [AccountOrder::Name, AccountOrder::Trouble, AccountOrder::Recent] {
+            store.accounts(&AccountFilter { order, ..filter.clone() }).await.unwrap();
+        }
     }
+    store.last_deliveries(&acme(), Channel::Webhook).await.unwrap();
     let events = store.events(&EventFilter { account: Some(acme()), ..EventFilter::default() }).await.unwrap();
     let id = events[0].id;
     store.events(&EventFilter { event_type: Some("job.fail".to_owned()), ..EventFilter::default() }).await.unwrap();
@@ -145,6 +157,7 @@ async fn nothing_that_is_asked_often_reads_a_whole_table() {
     let work = async {
         let test = TestStore::acme().await;
         deliver(&test).await;
+        change(&test).await;
         look(&test).await;
         test
     };
