@@ -6,15 +6,17 @@ use ratatui::layout::Rect;
 use crate::console::keymap::{Action, Place};
 use crate::console::memory::Kept;
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
-use crate::console::screens::destinations::Destinations;
+use crate::console::screens::destinations::{Destinations, marked};
 use crate::console::screens::history::History;
 use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::finder::Finder;
-use crate::console::widgets::list::ListCursor;
+use crate::console::widgets::list::{ListCursor, Marks};
 use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
 use crate::console::widgets::text_box::Edit;
 use crate::console::words::{capped, health, moment};
+use crate::domain::command::Done;
+use crate::domain::destination::DestinationState;
 use crate::domain::id::DestinationId;
 use crate::store::Store;
 use crate::store::failing::{COUNT_MAX, TroubleRow};
@@ -27,13 +29,15 @@ pub struct Dead {
     rows: Vec<TroubleRow>,
     cursor: ListCursor<DestinationId>,
     finder: Finder,
+    marked: Marks<DestinationId>,
 }
 
 impl Dead {
     /// The whole list.
     #[must_use]
     pub fn new(services: Shared) -> Self {
-        Self { services, all: Vec::new(), rows: Vec::new(), cursor: ListCursor::default(), finder: Finder::default() }
+        let (cursor, finder) = (ListCursor::default(), Finder::default());
+        Self { services, all: Vec::new(), rows: Vec::new(), cursor, finder, marked: Marks::default() }
     }
 
     /// As it was left.
@@ -61,6 +65,21 @@ impl Dead {
         };
         self.rows = self.all.iter().filter(fits).cloned().collect();
         self.cursor.set(self.rows.iter().map(|row| row.destination.id).collect());
+    }
+
+    /// Enables what is marked, or what is under the cursor, or disables it where not all of it is disabled.
+    fn enable_or_disable(&mut self) -> Outcome {
+        let is_meant = |row: &&TroubleRow| match self.marked.all() {
+            [] => self.cursor.id() == Some(&row.destination.id),
+            marked => marked.contains(&row.destination.id),
+        };
+        let rows: Vec<_> = self.rows.iter().filter(is_meant).map(|row| &row.destination).collect();
+        let outcome = match rows.as_slice() {
+            [] => Outcome::Say(Message::plain("nothing is in trouble, so there is nothing to enable")),
+            rows => marked::set_all(rows, DestinationState::Disabled, None),
+        };
+        self.marked.clear();
+        outcome
     }
 
     fn on_row(&self, action: Action) -> Outcome {
@@ -140,6 +159,15 @@ impl Screen for Dead {
         match action {
             _ if self.cursor.on_action(action) => Outcome::Handled,
             _ if self.finder.on_action(action) => Outcome::Handled,
+            Action::Mark => {
+                if let Some(id) = self.cursor.id().copied() {
+                    self.marked.turn(id);
+                    self.cursor.on_action(Action::Down);
+                }
+                Outcome::Handled
+            }
+            Action::Disable => self.enable_or_disable(),
+            Action::Back if !self.finder.is_active() && self.marked.clear() => Outcome::Handled,
             Action::Back if self.finder.drop_all() => {
                 self.narrow();
                 Outcome::Handled
@@ -164,7 +192,17 @@ impl Screen for Dead {
         Some(Kept::Dead { find: self.finder.text().to_owned() })
     }
 
+    fn on_done(&mut self, done: &Done) -> Outcome {
+        let says = if done.change.is_some() { format!("{}; u takes that back", done.says) } else { done.says.clone() };
+        Outcome::Say(Message::good(says))
+    }
+
     fn status(&self) -> Option<Message> {
+        let marked = self.marked.all().len();
+        if marked > 0 {
+            let text = format!("{marked} marked: x enables them, or disables them where they are not; q lets go");
+            return Some(Message::plain(text));
+        }
         let row = self.row()?;
         let destination = &row.destination;
         let reason = destination.state_reason.as_deref().or(destination.last_failure.as_deref());
@@ -179,7 +217,8 @@ impl Screen for Dead {
             let lost = capped(row.waiting.saturating_add(row.failed), COUNT_MAX);
             let (state, _) = health(&row.destination, &theme);
             let channel = row.destination.channel.title();
-            format!("{}, {channel}, {}, {state}, {lost} lost", row.account_name, row.destination.label)
+            let mark = if self.marked.has(&row.destination.id) { ", marked" } else { "" };
+            format!("{}, {channel}, {}, {state}, {lost} lost{mark}", row.account_name, row.destination.label)
         };
         Speech::of(self.rows.iter().map(words).collect(), self.cursor.index()).when_empty("nothing is in trouble")
     }
@@ -206,6 +245,9 @@ impl Screen for Dead {
         let rows = self.rows.iter().enumerate().skip(self.cursor.offset()).take(usize::from(body.height));
         for (y, (index, row)) in (0u16..).zip(rows) {
             put_columns(buffer, line(body, y), 1, &self.columns(area.width, theme, row));
+            if self.marked.has(&row.destination.id) {
+                put(buffer, body, 0, y, "x", theme.key);
+            }
             if index == self.cursor.index() {
                 cursor_at(buffer, body, y, theme);
             }

@@ -4,7 +4,7 @@ mod day;
 
 mod drawing;
 
-mod marked;
+pub mod marked;
 
 pub mod sorted;
 

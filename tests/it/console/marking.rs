@@ -2,7 +2,9 @@
 
 use bellboard::console::theme::Marks;
 use bellboard::domain::channel::Channel;
+use bellboard::domain::command::{Command, DestinationForm};
 use bellboard::domain::delivery::{DeliveryState, Next, Reason};
+use bellboard::domain::destination::{DestinationState, FieldValue, FieldValues};
 use bellboard::domain::matrix::CellSetting;
 
 use crate::console::harness::Console;
@@ -187,6 +189,67 @@ async fn marked_destinations_are_changed_as_one() {
     console.keys("u").await;
     assert_eq!(states(&console).await, ["enabled", "enabled", "enabled"], "{}", console.picture());
     assert!(!console.picture().contains("marked:"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn destinations_are_sorted_and_the_order_is_kept() {
+    let mut console = Console::on_acme().await;
+    for name in ["c", "a"] {
+        console.test.webhook_at(&format!("https://{name}.acme.test/in")).await;
+    }
+    console.busy().await;
+    console.keys("right right right right enter").await;
+    let labels = |console: &Console| -> Vec<String> {
+        let picture = console.picture();
+        picture.lines().skip(2).take(3).map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(labels(&console), ["c.acme.test", "a.acme.test", "hooks.acme.test"]);
+    console.keys("o").await;
+    assert_eq!(labels(&console), ["a.acme.test", "c.acme.test", "hooks.acme.test"], "by name");
+    console.keys("o").await;
+    assert_eq!(labels(&console)[0], "c.acme.test", "the one that fails first: {}", console.picture());
+    let kept = console.app.kept();
+    console.reopen().await;
+    console.app.open_again(&kept).await;
+    console.resize(80, 24);
+    assert_eq!(labels(&console)[0], "c.acme.test", "{}", console.picture());
+    console.keys("o").await;
+    assert!(console.picture().contains("last used first"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn dead_destinations_of_several_accounts_are_enabled_as_one() {
+    let mut console = Console::on_acme().await;
+    console.account("Beta").await;
+    let fields = FieldValues::from([("url".to_owned(), FieldValue::Plain("https://in.beta.test/".to_owned()))]);
+    let form = DestinationForm { label: String::new(), only: Vec::new(), fields };
+    let add = Command::AddDestination { account: "beta".parse().unwrap(), channel: Channel::Webhook, form };
+    let beta = console.test.run(add).await.unwrap().destination.unwrap();
+    let ours = console.test.webhook().await;
+    for id in [ours, beta] {
+        let state = DestinationState::Disabled;
+        console.test.run(Command::SetDestinationState { id, state }).await.unwrap();
+    }
+    let states = async |console: &Console| {
+        let mut states = Vec::new();
+        for id in [ours, beta] {
+            states.push(console.test.store.destination(id).await.unwrap().1.state.name());
+        }
+        states
+    };
+    console.keys("g d v v").await;
+    assert!(console.picture().contains("2 marked: x enables them"), "{}", console.picture());
+    console.keys("x").await;
+    assert_eq!(states(&console).await, ["enabled", "enabled"]);
+    assert!(console.picture().contains("2 destinations are enabled; u takes that back"), "{}", console.picture());
+    console.keys("u").await;
+    assert_eq!(states(&console).await, ["disabled", "disabled"]);
+    console.keys("x").await;
+    assert_eq!(
+        states(&console).await.iter().filter(|state| **state == "enabled").count(),
+        1,
+        "the one under the cursor"
+    );
 }
 
 #[tokio::test]

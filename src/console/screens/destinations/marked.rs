@@ -4,6 +4,7 @@ use crate::console::keymap::Action;
 use crate::console::screen::{Message, Outcome};
 use crate::console::screens::destinations::Destinations;
 use crate::console::widgets::dialog::Question;
+use crate::domain::account::AccountKey;
 use crate::domain::command::Command;
 use crate::domain::destination::{Destination, DestinationState};
 
@@ -11,6 +12,22 @@ use crate::domain::destination::{Destination, DestinationState};
 pub(crate) fn says(count: usize) -> Message {
     let them = if count == 1 { "it".to_owned() } else { format!("all {count} as one") };
     Message::plain(format!("{count} marked: space pauses, x disables, t tests, d removes {them}; q lets go"))
+}
+
+/// Brings all into that state; where they are in it already, back to enabled. `account` is whose they are, when it is one's.
+pub(crate) fn set_all(marked: &[&Destination], state: DestinationState, account: Option<&AccountKey>) -> Outcome {
+    let all_are = marked.iter().all(|row| row.state == state);
+    let state = if all_are { DestinationState::Enabled } else { state };
+    let of = account.map(|account| format!(" of {account}")).unwrap_or_default();
+    let are = if marked.len() == 1 { "is" } else { "are" };
+    let says = format!("{}{of} {are} {}", counted(marked.len()), state.name());
+    // Pausing what is disabled would let through what was to be dropped.
+    let meant = |row: &&&Destination| {
+        !(state == DestinationState::Paused && row.state == DestinationState::Disabled) && row.state != state
+    };
+    let set = |row: &&Destination| Command::SetDestinationState { id: row.id, state };
+    let changes = marked.iter().filter(meant).map(set).collect();
+    Outcome::Run(Command::Together { account: account.cloned(), says, changes })
 }
 
 impl Destinations {
@@ -28,8 +45,8 @@ impl Destinations {
             return None;
         }
         let outcome = match action {
-            Action::Pause => self.set_all(&marked, DestinationState::Paused),
-            Action::Disable => self.set_all(&marked, DestinationState::Disabled),
+            Action::Pause => set_all(&marked, DestinationState::Paused, Some(&self.account)),
+            Action::Disable => set_all(&marked, DestinationState::Disabled, Some(&self.account)),
             Action::Test => Self::test_all(&marked),
             Action::Remove => self.ask_to_remove(&marked),
             _ => return None,
@@ -38,19 +55,6 @@ impl Destinations {
             self.marked.clear();
         }
         Some(outcome)
-    }
-
-    /// Into that state; where all are in it already, back to enabled.
-    fn set_all(&self, marked: &[&Destination], state: DestinationState) -> Outcome {
-        let all_are = marked.iter().all(|row| row.state == state);
-        let state = if all_are { DestinationState::Enabled } else { state };
-        let says = format!("{} of {} are {}", counted(marked.len()), self.account, state.name());
-        // Pausing what is disabled would let through what was to be dropped.
-        let meant = |row: &&&Destination| {
-            !(state == DestinationState::Paused && row.state == DestinationState::Disabled) && row.state != state
-        };
-        let set = |row: &&Destination| Command::SetDestinationState { id: row.id, state };
-        self.as_one(says, marked.iter().filter(meant).map(set).collect())
     }
 
     fn test_all(marked: &[&Destination]) -> Outcome {
