@@ -44,6 +44,50 @@ def names(text):
     return {re.match(r"[a-z_:]+", line)[0] for line in text.splitlines() if not line.startswith("#")}
 
 
+# What makes each alert fire: series of a sample a minute, in Prometheus' notation, beside those of a bellboard that is well.
+WELL = {
+    'up{job="bellboard",instance="b"}': "1x120",
+    'bellboard_dispatcher_state{instance="b",state="delivering"}': "1x120",
+    'bellboard_queue_oldest_seconds{instance="b",channel="slack"}': "2x120",
+    'bellboard_queue_deliveries{instance="b",channel="slack"}': "20x120",
+    'bellboard_sends_total{instance="b",channel="slack",outcome="delivered"}': "0+600x120",
+    'bellboard_sends_total{instance="b",channel="slack",outcome="retried"}': "0+20x120",
+    'bellboard_sends_total{instance="b",channel="slack",outcome="parked"}': "0x120",
+    'bellboard_sends_total{instance="b",channel="slack",outcome="held"}': "0x120",
+    'bellboard_send_duration_seconds_bucket{instance="b",channel="slack",le="1"}': "0+600x120",
+    'bellboard_send_duration_seconds_bucket{instance="b",channel="slack",le="30"}': "0+600x120",
+    'bellboard_send_duration_seconds_bucket{instance="b",channel="slack",le="+Inf"}': "0+600x120",
+    'bellboard_store_errors_total{instance="b"}': "0x120",
+    'bellboard_dispatcher_stalls_total{instance="b"}': "0x120",
+    'bellboard_store_readable{instance="b"}': "1x120",
+    'bellboard_store_commit_duration_seconds_bucket{instance="b",le="0.1"}': "0+600x120",
+    'bellboard_store_commit_duration_seconds_bucket{instance="b",le="1"}': "0+600x120",
+    'bellboard_store_commit_duration_seconds_bucket{instance="b",le="+Inf"}': "0+600x120",
+    'bellboard_store_wal_bytes{instance="b"}': "4000000x120",
+    'bellboard_deliveries_reclaimed_total{instance="b"}': "0x120",
+    'bellboard_destinations_disabled{instance="b",channel="slack"}': "1x120",
+    'bellboard_http_requests_total{instance="b",area="events",status="2xx"}': "0+600x120",
+    'bellboard_http_requests_total{instance="b",area="events",status="5xx"}': "0x120",
+}
+TROUBLE = {
+    "BellboardDown": {'up{job="bellboard",instance="b"}': "0x120"},
+    "BellboardNobodyDelivers": {'bellboard_dispatcher_state{instance="b",state="delivering"}': "0x120"},
+    "BellboardQueueOld": {'bellboard_queue_oldest_seconds{instance="b",channel="slack"}': "1000x120"},
+    "BellboardQueueGrows": {'bellboard_queue_deliveries{instance="b",channel="slack"}': "20000+50x120"},
+    "BellboardSendsFail": {'bellboard_sends_total{instance="b",channel="slack",outcome="retried"}': "0+900x120"},
+    "BellboardParked": {'bellboard_sends_total{instance="b",channel="slack",outcome="parked"}': "0x60 1x59"},
+    "BellboardSendsHeld": {'bellboard_sends_total{instance="b",channel="slack",outcome="held"}': "0+60x120"},
+    "BellboardSlow": {'bellboard_send_duration_seconds_bucket{instance="b",channel="slack",le="1"}': "0+500x120"},
+    "BellboardStoreErrors": {'bellboard_store_errors_total{instance="b"}': "0+1x120"},
+    "BellboardStoreUnreadable": {'bellboard_store_readable{instance="b"}': "0x120"},
+    "BellboardCommitsSlow": {'bellboard_store_commit_duration_seconds_bucket{instance="b",le="0.1"}': "0+500x120"},
+    "BellboardLogOfCommitsLong": {'bellboard_store_wal_bytes{instance="b"}': "300000000x120"},
+    "BellboardReclaims": {'bellboard_deliveries_reclaimed_total{instance="b"}': "0x60 3x59"},
+    "BellboardDestinationsDisabled": {'bellboard_destinations_disabled{instance="b",channel="slack"}': "1+1x120"},
+    "BellboardHttpErrors": {'bellboard_http_requests_total{instance="b",area="events",status="5xx"}': "0+60x120"},
+}
+
+
 def asked_for(expression):
     """The names that an expression of Prometheus asks for: words of ours."""
     return set(re.findall(r"\b(?:bellboard|process)_[a-z_]+\b", expression))
@@ -116,6 +160,32 @@ class Tools(unittest.TestCase):
 
     def test_prometheus_takes_the_rules(self):
         self.assertIn("SUCCESS", self.run_promtool("check", "rules", str(ASSETS / "alerts.yml")))
+
+    def fires(self, series, expected):
+        """Exactly these alerts are on after two hours of such series."""
+        samples = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in expected]
+        test = {
+            "interval": "1m",
+            "input_series": [{"series": name, "values": values} for name, values in series.items()],
+            "promql_expr_test": [
+                {"expr": 'max by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "115m", "exp_samples": samples}
+            ],
+        }
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+            json.dump({"rule_files": [str(ASSETS / "alerts.yml")], "evaluation_interval": "1m", "tests": [test]}, file)
+            file.flush()
+            self.run_promtool("test", "rules", file.name)
+
+    def test_each_alert_fires_when_it_should_and_only_then(self):
+        alerts = re.findall(r"- alert: (\w+)", (ASSETS / "alerts.yml").read_text())
+        self.assertEqual(alerts, list(TROUBLE))
+        of_ours = {series for series in WELL if series.startswith("bellboard_")}
+        self.assertEqual({name for series in of_ours for name in asked_for(series)} - names(self.text), set())
+        self.fires(WELL, [])
+        for alert, changed in TROUBLE.items():
+            with self.subTest(alert=alert):
+                self.assertLessEqual(changed.keys(), WELL.keys())
+                self.fires(WELL | changed, [alert])
 
     def test_every_metric_that_is_asked_for_is_there(self):
         known = names(self.text)
