@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 use url::Url;
 
-use crate::channels::http::{Client, answered, judge_status, retry_after};
+use crate::channels::http::{Client, answered, deepest, judge_status, retry_after};
 use crate::channels::net::Gate;
 use crate::domain::delivery::{Answer, Reason, SendError};
 use crate::domain::retry::Patience;
@@ -88,7 +88,7 @@ impl Apns {
         let plain = options.server.as_ref().is_some_and(|url| url.scheme() == "http");
         let client =
             if plain { Client::new(gate, timeout) } else { Client::http2(gate, timeout, options.ca.as_deref()) };
-        let client = client.map_err(|error| format!("no HTTP client could be made: {error}"))?;
+        let client = client.map_err(|error| format!("no HTTP client could be made: {}", deepest(&error)))?;
         let (key_id, team_id, topic, server) = (options.key_id, options.team_id, options.topic, options.server);
         Ok(Self { client, topic, server, signer, key_id, team_id, tokens: Mutex::default() })
     }

@@ -343,7 +343,7 @@ fn find_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
 }
 
 /// The innermost cause, in its own words: the outer ones name the address, which may be a secret.
-fn deepest(error: &dyn Error) -> String {
+pub fn deepest(error: &dyn Error) -> String {
     let Some(mut cause) = error.source() else { return "no reason was given".to_owned() };
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -287,8 +287,12 @@ pub const fn is_ordered(settings: &Settings) -> bool {
 /// Why the senders could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The HTTP client.
-    #[error("no HTTP client could be made: {0}")]
+    /// The HTTP client: for want of certificates, as far as is known.
+    #[error(
+        "no HTTP client could be made: {}; install ca-certificates, or name a file of public authorities' certificates \
+         in SSL_CERT_FILE",
+        http::deepest(.0)
+    )]
     Http(#[from] reqwest::Error),
     /// The mail server's URL.
     #[error("[email] server: {0}")]

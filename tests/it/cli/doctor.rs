@@ -97,6 +97,18 @@ fn what_is_late_and_destinations_that_fail() {
 }
 
 #[test]
+fn a_machine_that_trusts_no_authority() {
+    let cli = Cli::acme();
+    fs::write(cli.path("none.pem"), "").unwrap();
+    let ran = cli.command().args(["doctor", "--offline"]).env("SSL_CERT_FILE", cli.path("none.pem")).output().unwrap();
+    let out = String::from_utf8(ran.stdout).unwrap();
+    let line = out.lines().find(|line| line.contains("channels")).unwrap_or_else(|| panic!("{out}"));
+    assert!(line.starts_with("bad") && line.contains("install ca-certificates"), "{line}");
+    assert!(!line.contains("builder error"), "{line}");
+    assert_eq!(ran.status.code(), Some(1), "{out}");
+}
+
+#[test]
 fn a_channel_whose_server_is_unset_or_whose_setting_cannot_be_read() {
     let cli = Cli::acme();
     check(&cli, "Email", "warn", "set [email] server");
