@@ -63,6 +63,8 @@ pub struct App {
     unread: Option<Message>,
     /// An undo that was announced and waits for a second press.
     announced: Option<ChangeId>,
+    /// What the last key changed, wherever that was: the next one may take just that back, or do it again.
+    just_changed: Option<ChangeId>,
     /// The account whose set-up was copied last.
     yanked: Option<AccountKey>,
     clipboard: Option<String>,
@@ -99,6 +101,7 @@ impl App {
             message: None,
             unread: None,
             announced: None,
+            just_changed: None,
             yanked: None,
             clipboard: None,
             mouse: false,
@@ -180,7 +183,7 @@ impl App {
             None if place.takes_text() => Edit::from_key(event).map_or(Outcome::Ignored, |edit| screen.on_edit(&edit)),
             None => Outcome::Ignored,
         };
-        self.announced = None;
+        (self.announced, self.just_changed) = (None, None);
         if !matches!(outcome, Outcome::Ignored) {
             self.message = None;
         }

@@ -113,7 +113,10 @@ impl App {
         let result = self.store.run(&self.services.actor, command).await;
         let Some(screen) = self.stack.last_mut() else { return Outcome::Handled };
         match result {
-            Ok(done) => screen.on_done(&done),
+            Ok(done) => {
+                self.just_changed = done.change.or(self.just_changed);
+                screen.on_done(&done)
+            }
             Err(error) => screen.on_refused(&error),
         }
     }

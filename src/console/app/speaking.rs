@@ -72,7 +72,7 @@ impl App {
         let Some(screen) = self.stack.last() else { return Turn::Quit };
         let place = screen.place();
         if !matches!(action, Action::Undo | Action::Redo) {
-            self.announced = None;
+            (self.announced, self.just_changed) = (None, None);
         }
         let outcome = match action {
             Action::Quit => return Turn::Quit,

@@ -182,6 +182,17 @@ async fn a_set_up_is_copied_after_a_look_at_what_changes() {
     person.sees("globex has the set-up of acme: 4 cells, 1 destination; u takes that back");
     let same = person.console.test.store.setup_difference(&acme(), &"globex".parse().unwrap()).await.unwrap();
     assert!(same.is_empty(), "{same:?}");
+    // What was done last is what is taken back, though it was done to another account than the one on the screen.
+    person.press("u").await;
+    person.sees("taken back: globex has the set-up of acme");
+    person.console.keys("U").await;
+    person.sees("done again: globex has the set-up of acme");
+    person.console.keys("down u").await;
+    assert!(
+        !person.console.picture().contains("globex"),
+        "later it is about this account: {}",
+        person.console.picture()
+    );
 }
 
 #[tokio::test]
