@@ -1,5 +1,7 @@
 //! Events in: one for an account, or a batch for any.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,9 @@ use crate::store::error::AcceptError;
 
 /// Most events in one batch.
 pub const BATCH_MAX: usize = 1000;
+
+/// How long the store may take: less than a whole request may, so that whoever waits is told what it waited for.
+const STORE_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// An event of one account.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -130,10 +135,7 @@ pub async fn one(
     let event =
         NewEvent { account, data: payload(&body.data)?, idempotency_key: idempotency_key(&headers)?, event_type };
     let (account, event_type) = (event.account.clone(), event.event_type.clone());
-    if app.store().is_crowded() {
-        return Err(Problem::overloaded());
-    }
-    let mut answers = app.store().accept(vec![event]).await?;
+    let mut answers = accept(&app, vec![event]).await?;
     let accepted = answers.pop().unwrap_or_else(|| Err(AcceptError::UnknownAccount(account.to_string())))?;
     Ok((StatusCode::ACCEPTED, axum::Json(stored(&accepted, &account, &event_type))))
 }
@@ -164,14 +166,11 @@ pub async fn many(
     if !(1..=BATCH_MAX).contains(&batch.events.len()) {
         return Err(Problem::invalid(format!("a batch has 1 to {BATCH_MAX} events")));
     }
-    if app.store().is_crowded() {
-        return Err(Problem::overloaded());
-    }
     app.limits().take_more(Who::Token(bearer.token.id), batch.events.len() - 1, app.store().clock().now());
     let checked: Vec<Result<NewEvent, Problem>> =
         batch.events.into_iter().map(|event| new_event(&bearer, event)).collect();
     let events: Vec<NewEvent> = checked.iter().filter_map(|event| event.as_ref().ok()).cloned().collect();
-    let mut answers = if events.is_empty() { Vec::new() } else { app.store().accept(events).await? }.into_iter();
+    let mut answers = if events.is_empty() { Vec::new() } else { accept(&app, events).await? }.into_iter();
     let mut results = Vec::with_capacity(checked.len());
     for event in checked {
         results.push(match event {
@@ -187,6 +186,18 @@ pub async fn many(
     let refused = results.len() - accepted;
     let status = if refused == 0 { StatusCode::ACCEPTED } else { StatusCode::MULTI_STATUS };
     Ok((status, axum::Json(BatchAnswer { accepted, refused, results })))
+}
+
+/// Stores them, or sends whoever brings them away while too much waits: better to say so at once than to let all wait.
+async fn accept(app: &App, events: Vec<NewEvent>) -> Result<Vec<Result<Accepted, AcceptError>>, Problem> {
+    if app.store().is_crowded() {
+        return Err(Problem::overloaded());
+    }
+    if app.store().is_crowded_by(&events) {
+        return Err(Problem::crowding());
+    }
+    let accepted = tokio::time::timeout(STORE_TIME_MAX, app.store().accept(events)).await;
+    Ok(accepted.map_err(|_| Problem::unanswered())??)
 }
 
 fn new_event(bearer: &Bearer, event: BatchEvent) -> Result<NewEvent, Problem> {

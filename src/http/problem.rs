@@ -98,7 +98,7 @@ impl IntoResponse for Problem {
 const CROWD_PAUSE_SECONDS: u64 = 1;
 
 impl Problem {
-    /// More comes in than can be stored: better to say so at once than to let all wait.
+    /// More comes in than can be stored.
     #[must_use]
     pub fn overloaded() -> Self {
         let detail = "more comes in than can be stored at once; nothing of this was, send it again";
@@ -107,10 +107,30 @@ impl Problem {
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
         }
     }
+
+    /// More comes in of one account than can be stored, whatever others send.
+    #[must_use]
+    pub fn crowding() -> Self {
+        let detail = "more of this account waits than can be stored at once; nothing of this was, send it again";
+        Self::too_many(detail, Duration::from_secs(CROWD_PAUSE_SECONDS))
+    }
 }
 
 /// How long a caller should wait when the store cannot be written just now.
 const STORE_PAUSE_SECONDS: u64 = 5;
+
+impl Problem {
+    /// The store has not answered in time.
+    #[must_use]
+    pub fn unanswered() -> Self {
+        let detail =
+            "the store takes too long, and it is not known whether this is stored; send it again, by the same id";
+        Self {
+            retry_after: Some(STORE_PAUSE_SECONDS),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "store-unanswered", detail)
+        }
+    }
+}
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {

@@ -1,9 +1,13 @@
 //! The door before the writer: nobody fills the line in which all wait.
 //!
 //! The writer takes requests as they come. An account that sends more than can be written would fill its line, and everybody
-//! else would wait behind. So each account has a part of the line at most, and what it sends beyond that waits outside, in order.
+//! else would wait behind. So each account has so many events in the line at most, and what it sends beyond that waits outside,
+//! in order. Counted are events, as a request may hold a thousand of them; one that holds few counts for some more, as the line
+//! holds so many requests only. Requests for several accounts are one line more, which they share: whoever sends such takes no
+//! place of those who don't.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,41 +16,94 @@ use crate::domain::account::AccountKey;
 use crate::domain::event::NewEvent;
 use crate::store::writer::WAITING_MAX;
 
-/// Requests of one account that may wait in the writer's line.
-const OF_ACCOUNT_MAX: usize = WAITING_MAX / 8;
+/// Events of one account that may wait in the writer's line: half of what one transaction takes.
+const IN_LINE_MAX: usize = 2048;
+
+/// Requests of one account that may wait there.
+const REQUESTS_MAX: usize = WAITING_MAX / 8;
+
+/// Events of one account that may wait, in the line and outside, before whoever can come again is sent away: some two seconds'
+/// work for this class of machine.
+const AT_DOOR_MAX: usize = 8 * IN_LINE_MAX;
 
 /// Accounts that are remembered although nothing of them waits.
 const IDLE_MAX: usize = 1024;
 
+/// Whose line it is: an account's, or that of requests for several.
+type Whose = Option<AccountKey>;
+
 /// One line for each account that sends.
 #[derive(Default)]
 pub(crate) struct Door {
-    accounts: Mutex<HashMap<AccountKey, Weak<Semaphore>>>,
+    lines: Mutex<HashMap<Whose, Weak<Line>>>,
+}
+
+struct Line {
+    places: Arc<Semaphore>,
+    /// The weight of what is in the line and outside.
+    waiting: AtomicUsize,
+}
+
+/// A request at the door, until it is dropped.
+struct AtDoor {
+    line: Arc<Line>,
+    weight: usize,
+}
+
+impl Drop for AtDoor {
+    fn drop(&mut self) {
+        self.line.waiting.fetch_sub(self.weight, Ordering::Relaxed);
+    }
+}
+
+/// The places of a request in the writer's line, until it is dropped.
+pub(crate) struct Places {
+    _at_door: AtDoor,
+    _in_line: Option<OwnedSemaphorePermit>,
 }
 
 impl Door {
-    /// Waits for the account's turn. Requests for several accounts pass: whoever makes them waits for one before the next.
-    pub(crate) async fn pass(&self, events: &[NewEvent]) -> Option<OwnedSemaphorePermit> {
-        let (first, rest) = events.split_first()?;
-        if rest.iter().any(|event| event.account != first.account) {
-            return None;
-        }
+    /// Waits for its account's turn.
+    pub(crate) async fn pass(&self, events: &[NewEvent]) -> Places {
+        let (line, weight) = (self.line(whose(events)), weight(events));
+        line.waiting.fetch_add(weight, Ordering::Relaxed);
+        let at_door = AtDoor { line: line.clone(), weight };
+        // What is more than the whole line has it to itself.
+        let places = u32::try_from(weight.min(IN_LINE_MAX)).unwrap_or(u32::MAX);
         // It is never closed.
-        self.line(&first.account).acquire_owned().await.ok()
+        let in_line = line.places.clone().acquire_many_owned(places).await.ok();
+        Places { _at_door: at_door, _in_line: in_line }
     }
 
-    fn line(&self, account: &AccountKey) -> Arc<Semaphore> {
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = accounts.get(account).and_then(Weak::upgrade) {
+    /// Whether so many events of theirs wait that more had better come later. Whoever comes first is never sent away.
+    pub(crate) fn is_crowded(&self, events: &[NewEvent]) -> bool {
+        let waiting = self.line(whose(events)).waiting.load(Ordering::Relaxed);
+        waiting > 0 && waiting + weight(events) > AT_DOOR_MAX
+    }
+
+    fn line(&self, whose: Whose) -> Arc<Line> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = lines.get(&whose).and_then(Weak::upgrade) {
             return line;
         }
-        if accounts.len() >= IDLE_MAX {
-            accounts.retain(|_, line| line.strong_count() > 0);
+        if lines.len() >= IDLE_MAX {
+            lines.retain(|_, line| line.strong_count() > 0);
         }
-        let line = Arc::new(Semaphore::new(OF_ACCOUNT_MAX));
-        accounts.insert(account.clone(), Arc::downgrade(&line));
+        let places = Arc::new(Semaphore::new(IN_LINE_MAX));
+        let line = Arc::new(Line { places, waiting: AtomicUsize::new(0) });
+        lines.insert(whose, Arc::downgrade(&line));
         line
     }
+}
+
+/// How many events a request counts for.
+fn weight(events: &[NewEvent]) -> usize {
+    events.len().max(IN_LINE_MAX / REQUESTS_MAX)
+}
+
+fn whose(events: &[NewEvent]) -> Whose {
+    let (first, rest) = events.split_first()?;
+    rest.iter().all(|event| event.account == first.account).then(|| first.account.clone())
 }
 
 #[cfg(test)]
@@ -64,15 +121,49 @@ mod tests {
         }
     }
 
+    fn events(account: &str, count: usize) -> Vec<NewEvent> {
+        vec![event(account); count]
+    }
+
     #[test]
     fn a_flood_of_one_account_keeps_nobody_else_out() {
         let door = Door::default();
-        let flood: Vec<_> = (0..OF_ACCOUNT_MAX).map(|_| door.pass(&[event("acme")]).now_or_never().flatten()).collect();
+        let flood: Vec<_> = (0..REQUESTS_MAX).map(|_| door.pass(&[event("acme")]).now_or_never()).collect();
         assert!(flood.iter().all(Option::is_some));
         assert!(door.pass(&[event("acme")]).now_or_never().is_none(), "its part of the line is full");
-        assert!(door.pass(&[event("other")]).now_or_never().flatten().is_some());
+        assert!(door.pass(&[event("other")]).now_or_never().is_some());
         drop(flood);
-        assert!(door.pass(&[event("acme")]).now_or_never().flatten().is_some());
+        assert!(door.pass(&[event("acme")]).now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_batch_takes_as_many_places_as_it_has_events_and_one_for_several_accounts_takes_none_of_theirs() {
+        let door = Door::default();
+        let half = events("acme", IN_LINE_MAX / 2);
+        let first = door.pass(&half).now_or_never();
+        let second = door.pass(&half).now_or_never();
+        assert!(first.is_some() && second.is_some());
+        assert!(door.pass(&[event("acme")]).now_or_never().is_none());
+        let mixed: Vec<_> = half.iter().cloned().chain(events("other", 2000)).collect();
+        let third = door.pass(&mixed).now_or_never();
+        assert!(third.is_some(), "more than a whole line has it to itself");
+        assert!(door.pass(&mixed).now_or_never().is_none());
+        assert!(door.pass(&[event("other")]).now_or_never().is_some());
+    }
+
+    #[test]
+    fn who_sends_more_than_can_wait_is_sent_away_and_nobody_else() {
+        let door = Door::default();
+        assert!(!door.is_crowded(&events("acme", 2 * AT_DOOR_MAX)), "whoever comes first");
+        let batch = events("acme", AT_DOOR_MAX / 16);
+        let mut waiting: Vec<_> = (0..16).map(|_| Box::pin(door.pass(&batch))).collect();
+        let passed: Vec<_> = waiting.iter_mut().filter_map(FutureExt::now_or_never).collect();
+        assert_eq!(passed.len(), 2, "the others wait outside");
+        assert!(door.is_crowded(&batch));
+        assert!(door.is_crowded(&[event("acme")]));
+        assert!(!door.is_crowded(&[event("other")]));
+        drop((waiting, passed));
+        assert!(!door.is_crowded(&batch), "who no longer waits does not count");
     }
 
     #[test]
@@ -81,6 +172,6 @@ mod tests {
         for number in 0..3 * IDLE_MAX {
             drop(door.pass(&[event(&format!("acme-{number}"))]).now_or_never());
         }
-        assert!(door.accounts.lock().unwrap().len() <= IDLE_MAX);
+        assert!(door.lines.lock().unwrap().len() <= IDLE_MAX);
     }
 }

@@ -248,7 +248,7 @@ impl Store {
         if self.role < Role::Operate {
             return Err(StoreError::ReadOnly);
         }
-        let _place = self.inner.door.pass(&events).await;
+        let _places = self.inner.door.pass(&events).await;
         let (reply, answer) = oneshot::channel();
         self.request(Request::Accept { events, reply }).await?;
         answer.await.map_err(|_| StoreError::Closed)?
@@ -270,6 +270,12 @@ impl Store {
     #[must_use]
     pub fn is_crowded(&self) -> bool {
         self.inner.requests.as_ref().is_some_and(|requests| requests.capacity() < writer::WAITING_MAX / 4)
+    }
+
+    /// Whether so many events of the same account wait already that these should come again later, whatever others send.
+    #[must_use]
+    pub fn is_crowded_by(&self, events: &[NewEvent]) -> bool {
+        self.inner.door.is_crowded(events)
     }
 
     /// Ends the writer after what waits for it and closes the file. Other handles' calls fail from then on.
