@@ -5,6 +5,8 @@
 
 #![no_main]
 
+mod router;
+
 mod targets;
 
 use std::sync::OnceLock;

@@ -10,6 +10,8 @@ use bellboard::cli::ingest::lines::{BATCH_EVENTS_MAX, Lines};
 use bellboard::cli::restricted;
 use bellboard::config::Config;
 use bellboard::console::query::Query;
+use bellboard::console::terminal::input::Input;
+use bellboard::console::theme;
 use bellboard::domain::access::SecretHash;
 use bellboard::domain::channel::Channel;
 use bellboard::domain::delivery::{Answer, SendError};
@@ -20,6 +22,8 @@ use bellboard::domain::time::{Timestamp, parse_duration};
 use bellboard::http::events::{Batch, EventBody};
 use bellboard::http::{browser as browser_pages, devices, vendor_body};
 use clap::Parser;
+
+use crate::router;
 
 /// Every target by its name, which is also its folder of the corpus.
 pub const ALL: &[(&str, fn(&[u8]))] = &[
@@ -38,6 +42,9 @@ pub const ALL: &[(&str, fn(&[u8]))] = &[
     ("ssh", ssh),
     ("pem", pem),
     ("words", words),
+    ("keys", keys),
+    ("theme", theme),
+    ("router", router::ask),
 ];
 
 /// A time that all of it happens at.
@@ -203,4 +210,29 @@ fn words(bytes: &[u8]) {
     let safe = safe_line(&text);
     assert!(!safe.chars().any(char::is_control), "a safe line has no control character");
     assert_eq!(safe_line(&safe), safe, "what is safe stays as it is");
+}
+
+/// What a terminal sends: cut anywhere, it makes a bounded number of events, and nothing stays open once nothing more comes, first
+/// after an escape and then in what was being pasted.
+fn keys(bytes: &[u8]) {
+    let Some((at, bytes)) = bytes.split_first() else { return };
+    let (first, second) = bytes.split_at(usize::from(*at).min(bytes.len()));
+    let mut input = Input::default();
+    let mut events = 0;
+    for part in [first, second] {
+        input.take(part);
+        events += std::iter::from_fn(|| input.event()).count();
+    }
+    input.settle();
+    input.settle();
+    events += std::iter::from_fn(|| input.event()).count();
+    assert!(events <= bytes.len() + 1, "{events} events of {} bytes", bytes.len());
+    assert!(input.wait().is_none(), "nothing is waited for");
+}
+
+/// A file of colours.
+fn theme(bytes: &[u8]) {
+    if let Err(error) = theme::file::parse(&String::from_utf8_lossy(bytes)) {
+        assert!(!error.is_empty(), "it says what is wrong");
+    }
 }
