@@ -4,8 +4,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bellboard::cli;
-use bellboard::cli::args::Arguments;
-use clap::Parser;
 
 /// How long a thread that is stuck in a read may hold up the end of the process.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(100);
@@ -13,7 +11,10 @@ const SHUTDOWN_MAX: Duration = Duration::from_millis(100);
 fn main() -> color_eyre::Result<ExitCode> {
     color_eyre::install()?;
     cli::memory::keep_to_itself();
-    let arguments = Arguments::parse();
+    let arguments = match cli::start::arguments() {
+        Ok(arguments) => arguments,
+        Err(ended) => return Ok(ended),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(cli::run(arguments));
     runtime.shutdown_timeout(SHUTDOWN_MAX);

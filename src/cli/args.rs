@@ -15,7 +15,7 @@ use crate::config::Color;
 ///
 /// Without a command it opens the console on the database and delivers while it runs, unless another process does.
 #[derive(Debug, Parser)]
-#[command(name = "bellboard", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "bellboard", bin_name = "bellboard", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
 pub struct Arguments {
     /// What goes with every command.
     #[command(flatten)]
@@ -69,6 +69,9 @@ pub struct Globals {
         hide_env_values = true
     )]
     pub log: Option<Level>,
+    /// Whether the environment said which database, config or log.
+    #[arg(skip)]
+    pub chosen_by_environment: bool,
 }
 
 /// The commands.

@@ -39,7 +39,7 @@ pub struct Emit {
     wait: Option<Duration>,
     /// Store nothing; say who would get it and who would not, and why
     #[arg(long, conflicts_with = "wait")]
-    dry_run: bool,
+    pub dry_run: bool,
 }
 
 impl Emit {

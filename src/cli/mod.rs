@@ -7,6 +7,8 @@
 
 pub mod args;
 
+pub mod start;
+
 pub mod failure;
 
 pub mod output;
@@ -26,6 +28,8 @@ pub mod paths;
 pub mod query;
 
 pub mod confirm;
+
+pub mod reach;
 
 pub mod restricted;
 
@@ -125,16 +129,22 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
+    let needed = arguments.reach().role;
     let Arguments { globals, command } = arguments;
     // These answer without a store, and while the config is broken.
     let command = match command {
         Some(Command::Completions(command)) => return command.run(out),
         Some(Command::Man(command)) => return command.run(out),
         Some(Command::Help(command)) => return command.run(out),
-        Some(Command::Config { command }) => return command.run(&globals, out),
+        Some(Command::Config { command }) => {
+            if needed.is_some() {
+                Session::start(&globals, out, needed)?;
+            }
+            return command.run(&globals, out);
+        }
         other => other,
     };
-    let session = Session::start(&globals, out)?;
+    let session = Session::start(&globals, out, needed)?;
     match command {
         None => console::open(&session).await,
         Some(Command::Demo(command)) => command.run(&session).await,

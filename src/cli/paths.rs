@@ -25,6 +25,8 @@ pub struct Paths {
     pub exports: PathBuf,
     /// The log file of consoles.
     pub log: PathBuf,
+    /// Whether the environment has no say, as under `--restricted`: it is partly of who came in.
+    pub restricted: bool,
 }
 
 impl Paths {
@@ -33,7 +35,8 @@ impl Paths {
     /// # Errors
     /// When something is not named and there is no home folder to look in.
     pub fn new(globals: &Globals) -> Result<Self, Failure> {
-        let xdg = etcetera::choose_base_strategy().ok();
+        let restricted = globals.restricted;
+        let xdg = etcetera::choose_base_strategy().ok().filter(|_| !restricted);
         let beneath = |folder: Option<PathBuf>, file: &str| folder.map(|folder| folder.join(FOLDER).join(file));
         let homeless = || Failure::usage("there is no home folder; set HOME, or name the files with --db and --config");
         let database = globals
@@ -52,6 +55,6 @@ impl Paths {
             .unwrap_or_else(|| database.with_extension("console.json"));
         let exports = beneath(xdg.as_ref().map(BaseStrategy::data_dir), "exports")
             .unwrap_or_else(|| database.with_file_name("exports"));
-        Ok(Self { memory, exports, database, config, config_named: globals.config.is_some(), log })
+        Ok(Self { memory, exports, database, config, config_named: globals.config.is_some(), log, restricted })
     }
 }

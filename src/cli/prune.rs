@@ -23,7 +23,7 @@ pub struct Prune {
     older_than: Option<Duration>,
     /// Only count
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
     /// Do not ask
     #[arg(long)]
     yes: bool,

@@ -27,8 +27,9 @@ pub struct Again {
     delivery: Option<DeliveryId>,
     #[command(flatten)]
     query: DeliveryQuery,
+    /// How.
     #[command(flatten)]
-    go: Go,
+    pub go: Go,
 }
 
 /// What was never tried.
@@ -36,8 +37,9 @@ pub struct Again {
 pub struct Missed {
     #[command(flatten)]
     query: DeliveryQuery,
+    /// How.
     #[command(flatten)]
-    go: Go,
+    pub go: Go,
 }
 
 /// How to go about it.
@@ -45,7 +47,7 @@ pub struct Missed {
 pub struct Go {
     /// Only count, and show some of it
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
     /// Do not ask
     #[arg(long)]
     yes: bool,

@@ -4,10 +4,11 @@
 //! What the person asked for by `ssh HOST why evt_…` stands in `SSH_ORIGINAL_COMMAND`. It is split into words here and never
 //! seen by a shell.
 
-use clap::Parser;
+use std::ffi::OsString;
 
-use crate::cli::args::{Arguments, Command, Globals};
+use crate::cli::args::{Arguments, Globals};
 use crate::cli::failure::{EXIT_REFUSED, Failure};
+use crate::cli::start;
 
 /// Longest command that is looked at, in bytes.
 const COMMAND_BYTES_MAX: usize = 256 * 1024;
@@ -18,6 +19,7 @@ const COMMAND_BYTES_MAX: usize = 256 * 1024;
 /// # Errors
 /// When it is none, or out of reach here.
 pub fn arguments(given: Arguments, asked: Option<&str>) -> Result<Arguments, Failure> {
+    check_choice(&given.globals)?;
     let asked = asked.map(str::trim).filter(|asked| !asked.is_empty());
     let (Some(asked), None) = (asked, &given.command) else {
         check_reach(&given)?;
@@ -34,7 +36,7 @@ pub fn arguments(given: Arguments, asked: Option<&str>) -> Result<Arguments, Fai
     }
     let own_name = words.first().is_some_and(|word| word.rsplit('/').next() == Some("bellboard"));
     let words = std::iter::once("bellboard".to_owned()).chain(words.into_iter().skip(usize::from(own_name)));
-    let parsed = Arguments::try_parse_from(words).map_err(|error| {
+    let parsed = start::parse_remote(&words.map(OsString::from).collect::<Vec<_>>()).map_err(|error| {
         // A help text is an answer, an error is one of its first line.
         if error.use_stderr() {
             Failure::usage(first_line(&error.to_string()))
@@ -61,26 +63,18 @@ pub fn arguments(given: Arguments, asked: Option<&str>) -> Result<Arguments, Fai
     Ok(arguments)
 }
 
-/// Whether a command reads or writes nothing but the database and the terminal. What is not listed is out of reach.
-fn check_reach(arguments: &Arguments) -> Result<(), Failure> {
-    match arguments.command {
-        None
-        | Some(
-            Command::Emit(_)
-            | Command::Watch(_)
-            | Command::Why(_)
-            | Command::Accounts { .. }
-            | Command::EventTypes { .. }
-            | Command::Matrix { .. }
-            | Command::Destinations { .. }
-            | Command::Deliveries { .. }
-            | Command::Events { .. }
-            | Command::Audit { .. }
-            | Command::Man(_)
-            | Command::Help(_),
-        ) => Ok(()),
-        _ => Err(out_of_reach("this command")),
+/// Which database, config and log is up to who wrote the `ForceCommand`: sshd may let variables of the person's through.
+fn check_choice(globals: &Globals) -> Result<(), Failure> {
+    if globals.chosen_by_environment || globals.db.is_none() || globals.config.is_none() {
+        let sentence = "--restricted takes --db and --config from its own command line, and nothing of them or of --log from \
+                        the environment; see `bellboard help ssh`";
+        return Err(Failure::usage(sentence));
     }
+    Ok(())
+}
+
+fn check_reach(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.reach().when_restricted { Ok(()) } else { Err(out_of_reach("this command")) }
 }
 
 fn out_of_reach(what: &str) -> Failure {
@@ -100,7 +94,10 @@ mod tests {
     const WHY: &str = "why evt_0192f0c1a7b07d0e8a3b5c6d7e8f9a0b";
 
     fn asked(text: &str) -> Result<Arguments, Failure> {
-        let given = Arguments::try_parse_from(["bellboard", "--restricted", "--db", "/srv/b.db"]).unwrap();
+        let given = start::parse(
+            &["bellboard", "--restricted", "--db", "/srv/b.db", "--config", "/srv/c.toml"].map(OsString::from),
+        )
+        .unwrap();
         arguments(given, Some(text))
     }
 
@@ -116,6 +113,20 @@ mod tests {
             }
         }
         assert!(asked("accounts list --json").unwrap().globals.json);
+    }
+
+    #[test]
+    fn the_environment_chooses_nothing() {
+        let check = |options: &[&str], environment: bool| {
+            let words: Vec<_> = ["bellboard", "--restricted"].iter().chain(options).map(OsString::from).collect();
+            let mut given = start::parse(&words).unwrap();
+            given.globals.chosen_by_environment = environment;
+            arguments(given, Some("accounts list")).map(|_| ())
+        };
+        assert!(check(&["--db", "b", "--config", "c"], false).is_ok());
+        assert!(check(&["--db", "b", "--config", "c"], true).is_err());
+        assert!(check(&["--db", "b"], false).is_err());
+        assert!(check(&["--config", "c"], false).is_err());
     }
 
     #[test]

@@ -51,31 +51,31 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads the config and finds out who acts.
+    /// Reads the config and finds out who acts, and whether they have the role that it takes. What needs none acts for
+    /// nobody, and may do everything.
     ///
     /// # Errors
-    /// When the config is wrong.
-    pub fn start(globals: &Globals, out: Output) -> Result<Self, Failure> {
+    /// When the config is wrong, or the role is not enough.
+    pub fn start(globals: &Globals, out: Output, needed: Option<Role>) -> Result<Self, Failure> {
         let paths = Paths::new(globals)?;
         let mut config = load_config(&paths)?;
         config.console.color = globals.color.unwrap_or(config.console.color);
         let actor = actor::current();
-        let role = config.roles.of(&actor.login, &actor::groups(&actor.login)).ok_or_else(|| {
-            let sentence =
-                format!("{} has no role here; ask an administrator to add it to [roles] in the config", actor.login);
-            Failure::new(EXIT_REFUSED, sentence)
-        })?;
-        let key = key_source(&config, &paths, |name| std::env::var(name).ok());
+        let role = match needed {
+            Some(needed) => role_of(&actor, &config, needed)?,
+            None => Role::Administer,
+        };
+        let variable = |name: &str| std::env::var(name).ok().filter(|_| !paths.restricted);
         Ok(Self {
-            key,
+            key: key_source(&config, &paths, variable),
             out,
             config,
-            paths,
             actor,
             role,
             read_only: globals.read_only || role == Role::Look,
             restricted: globals.restricted,
             log: globals.log,
+            paths,
             clock: SystemClock::shared(),
         })
     }
@@ -171,6 +171,16 @@ impl Session {
     }
 }
 
+/// The role of who acts, which must reach as far as what they ask for.
+fn role_of(actor: &Actor, config: &Config, needed: Role) -> Result<Role, Failure> {
+    let own = config.roles.of(&actor.login, &actor::groups(&actor.login)).ok_or_else(|| {
+        let sentence =
+            format!("{} has no role here; ask an administrator to add it to [roles] in the config", actor.login);
+        Failure::new(EXIT_REFUSED, sentence)
+    })?;
+    if needed > own { Err(CommandError::Role { needed, own }.into()) } else { Ok(own) }
+}
+
 /// The environment variable that may hold the key.
 const KEY_VARIABLE: &str = "BELLBOARD_KEY";
 
@@ -200,7 +210,8 @@ pub fn senders(config: &Config) -> Result<Senders, Failure> {
     Senders::new(options).map_err(|error| Failure::usage(error.to_string()))
 }
 
-/// Reads the config file, which must be there when somebody named it, and the environment.
+/// Reads the config file, which must be there when somebody named it, and the environment; under `--restricted` the file alone,
+/// since the environment is partly of who came in.
 ///
 /// # Errors
 /// When something in it is wrong.
@@ -208,6 +219,7 @@ pub fn load_config(paths: &Paths) -> Result<Config, Failure> {
     // A variable that is no UTF-8 is none of ours.
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = environment.filter(|_| !paths.restricted);
     Config::load(&paths.config, paths.config_named, environment).map_err(|error| Failure::usage(error.to_string()))
 }
 

@@ -48,7 +48,29 @@ impl Command {
             | Self::RevealSecret { .. }
             | Self::Prune { .. }
             | Self::UseKey { .. } => Role::Administer,
-            _ => Role::Operate,
+            Self::AddAccount { .. }
+            | Self::EditAccount { .. }
+            | Self::CopySetup { .. }
+            | Self::AddEventType { .. }
+            | Self::RemoveEventType { .. }
+            | Self::SetCells { .. }
+            | Self::Mute { .. }
+            | Self::Unmute { .. }
+            | Self::AddDestination { .. }
+            | Self::EditDestination { .. }
+            | Self::RotateSecret { .. }
+            | Self::SetDestinationState { .. }
+            | Self::RemoveDestination { .. }
+            | Self::TestDestination { .. }
+            | Self::Replay { .. }
+            | Self::StartReplay { .. }
+            | Self::CancelReplay { .. }
+            | Self::Cancel { .. }
+            | Self::Invite { .. }
+            | Self::Enrol { .. }
+            | Self::SetNotification { .. }
+            // What an administrator alone may do cannot be taken back.
+            | Self::Undo { .. } => Role::Operate,
         }
     }
 }
