@@ -128,7 +128,7 @@ async fn a_line_that_is_long_says_so() {
     let mut waiting = Vec::new();
     for number in 0..900 {
         let event =
-            NewEvent { account: format!("other-{}", number % 9).parse().unwrap(), ..event("job.fail", "{}", None) };
+            NewEvent { account: format!("other-{}", number % 45).parse().unwrap(), ..event("job.fail", "{}", None) };
         let store = test.store.clone();
         let mut accept = Box::pin(tokio::task::unconstrained(async move { store.accept(vec![event]).await }));
         assert!((&mut accept).now_or_never().is_none());
