@@ -1,14 +1,19 @@
-"""Drives programs as a person does: keys into a real tmux at 80x24, and a real sshd to log in through."""
+"""Drives programs as a person does: keys into a real tmux or a bare pseudo terminal at 80x24, and a real sshd to log in through."""
 
+import fcntl
 import getpass
 import os
+import select
+import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 
-from rig import free_port, wait_until
+from rig import BINARY, Receiver, Store, free_port, program, wait_until
 
 
 class Tmux:
@@ -73,6 +78,71 @@ class Tmux:
 
     def __exit__(self, *_):
         self.close()
+
+
+class Pty:
+    """A program, the console by itself, in a pseudo terminal of its own; with `controlling` it gets the signals of one."""
+
+    def __init__(self, environment, command=(BINARY,), controlling=True, width=80, height=24):
+        self.master, slave = os.openpty()
+        self.resize(width, height)
+        self.before = termios.tcgetattr(slave)
+
+        def own():
+            os.setsid()
+            if controlling:
+                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, preexec_fn=own,
+            env={"TERM": "screen", "EDITOR": "true", "VISUAL": "true"} | environment,
+        )
+        self.slave = slave
+        self.output = b""
+
+    def resize(self, width, height):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def send(self, data):
+        """Writes, and takes what comes meanwhile, so that neither side waits for the other. Once the console has ended nobody
+        reads, and a terminal that Ctrl-S stopped takes nothing more."""
+        while data and self.process.poll() is None:
+            _, ready, _ = select.select([], [self.master], [], 0.05)
+            if ready:
+                data = data[os.write(self.master, data[:512]):]
+            self.take(0)
+
+    def take(self, seconds):
+        """What comes until nothing has come for so long."""
+        taken = b""
+        while select.select([self.master], [], [], seconds)[0]:
+            try:
+                data = os.read(self.master, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            taken += data
+        self.output += taken
+        return taken
+
+    def wait_for(self, text, seconds=30, since=None):
+        """Waits until it comes: from here on, or since the output was so long."""
+        start, end = len(self.output) if since is None else since, time.monotonic() + seconds
+        while text.encode() not in self.output[start:]:
+            assert time.monotonic() < end, f"no `{text}` in {self.output[start:][-3000:]!r}"
+            self.take(0.05)
+        return self.output[start:]
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for end in (self.master, self.slave):
+            try:
+                os.close(end)
+            except OSError:
+                pass
 
 
 def descendants(pid):
@@ -152,3 +222,36 @@ class Sshd:
 
     def __exit__(self, *_):
         self.close()
+
+
+def remote_of(store):
+    names = ("BELLBOARD_DB", "BELLBOARD_NETWORK_ALLOW", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+    return " ".join(["exec", "env", *[f"{name}={store.environment[name]}" for name in names], shlex.quote(BINARY)])
+
+
+def console_of(sshd):
+    for pid in descendants(sshd.process.pid):
+        try:
+            with open(f"/proc/{pid}/comm") as file:
+                if file.read().strip() == "bellboard":
+                    return pid
+        except OSError:
+            pass
+    return None
+
+
+class LoggedIn:
+    """What a TestCase over ssh stands on: an account, and the console on it in a tmux, through a real sshd."""
+
+    def setUp(self):
+        program("tmux"), program("sshd")
+        self.receiver = Receiver()
+        self.addCleanup(self.receiver.close)
+        self.store = Store()
+        self.addCleanup(self.store.close)
+        self.store.acme()
+        self.sshd = Sshd()
+        self.addCleanup(self.sshd.close)
+        self.tmux = Tmux(self.sshd.command(remote_of(self.store), "-tt"), self.store.environment)
+        self.addCleanup(self.tmux.close)
+        self.tmux.wait_for("Acme Ltd")

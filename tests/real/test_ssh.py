@@ -1,45 +1,14 @@
 """Over a real sshd in an 80x24 tmux, by keys alone; resized; and the connection lost."""
 
 import os
-import shlex
-import shutil
 import signal
 import unittest
 
-from rig import BINARY, Receiver, Store, wait_until
-from terminal import Sshd, Tmux, descendants, gone
+from rig import wait_until
+from terminal import LoggedIn, console_of, descendants, gone
 
 
-def remote_of(store):
-    names = ("BELLBOARD_DB", "BELLBOARD_NETWORK_ALLOW", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
-    return " ".join(["exec", "env", *[f"{name}={store.environment[name]}" for name in names], shlex.quote(BINARY)])
-
-
-def console_of(sshd):
-    for pid in descendants(sshd.process.pid):
-        try:
-            with open(f"/proc/{pid}/comm") as file:
-                if file.read().strip() == "bellboard":
-                    return pid
-        except OSError:
-            pass
-    return None
-
-
-@unittest.skipUnless(shutil.which("tmux") and os.path.exists("/usr/sbin/sshd"), "tmux or sshd is not installed")
-class OverSsh(unittest.TestCase):
-    def setUp(self):
-        self.receiver = Receiver()
-        self.store = Store()
-        self.sshd = Sshd()
-        self.store.acme()
-        self.tmux = Tmux(self.sshd.command(remote_of(self.store), "-tt"), self.store.environment)
-        self.tmux.wait_for("Acme Ltd")
-
-    def tearDown(self):
-        for thing in (self.tmux, self.sshd, self.store, self.receiver):
-            thing.close()
-
+class OverSsh(LoggedIn, unittest.TestCase):
     def cell(self, event_type, channel):
         cells = self.store.json("matrix", "show", "acme")["cells"]
         return next(cell["on"] for cell in cells if (cell["event_type"], cell["channel"]) == (event_type, channel))

@@ -18,92 +18,21 @@
 | colours | `console/theme.rs` |
 """
 
-import fcntl
 import os
 import random
 import re
-import select
-import shutil
 import signal
-import struct
-import subprocess
 import termios
 import time
 import unittest
 
-from rig import BINARY, Store, wait_until
-from terminal import Sshd, Tmux, gone, processor_ticks
-from test_ssh import console_of, remote_of
+from rig import Store, wait_until
+from terminal import LoggedIn, Pty, console_of, gone, processor_ticks
 
 ENTER = b"\x1b[?1049h\x1b[?2004h\x1b[?25l"
 FRAME = re.compile(rb"\x1b\[\?2026h.*?\x1b\[\?2026l", re.S)
 # Device attributes, the cursor's place, colours, capabilities, modes, the window's size.
 QUESTION = re.compile(rb"\x1b\[[>=?]?[0-9]*c|\x1b\[\??[56]n|\x1b\][0-9;]*\?|\x1bP[+$]q|\x1b\[\?[0-9]*\$p|\x1b\[\?u|\x1b\[1[1-9]t")
-
-
-class Pty:
-    """The console in a pseudo terminal of its own; with `controlling` it gets the signals of one."""
-
-    def __init__(self, environment, controlling=True, width=80, height=24):
-        self.master, slave = os.openpty()
-        self.resize(width, height)
-        self.before = termios.tcgetattr(slave)
-
-        def own():
-            os.setsid()
-            if controlling:
-                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        self.process = subprocess.Popen(
-            [BINARY], stdin=slave, stdout=slave, stderr=slave, preexec_fn=own,
-            env=environment | {"TERM": "screen", "EDITOR": "true", "VISUAL": "true"},
-        )
-        self.slave = slave
-        self.output = b""
-
-    def resize(self, width, height):
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-
-    def send(self, data):
-        """Writes, and takes what comes meanwhile, so that neither side waits for the other. Once the console has ended nobody
-        reads, and a terminal that Ctrl-S stopped takes nothing more."""
-        while data and self.process.poll() is None:
-            _, ready, _ = select.select([], [self.master], [], 0.05)
-            if ready:
-                data = data[os.write(self.master, data[:512]):]
-            self.take(0)
-
-    def take(self, seconds):
-        """What comes until nothing has come for so long."""
-        taken = b""
-        while select.select([self.master], [], [], seconds)[0]:
-            try:
-                data = os.read(self.master, 65536)
-            except OSError:
-                break
-            if not data:
-                break
-            taken += data
-        self.output += taken
-        return taken
-
-    def wait_for(self, text, seconds=30, since=None):
-        """Waits until it comes: from here on, or since the output was so long."""
-        start, end = len(self.output) if since is None else since, time.monotonic() + seconds
-        while text.encode() not in self.output[start:]:
-            assert time.monotonic() < end, f"no `{text}` in {self.output[start:][-3000:]!r}"
-            self.take(0.05)
-        return self.output[start:]
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        for end in (self.master, self.slave):
-            try:
-                os.close(end)
-            except OSError:
-                pass
 
 
 class Hostile(unittest.TestCase):
@@ -261,19 +190,7 @@ class Hostile(unittest.TestCase):
         self.store.ok("accounts", "list")
 
 
-@unittest.skipUnless(shutil.which("tmux") and os.path.exists("/usr/sbin/sshd"), "tmux or sshd is not installed")
-class HostileSsh(unittest.TestCase):
-    def setUp(self):
-        self.store = Store()
-        self.sshd = Sshd()
-        self.store.acme()
-        self.tmux = Tmux(self.sshd.command(remote_of(self.store), "-tt"), self.store.environment)
-        self.tmux.wait_for("Acme Ltd")
-
-    def tearDown(self):
-        for thing in (self.tmux, self.sshd, self.store):
-            thing.close()
-
+class HostileSsh(LoggedIn, unittest.TestCase):
     def test_a_closed_laptop(self):
         self.tmux.keys("Enter")
         self.tmux.wait_for("provisioned ok")
