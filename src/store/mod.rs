@@ -80,6 +80,8 @@ mod accept;
 
 mod trouble;
 
+mod turns;
+
 mod finish;
 
 mod park;

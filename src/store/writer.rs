@@ -35,6 +35,7 @@ use crate::store::queue::{Claimed, Deliverer, Finished, NewWork};
 use crate::store::seal::Sealer;
 use crate::store::slots::Slots;
 use crate::store::storms::Storms;
+use crate::store::turns::Turns;
 use crate::store::upkeep::Upkeep;
 
 /// Requests that may wait before callers do.
@@ -199,6 +200,7 @@ impl Session {
 /// The writer: its connection and those who listen to it.
 pub(crate) struct Writer {
     session: Session,
+    turns: Turns,
     options: SqliteConnectOptions,
     clock: SharedClock,
     data_version: i64,
@@ -217,10 +219,9 @@ impl Writer {
         let mut connection = options.connect().await?;
         // Seen before anybody reads, so that no commit after the first read goes unnoticed.
         let data_version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut connection).await?;
-        let now = clock.now();
         let session = Session {
             connection,
-            now,
+            now: clock.now(),
             sealer,
             setups: HashMap::new(),
             keys: HashMap::new(),
@@ -233,7 +234,7 @@ impl Writer {
             slots: outbox.slots.clone(),
             may_claim: false,
         };
-        Ok(Self { session, options, clock, data_version, revision, outbox })
+        Ok(Self { session, turns: Turns::on(options.get_filename()), options, clock, data_version, revision, outbox })
     }
 
     /// Serves requests until it is told to close or nobody can ask any more.
@@ -300,6 +301,7 @@ impl Writer {
     async fn transact(&mut self, batch: &mut Batch) -> Result<Answers, StoreError> {
         self.session.now = self.clock.now();
         self.session.may_claim = !batch.touches_lanes();
+        let _turn = self.turns.take().await;
         // Two statements that share the way to the driver's thread.
         let begun = sqlx::query("BEGIN IMMEDIATE; PRAGMA data_version").fetch_one(&mut self.session.connection).await?;
         if self.notice_others(begun.try_get(0)?) {
@@ -379,8 +381,7 @@ impl Writer {
         });
     }
 
-    /// After an error the transaction may or may not have ended by itself (a full disk, an I/O error), and the driver's count
-    /// of open ones is then wrong: this connection is given up for a new one.
+    /// After an error the transaction may have ended by itself (a full disk), and the driver not know: a new connection follows.
     async fn recover(&mut self) {
         self.session.forget();
         self.session.storms.forget();
