@@ -1,4 +1,4 @@
-//! What is in this process's memory stays there: keys and tokens are.
+//! What is in this process's memory stays there: keys and tokens are. And there is little of it, where many sit on one host.
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
@@ -7,4 +7,10 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 pub fn keep_to_itself() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// Has the system give memory in small pages only (prctl(2), `PR_SET_THP_DISABLE`): in huge ones a console, which needs some
+/// 10 MB, takes twice that.
+pub fn in_small_pages() {
+    let _ = nix::sys::prctl::set_thp_disable(true);
 }

@@ -137,6 +137,9 @@ impl App {
         if let Ok(pulse) = self.store.pulse(account.as_ref()).await {
             self.pulse = pulse;
         }
+        if let Some(screen) = self.stack.last_mut() {
+            screen.on_pulse(&self.pulse);
+        }
         self.arrange();
     }
 

@@ -133,10 +133,7 @@ pub async fn serve(
             }
             () = sleep_until(due.unwrap_or(reloaded)), if due.is_some() && is_ready => {
                 revision.mark_unchanged();
-                reload_at = None;
-                app.load().await;
-                reloaded = Instant::now();
-                Turn::On
+                read_anew(terminal, app, &mut reload_at, &mut reloaded).await?
             }
         };
         match turn {
@@ -146,6 +143,26 @@ pub async fn serve(
             Turn::Suspend => suspend(terminal, app, &mut signals).await?,
         }
     }
+}
+
+/// Reads what is shown. What somebody does meanwhile comes first, but not for ever; then it is read again.
+async fn read_anew(
+    terminal: &mut Terminal,
+    app: &mut App,
+    reload_at: &mut Option<Instant>,
+    reloaded: &mut Instant,
+) -> Result<Turn, TerminalError> {
+    let pressed = tokio::select! {
+        biased;
+        happened = terminal.happens(), if reloaded.elapsed() < RELOAD_WAIT_MAX => Some(happened?),
+        () = app.load() => None,
+    };
+    *reload_at = pressed.as_ref().map(|_| Instant::now());
+    if let Some(happened) = pressed {
+        return Ok(on_happened(app, happened).await);
+    }
+    *reloaded = Instant::now();
+    Ok(Turn::On)
 }
 
 /// Gives the terminal back and stops, as Ctrl-Z does elsewhere; returns after `fg`.

@@ -25,6 +25,7 @@ use crate::domain::command::{Actor, Command, Done};
 use crate::domain::role::Role;
 use crate::domain::time::SharedClock;
 use crate::store::Store;
+use crate::store::accounts::Pulse;
 use crate::store::error::{CommandError, StoreError};
 use crate::store::replays::Plan;
 
@@ -214,7 +215,8 @@ pub trait Screen: Send {
         None
     }
 
-    /// Reads what it shows. Called when it is opened, when it is back on top, and after every commit.
+    /// Reads what it shows. Called when it is opened, when it is back on top, and after every commit. May be dropped while it
+    /// waits, when a key comes: what was taken over by then stays, and it is called again.
     fn load<'a>(&'a mut self, _store: &'a Store) -> Load<'a> {
         Box::pin(std::future::ready(Ok(())))
     }
@@ -224,6 +226,9 @@ pub trait Screen: Send {
     fn beside(&mut self, _store: &Store) -> Option<Job> {
         None
     }
+
+    /// Learns how the deliveries go: of its account, else of all. Called after each [`Screen::load`].
+    fn on_pulse(&mut self, _pulse: &Pulse) {}
 
     /// Makes room: called before drawing whenever the area or what it shows may have changed, to keep the cursor in view.
     fn arrange(&mut self, _area: Rect) {}

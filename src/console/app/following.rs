@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::console::app::{App, Turn};
 use crate::console::keymap::Action;
 use crate::console::screen::{Job, Message, Outcome};
@@ -125,21 +127,20 @@ impl App {
     pub(crate) async fn work_beside(&mut self) {
         let Some(screen) = self.stack.last_mut() else { return };
         let Some(job) = screen.beside(&self.store) else { return };
-        let mut work = tokio::spawn(job);
-        match tokio::time::timeout(AT_ONCE, &mut work).await {
-            Ok(Ok(done)) => {
-                screen.on_job(&done);
+        let jobs = self.jobs.clone();
+        let (at_once, mut answer) = oneshot::channel();
+        // Nobody listens at once any more when it took long, or when a key has come meanwhile.
+        tokio::spawn(async move {
+            if let Err(late) = at_once.send(job.await) {
+                let _ = jobs.send(late);
             }
-            Ok(Err(_)) => {}
-            Err(_) => {
-                self.beside += 1;
-                let jobs = self.jobs.clone();
-                tokio::spawn(async move {
-                    if let Ok(done) = work.await {
-                        let _ = jobs.send(done);
-                    }
-                });
-            }
+        });
+        self.beside += 1;
+        let in_time = tokio::time::timeout(AT_ONCE, &mut answer).await;
+        answer.close();
+        if let Some(done) = in_time.ok().and_then(Result::ok).or_else(|| answer.try_recv().ok()) {
+            screen.on_job(&done);
+            self.beside -= 1;
         }
     }
 

@@ -36,6 +36,7 @@ use crate::domain::channel::Channel;
 use crate::domain::command::{CellChange, Command, Done};
 use crate::domain::matrix::CellSetting;
 use crate::store::Store;
+use crate::store::accounts::Pulse;
 use crate::store::matrix::MatrixView;
 
 /// Lines of the live pane, its head included, that the matrix leaves it at least.
@@ -250,6 +251,10 @@ impl Screen for AccountScreen {
         Some(&self.key)
     }
 
+    fn on_pulse(&mut self, pulse: &Pulse) {
+        self.live.set_rate(pulse);
+    }
+
     fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
         Box::pin(async move {
             let view = store.matrix(&self.key).await?;
@@ -260,8 +265,7 @@ impl Screen for AccountScreen {
                 Some(filter) => store.live_found(&self.key, &filter, ROWS_STILL).await?,
                 None => store.live(Some(&self.key), self.live.limit()).await?,
             };
-            let pulse = store.pulse(Some(&self.key)).await?;
-            self.live.set(rows, &pulse);
+            self.live.set(rows);
             let under_cursor = self.live.row().and_then(|row| row.delivery.as_ref()).map(|delivery| delivery.id);
             self.split.load(store, &self.services, under_cursor.filter(|_| self.zoomed)).await?;
             self.test.load(store).await

@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::widgets::{Clear, Widget};
 
 use crate::console::screen::Outcome;
 use crate::console::speech::Speech;
@@ -99,6 +100,7 @@ impl Question {
         let height = u16::try_from(lines).unwrap_or(u16::MAX).min(area.height);
         let place = Rect::new(area.x + (area.width - width) / 2, area.y + (area.height - height) / 2, width, height);
         let place = place.intersection(buffer.area);
+        Clear.render(place, buffer);
         let edge = format!("+{}+", "-".repeat(usize::from(width.saturating_sub(2))));
         let blank = format!("|{}|", " ".repeat(usize::from(width.saturating_sub(2))));
         for y in 0..place.height {

@@ -69,9 +69,13 @@ impl LivePane {
     }
 
     /// Takes what was read.
-    pub fn set(&mut self, rows: Vec<LiveRow>, pulse: &Pulse) {
+    pub fn set(&mut self, rows: Vec<LiveRow>) {
         self.cursor.set(rows.iter().map(row_id).collect());
         self.rows = rows;
+    }
+
+    /// Learns how many events came in the last minute, and when.
+    pub const fn set_rate(&mut self, pulse: &Pulse) {
         (self.per_minute, self.rate) = (pulse.per_minute, pulse.rate);
     }
 

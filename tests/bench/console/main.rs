@@ -1,7 +1,8 @@
 //! The console as a person has it: the real binary in a pseudo terminal of 80x24, beside a process that delivers, idle and
 //! under a flood of events, and over a line of 9,600 bytes a second. Prints what was measured beside what is to hold.
 //!
-//! `cargo bench --bench console [-- DATABASE]`; with the path of a database it also starts on that one. It asserts nothing.
+//! `cargo bench --bench console [-- DATABASE]`; with the path of a database of the bench `large`
+//! it also starts on that one. It asserts nothing.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first trouble")]
 #![expect(clippy::cast_precision_loss, reason = "what is printed has three digits")]
@@ -46,7 +47,7 @@ fn main() {
     println!("{:<52} {:>12}   to hold", "", "measured");
     starts("start to a useful frame, small store", &path, bench.folder.path(), "acme-3");
     if let Some(database) = &database {
-        starts("start to a useful frame, the database named", Path::new(database), bench.folder.path(), "account");
+        starts("start to a useful frame, the database named", Path::new(database), bench.folder.path(), "customer-");
     }
     let mut console = Console::start(&path, bench.folder.path());
     console.until_text("acme-3");
@@ -119,8 +120,8 @@ fn moves(console: &mut Console, what: &str) {
         console.rest(Duration::from_millis(7 + (number as u64 * 13) % 29));
         let before = cursor_line(console.screen());
         let sent = console.bytes;
-        console.send(if number % 8 < 4 { DOWN } else { UP });
-        times.push(console.until("move of the cursor", |screen| cursor_line(screen) != before));
+        let key = if number % 8 < 4 { DOWN } else { UP };
+        times.push(console.press(key, "move of the cursor", |screen| cursor_line(screen) != before));
         bytes.push(console.bytes - sent);
     }
     line(&format!("{what}, p50"), millis(percentile(&mut times, 50)), "");
@@ -135,8 +136,7 @@ fn toggles(console: &mut Console, what: &str) {
         console.rest(Duration::from_millis(7 + (number as u64 * 13) % 29));
         let before = cell_text(console.screen());
         let sent = console.bytes;
-        console.send(" ");
-        times.push(console.until("toggled cell", |screen| cell_text(screen) != before));
+        times.push(console.press(" ", "toggled cell", |screen| cell_text(screen) != before));
         bytes.push(console.bytes - sent);
     }
     line(&format!("{what}, p50"), millis(percentile(&mut times, 50)), "");
@@ -162,8 +162,8 @@ fn slow(console: &mut Console) {
     for number in 0..20 {
         console.rest(Duration::from_millis(150 + number * 17));
         let before = cursor_line(console.screen());
-        console.send(if number % 8 < 4 { DOWN } else { UP });
-        times.push(console.until("move of the cursor", |screen| cursor_line(screen) != before));
+        let key = if number % 8 < 4 { DOWN } else { UP };
+        times.push(console.press(key, "move of the cursor", |screen| cursor_line(screen) != before));
     }
     line("9,600 bytes a second: key to finished screen, p50", millis(percentile(&mut times, 50)), "");
     line("    the slowest of twenty", millis(percentile(&mut times, 100)), "1000 ms");

@@ -88,7 +88,17 @@ impl Console {
 
     /// How long it takes until a whole frame shows what is wanted.
     pub fn until(&mut self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) -> Duration {
+        self.until_since(Instant::now(), what, wanted)
+    }
+
+    /// The same for a key, from before it is sent.
+    pub fn press(&mut self, keys: &str, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) -> Duration {
         let begun = Instant::now();
+        self.send(keys);
+        self.until_since(begun, what, wanted)
+    }
+
+    fn until_since(&mut self, begun: Instant, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) -> Duration {
         while !(self.tail == FRAME_END && wanted(self.screen.screen())) {
             assert!(begun.elapsed() < Duration::from_secs(30), "no {what}:\n{}", self.screen.screen().contents());
             self.take(Duration::from_millis(100));
