@@ -124,6 +124,8 @@ async fn copy_before(connection: &mut SqliteConnection, path: &Path, version: i6
     };
     let copy = (1..SAME_NAME_MAX).map(name).find(|copy| fs::symlink_metadata(copy).is_err());
     let copy = copy.ok_or_else(|| as_it_was(path, "there are too many copies beside it; move some away"))?;
+    // Some ten seconds for a gigabyte.
+    tracing::info!(copy = %copy.display(), "copying the database before its schema is brought up to date");
     let copied = backup::copy(connection, &copy).await;
     copied.map_err(|error| as_it_was(path, &format!("no copy of it can be made first: {error}")))?;
     backup::remember(path, &copy);
