@@ -144,9 +144,7 @@ async fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
         }
         other => other,
     };
-    if matches!(command, None | Some(Command::Demo(_))) {
-        memory::in_small_pages();
-    }
+    memory::in_small_pages();
     let session = Session::start(&globals, out, needed)?;
     match command {
         None => console::open(&session).await,

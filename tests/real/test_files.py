@@ -43,7 +43,7 @@ class Files(unittest.TestCase):
                         self.assertEqual(mode(os.path.join(folder, name)), 0o600, name)
                 serve.send_signal(signal.SIGTERM)
                 serve.wait()
-                for name in ("b.db", "b.db-wal", "b.db-shm", "b.key", "b.db-deliverer", "b.db-backups", "bellboard.log", "serve.log", "copy.db"):
+                for name in ("b.db", "b.db-wal", "b.db-shm", "b.key", "b.db-deliverer", "b.db-turns", "b.db-backups", "bellboard.log", "serve.log", "copy.db"):
                     self.assertIn(name, found)
 
     def test_what_others_could_write_is_refused(self):

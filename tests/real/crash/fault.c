@@ -72,7 +72,7 @@ __attribute__((constructor)) static void begin(void) {
 static int counts(const char *path) {
     if (!control || !path || strncmp(path, folder, folder_length)) return 0;
     const char *name = path + folder_length;
-    return !strstr(name, "-shm") && !strstr(name, "-deliverer") && !strstr(name, ".txt") && !strstr(name, ".ndjson");
+    return !strstr(name, "-shm") && !strstr(name, "-deliverer") && !strstr(name, "-turns") && !strstr(name, ".txt") && !strstr(name, ".ndjson");
 }
 
 static const char *path_of(int file) { return file >= 0 && file < FILES_MAX ? paths[file] : NULL; }
