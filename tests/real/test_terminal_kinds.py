@@ -104,13 +104,13 @@ class Colours(Case):
 
 class Keys(Case):
     def test_other_keys(self):
-        self.config(keys='{ "matrix.mute" = ["ctrl-n", "Z"], "accounts.open" = "o" }')
+        self.config(keys='{ "matrix.mute" = ["ctrl-n", "Z"], "accounts.open" = "O" }')
         pty = Pty(self.store.environment)
         self.addCleanup(pty.close)
         pty.wait_for("Acme Ltd")
         pty.send(b"\r")
         self.assertNotIn(b"provisioned ok", pty.take(0.3), "enter opens no more")
-        pty.send(b"o")
+        pty.send(b"O")
         pty.wait_for("provisioned ok")
         pty.take(0.3)
         pty.send(b"m")
