@@ -105,7 +105,7 @@ class Colours(Case):
 class Keys(Case):
     def test_other_keys(self):
         self.config(keys='{ "matrix.mute" = ["ctrl-n", "Z"], "accounts.open" = "O" }')
-        pty = Pty(self.store.environment)
+        pty = Pty(self.store.environment, height=60)
         self.addCleanup(pty.close)
         pty.wait_for("Acme Ltd")
         pty.send(b"\r")
