@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::console::app::{App, Turn};
 use crate::console::keymap::Action;
-use crate::console::screen::{Job, Message, Outcome};
+use crate::console::screen::{Job, JobDone, Message, Outcome};
 use crate::console::screens::pick::{Choice, Pick};
 use crate::domain::account::AccountKey;
 use crate::domain::command::Command;
@@ -127,18 +127,16 @@ impl App {
     pub(crate) async fn work_beside(&mut self) {
         let Some(screen) = self.stack.last_mut() else { return };
         let Some(job) = screen.beside(&self.store) else { return };
+        let (at_once, answer) = oneshot::channel();
+        let mut answer = Answer { answer, jobs: self.jobs.clone() };
         let jobs = self.jobs.clone();
-        let (at_once, mut answer) = oneshot::channel();
-        // Nobody listens at once any more when it took long, or when a key has come meanwhile.
         tokio::spawn(async move {
             if let Err(late) = at_once.send(job.await) {
                 let _ = jobs.send(late);
             }
         });
         self.beside += 1;
-        let in_time = tokio::time::timeout(AT_ONCE, &mut answer).await;
-        answer.close();
-        if let Some(done) = in_time.ok().and_then(Result::ok).or_else(|| answer.try_recv().ok()) {
+        if let Ok(Ok(done)) = tokio::time::timeout(AT_ONCE, &mut answer.answer).await {
             screen.on_job(&done);
             self.beside -= 1;
         }
@@ -155,5 +153,43 @@ impl App {
         tokio::spawn(async move {
             let _ = jobs.send(job.await);
         });
+    }
+}
+
+/// What may come at once of work beside the loop. Who stops waiting, since it takes long or a key has come, gets it as a job: even
+/// when it came in that very moment.
+struct Answer {
+    answer: oneshot::Receiver<JobDone>,
+    jobs: mpsc::UnboundedSender<JobDone>,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.answer.close();
+        if let Ok(done) = self.answer.try_recv() {
+            let _ = self.jobs.send(done);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_waits_for_any_more_becomes_a_job() {
+        let (jobs, mut done) = mpsc::unbounded_channel();
+        let counted = || JobDone::Counted { of: "acme".to_owned(), plans: Err("no room".to_owned()) };
+        let (at_once, answer) = oneshot::channel();
+        let answer = Answer { answer, jobs: jobs.clone() };
+        assert!(at_once.send(counted()).is_ok());
+        drop(answer);
+        assert!(matches!(done.try_recv(), Ok(JobDone::Counted { .. })));
+        let (at_once, answer) = oneshot::channel();
+        let mut answer = Answer { answer, jobs };
+        assert!(at_once.send(counted()).is_ok());
+        assert!((&mut answer.answer).await.is_ok());
+        drop(answer);
+        assert!(done.try_recv().is_err(), "it came at once");
     }
 }
