@@ -139,15 +139,19 @@ impl Lane {
         self.head.is_stale();
     }
 
+    /// How its destination answers. One that has failed so far may well be one that hangs.
+    fn speed(&self) -> Speed {
+        let fails = self.setup.as_ref().is_some_and(|setup| setup.failing_since.is_some());
+        if fails && self.pace.speed() == Speed::Unknown { Speed::Slow } else { self.pace.speed() }
+    }
+
     /// On whose behalf the next claimed delivery is sent, if one more may be under way.
     #[must_use]
     pub fn next_share(&self) -> Option<Share> {
         let setup = self.setup.as_ref()?;
         let free = !self.ready.is_empty() && self.sending < setup.rules.concurrency.max(1) as usize;
-        // One that has failed so far may well be one that hangs.
-        let fails = setup.failing_since.is_some();
-        let speed = if fails && self.pace.speed() == Speed::Unknown { Speed::Slow } else { self.pace.speed() };
-        free.then_some(Share { channel: setup.channel, account: setup.account, speed, sending: self.sending })
+        let (channel, account) = (setup.channel, setup.account);
+        free.then(|| Share { channel, account, speed: self.speed(), sending: self.sending })
     }
 
     /// A claim came back without this delivery: it ended or was folded, and perhaps others with it.
@@ -248,10 +252,9 @@ mod tests {
         assert_eq!(lane.want(NOW, NOW, None), Want::Setup);
         let rules = LaneRules { concurrency, rate: None, gate: None };
         let (settings, state) = (Err("never sent in this test".to_owned()), DestinationState::Enabled);
-        let (channel, account) = (Channel::Webhook, None);
         lane.set_up(Setup {
-            channel,
-            account,
+            channel: Channel::Webhook,
+            account: None,
             settings,
             rules,
             state,
@@ -268,6 +271,17 @@ mod tests {
     fn claims(want: &Want) -> usize {
         let Want::Claim(claims) = want else { panic!("{want:?} is no claim") };
         claims.len()
+    }
+
+    #[test]
+    fn what_fails_or_hangs_is_slow_until_it_answers() {
+        let mut lane = lane(8, 1);
+        lane.set_failing_since(Some(NOW));
+        assert_eq!(lane.speed(), Speed::Slow);
+        lane.sent(Duration::from_millis(1));
+        assert_eq!(lane.speed(), Speed::Fast, "it answers");
+        lane.is_late();
+        assert_eq!(lane.speed(), Speed::Slow);
     }
 
     #[test]

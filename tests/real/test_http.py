@@ -331,6 +331,13 @@ class WhatIsAcknowledged(unittest.TestCase):
                 connection.close()
             self.assertLess(each, 500, "KiB")
 
+    def test_it_takes_small_pages_only(self):
+        with Store() as store:
+            process = store.serve()
+            wait_until(store.is_ready)
+            with open(f"/proc/{process.pid}/status") as status:
+                self.assertIn("THP_enabled:\t0", status.read(), "in huge pages it takes a third more memory")
+
     def test_ready_means_that_events_are_taken_and_delivered(self):
         with Store() as store:
             store.acme()
