@@ -3,8 +3,13 @@
 import shutil
 import unittest
 
-from rig import BINARY, Receiver, Store
+from rig import BINARY, Receiver, Store, wait_until
 from terminal import Tmux
+
+
+def marked(screen):
+    """The line of the field that has the focus, or nothing."""
+    return next((line for line in screen.splitlines() if line.startswith(">")), "")
 
 
 @unittest.skipUnless(shutil.which("tmux"), "tmux is not installed")
@@ -17,16 +22,17 @@ class FirstRun(unittest.TestCase):
             tmux.wait_for("accounts > new")
             tmux.text("Acme Ltd")
             for _ in range(10):
-                if "[" in tmux.screen() and "ops@acme.test" in tmux.screen():
+                here = marked(tmux.screen())
+                if "mail" in here:
                     break
                 tmux.keys("Tab")
-                line = next((line for line in tmux.screen().splitlines() if line.startswith(">")), "")
-                if "mail" in line.lower():
-                    tmux.text("ops@acme.test")
+                wait_until(lambda here=here: marked(tmux.screen()) not in ("", here))
+            tmux.text("ops@acme.test")
+            tmux.wait_for("[ops@acme.test")
             tmux.keys("Enter")
             tmux.wait_for("was added, with ops@acme.test")
             tmux.wait_for("accounts > Acme Ltd")
-            self.assertIn("following", tmux.screen())
+            tmux.wait_for("following")
             tmux.keys("Up")
             tmux.keys("Right", "Right", "Right", "Right", "Right", "Right")
             tmux.keys("Enter")
