@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::catalogue::Catalogue;
 use crate::domain::channel::Channel;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
@@ -31,15 +32,26 @@ impl Scope {
             && self.channel.is_none_or(|only| only == channel)
     }
 
-    /// For people, as `Slack for job.fail`.
+    /// For scripts and records, as `Slack for job.fail`.
     #[must_use]
     pub fn words(&self) -> String {
-        match (&self.event_type, self.channel) {
-            (Some(event_type), Some(channel)) => format!("{} for {event_type}", channel.title()),
-            (Some(event_type), None) => format!("every channel for {event_type}"),
-            (None, Some(channel)) => format!("{} for every event type", channel.title()),
-            (None, None) => "the whole account".to_owned(),
-        }
+        in_words(self.event_type.as_deref(), self.channel)
+    }
+
+    /// For people, as `Slack for job failed`.
+    #[must_use]
+    pub fn titled(&self, catalogue: &Catalogue) -> String {
+        let short = |name| catalogue.get(name).map_or(name, |kind| &kind.short);
+        in_words(self.event_type.as_deref().map(short), self.channel)
+    }
+}
+
+fn in_words(event_type: Option<&str>, channel: Option<Channel>) -> String {
+    match (event_type, channel) {
+        (Some(event_type), Some(channel)) => format!("{} for {event_type}", channel.title()),
+        (Some(event_type), None) => format!("every channel for {event_type}"),
+        (None, Some(channel)) => format!("{} for every event type", channel.title()),
+        (None, None) => "the whole account".to_owned(),
     }
 }
 
@@ -88,6 +100,13 @@ pub fn check_end(until: Timestamp, now: Timestamp) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_read_what_the_screen_calls_an_event_type() {
+        let scope = Scope { event_type: Some("job.fail".to_owned()), channel: Some(Channel::Slack) };
+        assert_eq!(scope.titled(&Catalogue::new(Vec::new())), "Slack for job failed");
+        assert_eq!(scope.words(), "Slack for job.fail");
+    }
 
     #[test]
     fn a_scope_covers_its_cells() {

@@ -214,8 +214,7 @@ impl AccountScreen {
             Action::Undo => outcome = Outcome::Undo(Some(self.key.clone())),
             Action::SwitchPane => self.in_live = true,
             Action::Mute => {
-                // The line about what is under the cursor says until when, and by whom.
-                self.says = Some(String::new());
+                self.says = None;
                 outcome = mute::ask(&self.services, &view, self.cursor.event_type(&view), self.cursor.channel());
             }
             Action::Zoom => (self.zoomed, self.in_live) = (true, true),

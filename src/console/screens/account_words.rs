@@ -28,7 +28,8 @@ pub fn cell(view: &MatrixView, cursor: &MatrixCursor, now: Timestamp, zone: &Tim
     };
     let is = format!("{} is {on} for {}", channel.title(), kind.short);
     if !cell.on {
-        return Message::plain(format!("{is}{changed}"));
+        let mute = cell.mute.as_ref().map(|mute| format!(", and {}", muted(mute, now, zone)));
+        return Message::plain(format!("{is}{}", mute.unwrap_or(changed)));
     }
     if let Some(mute) = &cell.mute {
         return Message::warn(format!("{is}, but {}", muted(mute, now, zone)));

@@ -14,7 +14,7 @@ use crate::console::widgets::form::{Form, FormAnswer, FormField, Shape};
 use crate::console::widgets::text_box::Edit;
 use crate::console::words::moment;
 use crate::domain::account::AccountKey;
-use crate::domain::catalogue::EventType;
+use crate::domain::catalogue::{Catalogue, EventType};
 use crate::domain::channel::Channel;
 use crate::domain::command::{Command, Done};
 use crate::domain::mute::{Scope, check_end};
@@ -46,18 +46,14 @@ pub fn ask(services: &Shared, view: &MatrixView, kind: Option<&EventType>, chann
         answer('4', format!("for four hours, until {}", until(hours(4))), mute(hours(4))),
         answer('t', format!("until tomorrow {MORNING}:00"), mute(morning)),
     ];
-    let form = MuteForm::new(services.clone(), account.clone(), scope.clone());
-    answers.push(answer(
-        'o',
-        "another time, with a reason; or the row, or all".to_owned(),
-        Outcome::Open(Box::new(form)),
-    ));
+    let form = MuteForm::new(services.clone(), account.clone(), &scope, &view.catalogue);
+    answers.push(answer('o', "other: a time, reason, row, all".to_owned(), Outcome::Open(Box::new(form))));
     for (key, held) in ('a'..'d').zip(view.preferences.mutes(view.at).filter(|mute| overlaps(&mute.scope, &scope))) {
-        let label = format!("end it now: {}, until {}", held.scope.words(), until(held.until));
+        let label = format!("end it now: {}, until {}", held.scope.titled(&view.catalogue), until(held.until));
         let end = Command::Unmute { account: account.clone(), scope: held.scope.clone() };
         answers.push(answer(key, label, Outcome::Run(end)));
     }
-    Outcome::Ask(Question::new(format!("Mute {}?", scope.words()), answers))
+    Outcome::Ask(Question::new(format!("Mute {}?", scope.titled(&view.catalogue)), answers))
 }
 
 /// Whether one mute holds something of what the cursor is on.
@@ -77,22 +73,24 @@ fn tomorrow(now: Timestamp, zone: &TimeZone) -> Timestamp {
 pub struct MuteForm {
     services: Shared,
     account: AccountKey,
-    scope: Scope,
+    /// What can be muted from here, and what people call it.
+    choices: Vec<(String, Scope)>,
     form: Form,
 }
 
 impl MuteForm {
-    fn new(services: Shared, account: AccountKey, scope: Scope) -> Self {
-        let choices = choices(&scope).into_iter().map(|scope| scope.words()).collect::<Vec<_>>();
-        let first = choices.first().cloned().unwrap_or_default();
+    fn new(services: Shared, account: AccountKey, scope: &Scope, catalogue: &Catalogue) -> Self {
+        let choices: Vec<_> = choices(scope).into_iter().map(|scope| (scope.titled(catalogue), scope)).collect();
+        let titles: Vec<_> = choices.iter().map(|(title, _)| title.clone()).collect();
+        let first = titles.first().cloned().unwrap_or_default();
         let mut until = FormField::new("until", "Until", "2h, 3d, or a time as 2026-05-04T10:00:00Z", Shape::Line, "");
         until.required = true;
         let fields = vec![
             until,
-            FormField::new("what", "What", "what gets nothing until then", Shape::OneOf(choices), &first),
+            FormField::new("what", "What", "what gets nothing until then", Shape::OneOf(titles), &first),
             FormField::new("reason", "Reason", "shown to whoever asks why nothing was sent", Shape::Line, ""),
         ];
-        Self { services, account, scope, form: Form::new(fields, vec!["Mute", "Cancel"]) }
+        Self { services, account, choices, form: Form::new(fields, vec!["Mute", "Cancel"]) }
     }
 
     fn text(&self, name: &str) -> &str {
@@ -113,10 +111,11 @@ impl MuteForm {
             FormAnswer::Entered | FormAnswer::Pressed(SAVE) => match self.until() {
                 Ok(until) => {
                     let what = self.text("what");
-                    let scope = choices(&self.scope).into_iter().find(|scope| scope.words() == what);
+                    let scope = self.choices.iter().find(|(title, _)| title == what).map(|(_, scope)| scope.clone());
+                    let Some(scope) = scope else { return Outcome::Ignored };
                     Outcome::Run(Command::Mute {
                         account: self.account.clone(),
-                        scope: scope.unwrap_or_else(|| self.scope.clone()),
+                        scope,
                         until,
                         reason: self.text("reason").to_owned(),
                     })

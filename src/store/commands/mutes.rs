@@ -24,7 +24,7 @@ pub(crate) async fn mute(
     reason: &str,
 ) -> Result<Done, CommandError> {
     let account = read(&mut session.connection, key).await?;
-    let scope = known(session, key, scope).await?;
+    let (scope, title) = known(session, key, scope).await?;
     mute::check_end(until, session.now).map_err(CommandError::Invalid)?;
     let mute = Mute { scope, until, by: actor.login.clone(), reason: mute::reason(reason) };
     let before = find(session, account.id.number(), &mute.scope).await?;
@@ -47,7 +47,8 @@ pub(crate) async fn mute(
     .bind(&mute.reason)
     .execute(&mut session.connection)
     .await?;
-    let says = format!("{} is muted until {until}", mute.scope.words());
+    let until = until.in_zone(&jiff::tz::TimeZone::UTC).strftime("%-d %b %Y %H:%M UTC");
+    let says = format!("{title} is muted until {until}");
     record(session, actor, key, "mute", says, before.as_ref(), Some(&mute)).await
 }
 
@@ -58,9 +59,9 @@ pub(crate) async fn unmute(
     scope: &Scope,
 ) -> Result<Done, CommandError> {
     let account = read(&mut session.connection, key).await?;
-    let scope = known(session, key, scope).await?;
+    let (scope, title) = known(session, key, scope).await?;
     let Some(before) = find(session, account.id.number(), &scope).await? else {
-        return Ok(Done { says: format!("{} is not muted", scope.words()), ..Done::default() });
+        return Ok(Done { says: format!("{title} is not muted"), ..Done::default() });
     };
     let (event_type, channel) = names(&scope);
     sqlx::query("DELETE FROM mute WHERE account_id = ? AND event_type = ? AND channel = ?")
@@ -69,7 +70,7 @@ pub(crate) async fn unmute(
         .bind(channel)
         .execute(&mut session.connection)
         .await?;
-    let says = format!("{} is not muted any more", scope.words());
+    let says = format!("{title} is not muted any more");
     record(session, actor, key, "unmute", says, Some(&before), None).await
 }
 
@@ -82,13 +83,17 @@ pub(crate) fn inverse(change: &Change, account: AccountKey) -> Option<Command> {
     }
 }
 
-/// The scope with its event type spelled as the account has it.
-async fn known(session: &mut Session, key: &AccountKey, scope: &Scope) -> Result<Scope, CommandError> {
-    let Some(name) = &scope.event_type else { return Ok(scope.clone()) };
+/// The scope with its event type spelled as the account has it, and what people call it.
+async fn known(session: &mut Session, key: &AccountKey, scope: &Scope) -> Result<(Scope, String), CommandError> {
     let account = read(&mut session.connection, key).await?;
     let catalogue = read_catalogue(&mut session.connection, account.id).await?;
-    let event_type = catalogue.get(name).ok_or_else(|| unknown_type(&catalogue, key, name))?;
-    Ok(Scope { event_type: Some(event_type.name.clone()), channel: scope.channel })
+    let event_type = match &scope.event_type {
+        Some(name) => Some(catalogue.get(name).ok_or_else(|| unknown_type(&catalogue, key, name))?.name.clone()),
+        None => None,
+    };
+    let scope = Scope { event_type, channel: scope.channel };
+    let title = scope.titled(&catalogue);
+    Ok((scope, title))
 }
 
 /// The mute of exactly that scope, when it holds still.

@@ -262,5 +262,5 @@ async fn one_kind_of_event_is_muted_for_four_hours() {
     person.press("enter /").await;
     person.type_text("heart stop webh").await;
     person.press("enter m 4").await;
-    person.sees("muted until 02:13:30 by jane");
+    person.sees("Webhook for heartbeat stopped is muted until 15 Nov 2023 02:13 UTC");
 }

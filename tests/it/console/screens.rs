@@ -275,7 +275,7 @@ async fn mute() {
     console.keys("enter").await;
     insta::assert_snapshot!("mute-form", console.picture());
     console.keys("backspace backspace backspace backspace 2 d enter").await;
-    assert!(console.picture().contains("is muted until 2023-11-16"), "{}", console.picture());
+    assert!(console.picture().contains("is muted until 16 Nov 2023 22:13 UTC"), "{}", console.picture());
     console.keys("m a").await;
     assert!(!console.picture().contains('~'), "{}", console.picture());
     console.keys("u").await;
