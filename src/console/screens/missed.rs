@@ -96,7 +96,7 @@ impl Missed {
 
     /// What is asked for, by which what was counted is told from what was typed since.
     fn asked(&self) -> String {
-        format!("{} {}", self.account, self.finder.text())
+        format!("{} {}", self.account, self.finder.text().trim())
     }
 
     fn not_counted(&self, else_say: &str) -> String {
@@ -197,6 +197,11 @@ impl Screen for Missed {
     fn on_action(&mut self, action: Action) -> Outcome {
         match action {
             _ if self.cursor.on_action(action) => Outcome::Handled,
+            // A time stands there from the start, and more is asked for besides.
+            Action::Filter => {
+                self.finder.amend();
+                Outcome::Handled
+            }
             _ if self.finder.on_action(action) => Outcome::Handled,
             Action::Open => self.ask(),
             Action::Back if self.finder.is_active() => {

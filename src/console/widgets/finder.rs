@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use tui_input::InputRequest;
 
 use crate::console::keymap::Action;
 use crate::console::query::Query;
@@ -16,6 +17,8 @@ use crate::domain::time::Timestamp;
 pub struct Finder {
     text: TextBox,
     active: bool,
+    /// Whether what stands there was typed earlier: the next letter begins anew, any other key edits it.
+    is_old: bool,
 }
 
 impl Finder {
@@ -32,7 +35,7 @@ impl Finder {
     /// With this text in it, not being typed in.
     #[must_use]
     pub fn with(text: &str) -> Self {
-        Self { text: TextBox::new(text), active: false }
+        Self { text: TextBox::new(text), active: false, is_old: false }
     }
 
     /// Whether letters are typed into it.
@@ -53,8 +56,19 @@ impl Finder {
         self.text().trim().is_empty()
     }
 
-    /// Begins to type.
-    pub const fn open(&mut self) {
+    /// Begins to type. What was looked for before stands there still, and gives way to the first letter.
+    pub fn open(&mut self) {
+        self.is_old = !self.active && !self.text().is_empty();
+        self.active = true;
+    }
+
+    /// Begins to type more words behind those that stand there.
+    pub fn amend(&mut self) {
+        let text = self.text().trim_end();
+        if !text.is_empty() {
+            let more = format!("{text} ");
+            self.text.replace(&more);
+        }
         self.active = true;
     }
 
@@ -72,6 +86,10 @@ impl Finder {
 
     /// Takes typing. Says whether the text changed.
     pub fn edit(&mut self, edit: &Edit) -> bool {
+        let is_anew = matches!(edit, Edit::Key(InputRequest::InsertChar(_)) | Edit::Paste(_));
+        if std::mem::take(&mut self.is_old) && is_anew {
+            self.text.replace("");
+        }
         self.text.edit(edit)
     }
 
@@ -89,6 +107,7 @@ impl Finder {
         }
         let x = put(buffer, area, 1, 0, head, theme.head) + 1;
         let room = Rect::new(area.x + x.min(area.width), area.y, area.width.saturating_sub(x + 1), area.height.min(1));
-        self.text.draw(buffer, room, theme.text, self.active.then_some(theme.cursor), usize::MAX);
+        let style = if self.active && self.is_old { theme.cursor } else { theme.text };
+        self.text.draw(buffer, room, style, self.active.then_some(theme.cursor), usize::MAX);
     }
 }
