@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 
-use crate::console::keymap::table::{BACK, ENTER, LEFT, RIGHT, bind};
+use crate::console::keymap::table::{BACK, ENTER, LEFT, RIGHT, TAB, bind};
 use crate::console::keymap::{Action as A, Binding, Key, Place as P};
 
 /// A form: letters are typed.
@@ -99,13 +99,23 @@ pub const CHOICE: &[Binding] = &[
     bind(P::Choice, BACK, "q, esc", A::Back, "leave", "leave without saving"),
 ];
 
-/// A list to choose from by typing.
-pub const PICK: &[Binding] = &[
-    bind(P::Pick, ENTER, "enter", A::Open, "take it", "take what is under the cursor, or all that is marked"),
-    bind(P::Pick, &[Key::Code(KeyCode::Tab)], "tab", A::Toggle, "mark", "mark it, where several can be chosen"),
-    bind(P::Pick, &[Key::Code(KeyCode::Up)], "up", A::Up, "", "up in what was found"),
-    bind(P::Pick, &[Key::Code(KeyCode::Down)], "down", A::Down, "", "down in what was found"),
-    bind(P::Pick, &[Key::Code(KeyCode::PageUp)], "page up", A::PageUp, "", "a page up"),
-    bind(P::Pick, &[Key::Code(KeyCode::PageDown)], "page down", A::PageDown, "", "a page down"),
-    bind(P::Pick, &[Key::Code(KeyCode::Esc), Key::Ctrl('l')], "esc, ^L", A::Back, "never mind", "choose nothing"),
-];
+/// A list to choose one of by typing.
+pub const PICK: &[Binding] = &pick(P::Pick);
+
+/// A list to choose several of.
+pub const PICK_SEVERAL: &[Binding] = &pick(P::PickSeveral);
+
+/// What it has besides.
+pub const PICK_MARK: &[Binding] =
+    &[bind(P::PickSeveral, TAB, "tab", A::Toggle, "mark", "mark it; enter then takes all that is marked")];
+
+const fn pick(place: P) -> [Binding; 6] {
+    [
+        bind(place, ENTER, "enter", A::Open, "take it", "take what is under the cursor, or all that is marked"),
+        bind(place, &[Key::Code(KeyCode::Up)], "up", A::Up, "", "up in what was found"),
+        bind(place, &[Key::Code(KeyCode::Down)], "down", A::Down, "", "down in what was found"),
+        bind(place, &[Key::Code(KeyCode::PageUp)], "page up", A::PageUp, "", "a page up"),
+        bind(place, &[Key::Code(KeyCode::PageDown)], "page down", A::PageDown, "", "a page down"),
+        bind(place, &[Key::Code(KeyCode::Esc), Key::Ctrl('l')], "esc, ^L", A::Back, "never mind", "choose nothing"),
+    ]
+}

@@ -16,6 +16,8 @@ pub mod forms;
 
 pub mod offer;
 
+pub mod named;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Where a key means something: a screen, or a part of one that has the keys at present.
@@ -61,8 +63,10 @@ pub enum Place {
     Preview,
     /// Where an event would go.
     Simulate,
-    /// A list to choose from by typing.
+    /// A list to choose one of by typing.
     Pick,
+    /// A list to choose several of.
+    PickSeveral,
     /// The help.
     Help,
     /// A question in front of a screen.
@@ -71,7 +75,7 @@ pub enum Place {
 
 impl Place {
     /// All of them, in the help's order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Accounts,
         Self::Filter,
         Self::Matrix,
@@ -90,6 +94,7 @@ impl Place {
         Self::Preview,
         Self::Simulate,
         Self::Pick,
+        Self::PickSeveral,
         Self::Palette,
         Self::Screens,
         Self::Question,
@@ -112,6 +117,7 @@ impl Place {
             Self::Preview => "A preview of a message",
             Self::Simulate => "An event, simulated",
             Self::Pick => "A list to choose from",
+            Self::PickSeveral => "A list to choose several from",
             Self::Palette => "Commands",
             Self::Screens => "On every screen",
             Self::Matrix => "Account: the matrix",
@@ -130,7 +136,7 @@ impl Place {
     /// Whether letters are typed there and so cannot be keys.
     #[must_use]
     pub const fn takes_text(self) -> bool {
-        matches!(self, Self::Form | Self::Filter | Self::Palette | Self::Pick)
+        matches!(self, Self::Form | Self::Filter | Self::Palette | Self::Pick | Self::PickSeveral)
     }
 
     /// Whether it is a screen of its own, from which other screens can be gone to: nothing typed is lost there.

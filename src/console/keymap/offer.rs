@@ -37,7 +37,7 @@ pub const fn role(place: Place, action: Action) -> Role {
         | Action::TakeSetup
         | Action::Mark
         | Action::SendMissed => Role::Operate,
-        Action::Toggle if !matches!(place, Place::Pick) => Role::Operate,
+        Action::Toggle if !matches!(place, Place::PickSeveral) => Role::Operate,
         Action::Reveal => Role::Administer,
         // From a delivery it opens the destination's form; elsewhere the list, which is there to look at too.
         Action::SetUp if matches!(place, Place::Delivery) => Role::Operate,

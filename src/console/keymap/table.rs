@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 
 use crate::console::keymap::account::{LIVE, MATRIX};
-use crate::console::keymap::forms::{CHOICE, EDITING, FORM, PICK};
+use crate::console::keymap::forms::{CHOICE, EDITING, FORM, PICK, PICK_MARK, PICK_SEVERAL};
 use crate::console::keymap::lists::{
     COPY, DEAD, DELIVERY, EVENT, FAILURES, HISTORY, MISSED, PALETTE, PREVIEW, SCREENS, SIMULATE,
 };
@@ -29,6 +29,8 @@ pub const TABLE: &[&[Binding]] = &[
     PREVIEW,
     SIMULATE,
     PICK,
+    PICK_SEVERAL,
+    PICK_MARK,
     PALETTE,
     SCREENS,
     QUESTION,
@@ -122,7 +124,14 @@ const ACCOUNTS: &[Binding] = &[
 ];
 
 const FILTER: &[Binding] = &[
-    bind(P::Filter, ENTER, "enter", A::Open, "open", "open what is under the cursor; in the matrix, stay on that cell"),
+    bind(
+        P::Filter,
+        ENTER,
+        "enter",
+        A::Open,
+        "go to it",
+        "open what is under the cursor; in the matrix, stay on that cell",
+    ),
     bind(P::Filter, &[Key::Code(KeyCode::Up)], "up", A::Up, "", "up in what was found"),
     bind(P::Filter, &[Key::Code(KeyCode::Down)], "down", A::Down, "", "down in what was found"),
     bind(P::Filter, TAB, "tab", A::SwitchPane, "to the list", "keep what was typed and go to the list"),

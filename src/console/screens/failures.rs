@@ -187,7 +187,7 @@ fn widths(width: u16) -> [usize; 3] {
     let free = usize::from(width).saturating_sub(9 + 8 + 4 + 10 + 1);
     match free {
         0..=30 => [free.saturating_sub(1).min(10), 0, free.saturating_sub(12)],
-        31..=60 => [9, 16, free.saturating_sub(9 + 16 + 3)],
+        31..=60 => [9, 20, free.saturating_sub(9 + 20 + 3)],
         _ => [18, 24, (free - 18 - 24 - 3).min(48)],
     }
 }

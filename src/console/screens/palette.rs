@@ -16,10 +16,17 @@ use crate::domain::role::Role;
 /// Columns of the key at the end of a line.
 const KEY_COLUMNS: usize = 9;
 
+/// Columns of the name at its beginning.
+const NAME_COLUMNS: usize = 14;
+
+/// Columns from which each line also says what is done; on a narrower screen the line beneath says it of the one under the cursor.
+const WIDE: u16 = 60;
+
 /// The palette.
 pub struct Palette {
     entries: Vec<&'static Binding>,
     chooser: Chooser,
+    is_wide: bool,
 }
 
 impl Palette {
@@ -27,11 +34,16 @@ impl Palette {
     #[must_use]
     pub fn new(from: Place, role: Role) -> Self {
         let places = [from, Place::Screens, Place::Everywhere];
-        let entries =
-            places.into_iter().flat_map(|place| offered(place, role)).filter(|binding| !is_movement(binding.action));
-        let entries: Vec<_> = entries.collect();
+        let offered = places.into_iter().flat_map(|place| offered(place, role));
+        let mut entries: Vec<&'static Binding> = Vec::new();
+        for binding in offered.filter(|binding| !is_movement(binding.action)) {
+            // A screen's own way comes before the one that all have.
+            if !entries.iter().any(|other| other.action == binding.action) {
+                entries.push(binding);
+            }
+        }
         let chooser = Chooser::new(entries.len());
-        Self { entries, chooser }
+        Self { entries, chooser, is_wide: true }
     }
 
     fn current(&self) -> Option<&'static Binding> {
@@ -39,14 +51,17 @@ impl Palette {
     }
 }
 
-/// What it does, and the key that does it too.
+/// What it is called, what it does where there is room for that, and the key that does it too.
 fn parts(entries: &[&Binding], width: u16, theme: &Theme, index: usize) -> Vec<Part> {
     let Some(binding) = entries.get(index) else { return Vec::new() };
     let key = binding.shown.split(',').next().unwrap_or_default();
-    let help = usize::from(width).saturating_sub(KEY_COLUMNS + 3);
+    let rest = usize::from(width).saturating_sub(KEY_COLUMNS + 3);
+    let (name, help) = if width < WIDE { (rest, 0) } else { (NAME_COLUMNS, rest.saturating_sub(NAME_COLUMNS + 1)) };
+    let part = |text: &str, width, style| Part { text: text.to_owned(), width, style };
     vec![
-        Part { text: binding.help.to_owned(), width: help, style: theme.text },
-        Part { text: key.to_owned(), width: KEY_COLUMNS, style: theme.key },
+        part(binding.called(), name, theme.text),
+        part(binding.help, help, theme.dim),
+        part(key, KEY_COLUMNS, theme.key),
     ]
 }
 
@@ -87,6 +102,7 @@ impl Screen for Palette {
     }
 
     fn arrange(&mut self, area: Rect) {
+        self.is_wide = area.width >= WIDE;
         let theme = Theme::new(ThemeName::Mono);
         self.chooser.arrange(area, |index| parts(&self.entries, area.width, &theme, index));
     }
@@ -104,17 +120,20 @@ impl Screen for Palette {
     }
 
     fn on_edit(&mut self, edit: &Edit) -> Outcome {
-        self.chooser.edit(edit, self.entries.iter().map(|one| Words { name: one.name, about: one.help }));
+        self.chooser.edit(edit, self.entries.iter().map(|one| Words { name: one.called(), about: one.help }));
         Outcome::Handled
     }
 
     fn status(&self) -> Option<Message> {
         let binding = self.current()?;
+        if !self.is_wide {
+            return Some(Message::plain(binding.help));
+        }
         Some(Message::plain(format!("enter does it; on its own screen, {} does too", binding.shown)))
     }
 
     fn speak(&self) -> Speech {
-        let words = |binding: &&Binding| format!("{}, by {}", binding.help, binding.shown);
+        let words = |binding: &&Binding| format!("{}: {}, by {}", binding.called(), binding.help, binding.shown);
         let items = self.chooser.shown().iter().filter_map(|index| self.entries.get(*index)).map(words).collect();
         Speech::of(items, self.chooser.at()).when_empty("nothing is called like that here")
     }
@@ -127,5 +146,21 @@ impl Screen for Palette {
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
         let says = (":", "nothing is called like that here");
         self.chooser.draw(buffer, area, theme, says, |index| parts(&self.entries, area.width, theme, index));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_a_name_of_its_own() {
+        for place in Place::ALL.into_iter().filter(|place| place.is_screen()) {
+            let names: Vec<_> = Palette::new(place, Role::Administer).entries.iter().map(|one| one.called()).collect();
+            for (index, name) in names.iter().enumerate() {
+                assert!(!name.is_empty() && name.len() <= NAME_COLUMNS, "{place:?}: `{name}`");
+                assert!(!names[..index].contains(name), "{place:?}: `{name}` is two things");
+            }
+        }
     }
 }

@@ -10,9 +10,13 @@ use crate::console::speech::Speech;
 use crate::console::theme::{Theme, ThemeName};
 use crate::console::widgets::chooser::{Chooser, Part, Words};
 use crate::console::widgets::text_box::Edit;
+use crate::domain::text::columns;
 
 /// What stands between several that were chosen.
 pub const SEPARATOR: &str = ", ";
+
+/// Columns for what is said about a choice, at least.
+const ABOUT_COLUMNS_MIN: usize = 16;
 
 /// Something to choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +72,7 @@ impl Pick {
 
     fn mark(&mut self) -> Outcome {
         let current = self.current().map(|choice| choice.value.clone());
-        let (Some(marked), Some(value)) = (&mut self.marked, current) else {
-            return Outcome::Say(Message::plain("one is chosen here; enter takes it"));
-        };
+        let (Some(marked), Some(value)) = (&mut self.marked, current) else { return Outcome::Ignored };
         match marked.iter().position(|other| *other == value) {
             Some(index) => {
                 marked.remove(index);
@@ -97,7 +99,7 @@ impl Screen for Pick {
     }
 
     fn place(&self) -> Place {
-        Place::Pick
+        if self.marked.is_some() { Place::PickSeveral } else { Place::Pick }
     }
 
     fn on_click(&mut self, area: Rect, _x: u16, y: u16) -> Outcome {
@@ -127,7 +129,10 @@ impl Screen for Pick {
     }
 
     fn status(&self) -> Option<Message> {
-        let marked = self.marked.as_ref()?;
+        let Some(marked) = &self.marked else {
+            let about = self.current().map(|choice| choice.about.clone());
+            return about.filter(|about| !about.is_empty()).map(Message::plain);
+        };
         Some(Message::plain(match marked.len() {
             0 => "tab marks several; enter takes the one under the cursor".to_owned(),
             _ => format!("enter takes {}", marked.join(SEPARATOR)),
@@ -161,8 +166,11 @@ fn parts(choices: &[Choice], marked: Option<&[String]>, width: u16, theme: &Them
     let mark = if marked.is_some_and(|marked| marked.contains(&choice.value)) { "[x]" } else { "[ ]" };
     let mark_width = if marked.is_some() { 3 } else { 0 };
     let wide = usize::from(width).saturating_sub(2 + mark_width + usize::from(mark_width > 0));
-    let value = if choice.about.is_empty() { wide } else { (wide / 2).min(32) };
-    let about = if choice.about.is_empty() { 0 } else { wide.saturating_sub(value + 1) };
+    // Where both do not fit side by side, the value has the line; what is said about the one under the cursor stands below.
+    let longest = choices.iter().map(|choice| columns(&choice.value)).max().unwrap_or(0).min(32);
+    let fits = !choice.about.is_empty() && longest + 1 + ABOUT_COLUMNS_MIN <= wide;
+    let value = if fits { longest } else { wide };
+    let about = if fits { wide.saturating_sub(value + 1) } else { 0 };
     let part = |text: &str, width, style| Part { text: text.to_owned(), width, style };
     vec![
         part(mark, mark_width, theme.text),

@@ -15,11 +15,11 @@ use crate::store::error::StoreError;
 /// Columns from which two stand side by side; each of them then has what a list needs at least.
 const WIDTH_MIN: u16 = 120;
 
-/// Lines from which one stands above the other.
-const HEIGHT_MIN: u16 = 24;
+/// Lines from which one stands above the other: those of a small terminal.
+const HEIGHT_MIN: u16 = 15;
 
-/// Lines of the list when it stands above.
-const LIST_LINES: u16 = 10;
+/// Lines of the list when it stands above, at least and at most; between them it is a third of the whole.
+const LIST_LINES: (u16, u16) = (6, 10);
 
 /// The other part: a delivery.
 #[derive(Default)]
@@ -54,7 +54,8 @@ impl Split {
             return (list, Some(Rect { x: area.x + x, width: area.width - x, ..area }));
         }
         if area.height >= HEIGHT_MIN {
-            return (Rect { height: LIST_LINES, ..area }, Some(below(area, LIST_LINES)));
+            let lines = (area.height / 3).clamp(LIST_LINES.0, LIST_LINES.1);
+            return (Rect { height: lines, ..area }, Some(below(area, lines)));
         }
         (area, None)
     }
@@ -67,8 +68,7 @@ impl Split {
                 let has_room = self.parts(self.area).1.is_some();
                 if self.is_on && !has_room {
                     self.is_on = false;
-                    let text =
-                        format!("for two parts the terminal needs {WIDTH_MIN} columns or {} lines", HEIGHT_MIN + 3);
+                    let text = "too few lines here for two parts: enter opens it, and q comes back to this line";
                     return Some(Outcome::Say(Message::plain(text)));
                 }
                 Some(Outcome::Reload)

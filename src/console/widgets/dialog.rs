@@ -7,7 +7,7 @@ use ratatui::widgets::{Clear, Widget};
 use crate::console::screen::Outcome;
 use crate::console::speech::Speech;
 use crate::console::theme::Theme;
-use crate::console::widgets::paint::{put, shade, wrap};
+use crate::console::widgets::paint::{put, put_right, shade, wrap};
 use crate::domain::text::columns;
 
 /// Widest box, in columns.
@@ -88,38 +88,67 @@ impl Question {
         Speech::of(self.answers.iter().map(words).collect(), self.cursor).under(&self.text)
     }
 
-    /// Draws it over the lower part of the area.
+    /// Draws it over the middle of the area. Where it would not fit, it does without its edges; what is beyond the screen then is
+    /// counted in the last line.
     pub fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
         let width = area.width.min(WIDTH_MAX);
         let inner = usize::from(width.saturating_sub(4)).max(1);
         let text = wrap(&self.text, inner);
-        let answers_max = usize::from(area.height).saturating_sub(text.len() + 2).max(1);
-        let first = (self.cursor + 1).saturating_sub(answers_max);
-        let shown = self.answers.iter().enumerate().skip(first).take(answers_max);
-        let lines = text.len() + self.answers.len().min(answers_max) + 2;
-        let height = u16::try_from(lines).unwrap_or(u16::MAX).min(area.height);
+        let labels: Vec<Vec<String>> =
+            self.answers.iter().map(|answer| wrap(&answer.label, inner.saturating_sub(LABEL_AT).max(1))).collect();
+        let tall = text.len() + labels.iter().map(Vec::len).sum::<usize>();
+        let has_edges = tall + 2 <= usize::from(area.height);
+        let edge_lines = if has_edges { 2 } else { 0 };
+        let height = u16::try_from(tall + edge_lines).unwrap_or(u16::MAX).min(area.height);
         let place = Rect::new(area.x + (area.width - width) / 2, area.y + (area.height - height) / 2, width, height);
         let place = place.intersection(buffer.area);
-        Clear.render(place, buffer);
-        let edge = format!("+{}+", "-".repeat(usize::from(width.saturating_sub(2))));
-        let blank = format!("|{}|", " ".repeat(usize::from(width.saturating_sub(2))));
-        for y in 0..place.height {
-            let is_edge = y == 0 || y + 1 == place.height;
-            put(buffer, place, 0, y, if is_edge { &edge } else { &blank }, theme.text);
-        }
-        let mut y = 1;
+        draw_box(buffer, place, theme, has_edges);
+        let mut y = u16::from(has_edges);
         for line in &text {
             put(buffer, place, 2, y, line, theme.head);
             y += 1;
         }
-        for (index, answer) in shown {
-            let label = format!(" {}  {} ", answer.key, answer.label);
-            put(buffer, place, 2, y, &label, theme.text);
-            if index == self.cursor {
-                let wide = u16::try_from(columns(&label)).unwrap_or(width);
-                shade(buffer, place, 2, y, wide.min(width.saturating_sub(4)), theme.cursor);
+        let room = usize::from(place.height).saturating_sub(text.len() + edge_lines).max(1);
+        let (first, shown) = in_view(&labels, self.cursor, room);
+        for (index, label) in labels.iter().enumerate().skip(first).take(shown) {
+            let key = self.answers.get(index).map_or(' ', |answer| answer.key);
+            for (part, text) in label.iter().enumerate() {
+                let key = if part == 0 { key } else { ' ' };
+                let line = format!(" {key}  {text} ");
+                put(buffer, place, 2, y, &line, theme.text);
+                if index == self.cursor {
+                    let wide = u16::try_from(columns(&line)).unwrap_or(width);
+                    shade(buffer, place, 2, y, wide.min(width.saturating_sub(4)), theme.cursor);
+                }
+                y += 1;
             }
-            y += 1;
         }
+        let more = labels.len().saturating_sub(first + shown);
+        if more > 0 {
+            put_right(buffer, place, 2, place.height.saturating_sub(1), &format!("{more} more below "), theme.dim);
+        }
+    }
+}
+
+/// Columns before an answer's words: its key and what is around that.
+const LABEL_AT: usize = 5;
+
+/// The first answer that is in view and how many are, so that the one under the cursor is.
+fn in_view(labels: &[Vec<String>], cursor: usize, room: usize) -> (usize, usize) {
+    let tall = |from: usize, to: usize| labels.iter().take(to).skip(from).map(Vec::len).sum::<usize>();
+    let first = (0..cursor).find(|first| tall(*first, cursor + 1) <= room).unwrap_or(cursor);
+    let shown = (1..=labels.len().saturating_sub(first)).take_while(|count| tall(first, first + count) <= room).last();
+    (first, shown.unwrap_or(1))
+}
+
+fn draw_box(buffer: &mut Buffer, place: Rect, theme: &Theme, has_edges: bool) {
+    Clear.render(place, buffer);
+    let inner = usize::from(place.width.saturating_sub(2));
+    let (edge, side) = if has_edges { ("-", '|') } else { (" ", ' ') };
+    for y in 0..place.height {
+        let is_edge = has_edges && (y == 0 || y + 1 == place.height);
+        let line =
+            if is_edge { format!("+{}+", edge.repeat(inner)) } else { format!("{side}{}{side}", " ".repeat(inner)) };
+        put(buffer, place, 0, y, &line, theme.text);
     }
 }

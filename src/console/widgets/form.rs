@@ -336,6 +336,7 @@ impl Form {
         } else if field.text().is_empty() && field.cleared {
             put(buffer, inner, 0, 0, "is cleared when this is saved; ^X keeps it", theme.warn);
         }
+        let mut counted = false;
         if let Shape::OneOf(choices) = &field.shape {
             let mut at = 0;
             let wide: usize = choices.iter().map(|choice| columns(choice) + 3).sum();
@@ -344,7 +345,11 @@ impl Form {
                 let number = choices.iter().position(|choice| choice == field.text()).unwrap_or(0) + 1;
                 let style = if chosen { theme.cursor } else { theme.text };
                 at = put(buffer, inner, 0, 0, &format!("({})", field.text()), style) + 1;
-                put(buffer, inner, at, 0, &format!("{number} of {}: left, right", choices.len()), theme.dim);
+                let of = format!("{number} of {}: left, right", choices.len());
+                let below = line(Rect { height: 2, ..inner }, 1);
+                let (row, x) = if at >= inner.width { (below, 0) } else { (inner, at) };
+                counted = at >= inner.width && chosen;
+                put(buffer, row, x, 0, &of, theme.dim);
             }
             for choice in choices.iter().filter(|_| fits) {
                 let is_it = choice == field.text();
@@ -358,7 +363,7 @@ impl Form {
             Some(error) if field.touched => {
                 put(buffer, area, x + 1, y + 1, error, theme.bad);
             }
-            _ if chosen => {
+            _ if chosen && !counted => {
                 put(buffer, area, x + 1, y + 1, &field.help, theme.dim);
             }
             _ => {}

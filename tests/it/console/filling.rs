@@ -134,3 +134,40 @@ async fn nothing_typed_is_lost_without_a_question() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_was_looked_for_before_gives_way_to_the_first_letter() {
+    let mut console = Console::open(TestStore::acme().await).await;
+    console.account("Globex").await;
+    console.keys("/").await;
+    console.typed("acme").await;
+    console.keys("enter q /").await;
+    console.typed("glo").await;
+    assert!(console.picture().contains("find: glo"), "{}", console.picture());
+    console.keys("tab /").await;
+    console.keys("backspace").await;
+    console.typed("ob").await;
+    assert!(console.picture().contains("find: glob"), "any other key edits it: {}", console.picture());
+}
+
+#[tokio::test]
+async fn a_list_offers_marks_only_where_several_can_be_chosen() {
+    let mut console = Console::on_acme().await;
+    console.keys("S e").await;
+    assert!(!console.picture().contains("tab mark"), "{}", console.picture());
+    console.keys("^L q l l l enter a tab tab tab ^F").await;
+    assert!(console.picture().contains("tab mark"), "{}", console.picture());
+}
+
+#[tokio::test]
+async fn every_answer_of_a_question_is_reached_on_a_small_screen() {
+    let mut console = Console::on_acme().await;
+    console.resize(40, 10);
+    console.keys("m").await;
+    assert!(console.picture().contains("o  other: a time, reason, row, all"), "{}", console.picture());
+    console.keys("4 m").await;
+    console.resize(40, 9);
+    assert!(console.picture().contains("more below"), "{}", console.picture());
+    console.keys("down down down down").await;
+    assert!(console.picture().contains("a  end it now"), "{}", console.picture());
+}
