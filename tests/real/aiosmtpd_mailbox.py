@@ -4,7 +4,7 @@ import email
 import email.policy
 import threading
 
-from rig import free_port, package
+from rig import PATIENCE, free_port, package
 
 Controller = package("aiosmtpd.controller").Controller
 SMTP = package("aiosmtpd.smtp").SMTP
@@ -38,7 +38,7 @@ class Mailbox:
             def factory(self):
                 return Counting(self.handler, **options)
 
-        self.controller = Starting(self, hostname="127.0.0.1", port=free_port())
+        self.controller = Starting(self, hostname="127.0.0.1", port=free_port(), ready_timeout=PATIENCE)
         self.controller.start()
         self.is_up = True
         self.environment = {

@@ -6,7 +6,7 @@ import queue
 import subprocess
 import threading
 
-from rig import program, wait_until
+from rig import PATIENCE, program, wait_until
 
 
 class Node:
@@ -19,7 +19,7 @@ class Node:
         self.heard = []
         lines = queue.Queue()
         threading.Thread(target=self.listen, args=(lines,), daemon=True).start()
-        self.port = lines.get(timeout=30)["port"]
+        self.port = lines.get(timeout=PATIENCE)["port"]
 
     def listen(self, first):
         for line in self.process.stdout:

@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -18,8 +19,15 @@ import urllib.request
 BINARY = os.environ.get("BELLBOARD_BIN") or str(pathlib.Path(__file__).parents[2] / "target/debug/bellboard")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
+# How long is waited for what must come. Only a test that fails waits so long, and a slow or busy machine decides nothing.
+PATIENCE = 120.0
 
-def wait_until(what, seconds=20.0, every=0.05):
+# Where ports are looked for: below those that the kernel gives to whoever connects, who could take one before it is listened on.
+PORTS = range(10_000, 32_000)
+given_ports = set()
+
+
+def wait_until(what, seconds=PATIENCE, every=0.05):
     """The first true value of `what()`; fails when there is none in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -47,10 +55,18 @@ def program(name):
 
 
 def free_port():
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of loopback that nobody listens on, each given once in a run."""
+    while True:
+        port = random.choice(PORTS)
+        if port in given_ports:
+            continue
+        given_ports.add(port)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 class Store:
@@ -76,7 +92,7 @@ class Store:
     def run(self, *arguments, input=None, **environment):
         """Runs a command: its exit code, stdout and stderr."""
         done = subprocess.run(
-            [BINARY, *arguments], input=input, capture_output=True, timeout=120, env=self.environment | environment
+            [BINARY, *arguments], input=input, capture_output=True, timeout=PATIENCE, env=self.environment | environment
         )
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -101,7 +117,7 @@ class Store:
     def is_ready(self):
         """Whether the process that serves takes requests and delivers."""
         try:
-            with urllib.request.urlopen(f"{self.http}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.http}/readyz", timeout=PATIENCE) as answer:
                 return answer.status == 200
         except OSError:
             return False

@@ -3,6 +3,7 @@
 import fcntl
 import getpass
 import os
+import re
 import select
 import shlex
 import shutil
@@ -13,7 +14,7 @@ import tempfile
 import termios
 import time
 
-from rig import BINARY, Receiver, Store, free_port, program, wait_until
+from rig import BINARY, PATIENCE, Receiver, Store, free_port, program, wait_until
 
 
 class Tmux:
@@ -28,7 +29,7 @@ class Tmux:
         self.tmux("set-option", "-g", "window-size", "manual")
 
     def tmux(self, *arguments):
-        done = subprocess.run(["tmux", "-L", self.socket, *arguments], capture_output=True, text=True, timeout=30)
+        done = subprocess.run(["tmux", "-L", self.socket, *arguments], capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -50,13 +51,37 @@ class Tmux:
     def screen(self, *options):
         return self.tmux("capture-pane", "-p", *options)
 
-    def wait_for(self, text, seconds=20):
-        """Waits until the screen shows it; fails with the screen."""
+    def wait_for(self, *texts):
+        """Waits until one screen shows all of it, and returns that screen; fails with what is shown."""
+        shown = []
+
+        def found():
+            shown[:] = [self.screen()]
+            return all(text in shown[0] for text in texts)
+
         try:
-            wait_until(lambda: text in self.screen(), seconds)
+            wait_until(found)
         except AssertionError:
-            raise AssertionError(f"`{text}` is not on the screen:\n{self.screen()}") from None
-        return self.screen()
+            raise AssertionError(f"{texts} is not on the screen:\n{shown[0]}") from None
+        return shown[0]
+
+    def wait_for_match(self, pattern):
+        """Waits until the screen has a line, or a part of one, of that form."""
+        try:
+            wait_until(lambda: re.search(pattern, self.screen()))
+        except AssertionError:
+            raise AssertionError(f"nothing like `{pattern}` is on the screen:\n{self.screen()}") from None
+
+    def settled(self):
+        """The screen once it stands still: a picture may be taken in the middle of a frame."""
+        shown = [None]
+
+        def still():
+            before, shown[0] = shown[0], self.screen()
+            return shown[0] == before
+
+        wait_until(still, every=0.5)
+        return shown[0]
 
     def process(self, name):
         """The newest process of that name in this window, or nothing."""
@@ -99,21 +124,29 @@ class Pty:
         )
         self.slave = slave
         self.output = b""
+        # Where what has not been waited for yet begins.
+        self.mark = 0
 
     def resize(self, width, height):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def send(self, data):
         """Writes, and takes what comes meanwhile, so that neither side waits for the other. Once the console has ended nobody
-        reads, and a terminal that Ctrl-S stopped takes nothing more."""
+        reads, and a terminal that Ctrl-S stopped takes nothing more. What comes from here on is what `wait_for` looks at."""
+        self.mark = len(self.output)
         while data and self.process.poll() is None:
             _, ready, _ = select.select([], [self.master], [], 0.05)
             if ready:
                 data = data[os.write(self.master, data[:512]):]
-            self.take(0)
+            self.read(0)
 
     def take(self, seconds):
         """What comes until nothing has come for so long."""
+        taken = self.read(seconds)
+        self.mark = len(self.output)
+        return taken
+
+    def read(self, seconds):
         taken = b""
         while select.select([self.master], [], [], seconds)[0]:
             try:
@@ -126,12 +159,13 @@ class Pty:
         self.output += taken
         return taken
 
-    def wait_for(self, text, seconds=30, since=None):
-        """Waits until it comes: from here on, or since the output was so long."""
-        start, end = len(self.output) if since is None else since, time.monotonic() + seconds
-        while text.encode() not in self.output[start:]:
+    def wait_for(self, text, since=None):
+        """Waits until it comes: after what was waited for last, at or after what was sent last, or since the output was so long."""
+        start, end = self.mark if since is None else since, time.monotonic() + PATIENCE
+        while (at := self.output.find(text.encode(), start)) < 0:
             assert time.monotonic() < end, f"no `{text}` in {self.output[start:][-3000:]!r}"
-            self.take(0.05)
+            self.read(0.05)
+        self.mark = at + len(text.encode())
         return self.output[start:]
 
     def close(self):
@@ -167,6 +201,13 @@ def processor_ticks(pid):
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rsplit(")", 1)[1].split()
     return int(fields[11]) + int(fields[12])
+
+
+def rests(pid, ticks=5, seconds=1.0):
+    """Whether a process works for at most so many hundredths of a second within a while."""
+    before = processor_ticks(pid)
+    time.sleep(seconds)
+    return processor_ticks(pid) - before <= ticks
 
 
 def bytes_written(pid):

@@ -15,7 +15,7 @@ import unittest
 
 import rig
 from crash import faults
-from crash.drive import HttpFeed, settle, unfinished
+from crash.drive import HttpFeed, settle, stop_outside_of_a_transaction, unfinished
 from crash.ledger import Handed
 from crash.receiver import Receiver
 from crash.world import World, make_template
@@ -89,7 +89,7 @@ class Faulty(unittest.TestCase):
             feed.join(60)
             hit = world.faults["failed"] > 0
             if serve.poll() is None:
-                rig.wait_until(lambda: unfinished(world) == 0, 60)
+                rig.wait_until(lambda: unfinished(world) == 0)
                 world.kill(serve)
             settle(world)
             return hit
@@ -132,7 +132,7 @@ class Faulty(unittest.TestCase):
         feed.stop.set()
         feed.join(60)
         self.assertIsNone(serve.poll(), "the same process went on")
-        rig.wait_until(lambda: unfinished(world) == 0, 60)
+        rig.wait_until(lambda: unfinished(world) == 0)
         world.kill(serve)
         return settle(world)
 
@@ -159,7 +159,7 @@ class Faulty(unittest.TestCase):
 
     def try_in_console(self, tmux, sentence):
         """Cells of the matrix are toggled until the console says it; or it does not even start, and says it then."""
-        rig.wait_until(lambda: "acme" in tmux.screen() or "ended with" in tmux.screen())
+        rig.wait_until(lambda: "acme" in (screen := tmux.screen()) or "ended with" in screen)
 
         def says_it():
             screen = " ".join(tmux.screen().split())
@@ -208,10 +208,8 @@ class Faulty(unittest.TestCase):
         rig.wait_until(lambda: feed.statuses.get(202, 0) >= 5)
         feed.stop.set()
         feed.join(60)
-        # Not within a transaction: that would hold up every other process as well.
-        rig.wait_until(lambda: unfinished(world) == 0, 60)
-        time.sleep(0.1)
-        serve.send_signal(signal.SIGSTOP)
+        rig.wait_until(lambda: unfinished(world) == 0)
+        stop_outside_of_a_transaction(world, serve)
         for number in range(5):
             self.emit(world, f"stopped.{number}")
         # Both clocks go on while a process is stopped: by a day here, where a lease lasts minutes.
@@ -223,7 +221,7 @@ class Faulty(unittest.TestCase):
         rig.wait_until(lambda: feed.statuses.get(202, 0) >= 5)
         feed.stop.set()
         feed.join(60)
-        rig.wait_until(lambda: unfinished(world) == 0, 60)
+        rig.wait_until(lambda: unfinished(world) == 0)
         world.kill(serve)
         print(settle(world))
 
@@ -239,7 +237,7 @@ class Faulty(unittest.TestCase):
             rig.wait_until(lambda taken=taken: feed.statuses.get(202, 0) >= taken + 4)
         feed.stop.set()
         feed.join(60)
-        rig.wait_until(lambda: unfinished(world) == 0, 60)
+        rig.wait_until(lambda: unfinished(world) == 0)
         world.kill(serve)
         print(settle(world))
 

@@ -9,7 +9,7 @@ import time
 import unittest
 
 import rig
-from crash.drive import HttpFeed, NAMES, settle, unfinished
+from crash.drive import HttpFeed, NAMES, settle, stop_outside_of_a_transaction, unfinished
 from crash.invariants import check
 from crash.receiver import Receiver
 from crash.world import World, make_template
@@ -61,16 +61,16 @@ class TwoProcesses(unittest.TestCase):
             times.append(self.receipts_after(moment + 1)[0] - moment)
             self.end(feed)
             first = second
-        rig.wait_until(lambda: unfinished(self.store) == 0, 60)
+        rig.wait_until(lambda: unfinished(self.store) == 0)
         check(self.store)
         self.store.kill(first)
         print(f"first send after a death: median {statistics.median(times):.0f} ms, at most {max(times):.0f} ms")
         print(settle(self.store))
 
-    def be_idle(self):
-        """Nothing is under way: no transaction is open in which a process could be stopped, which would hold up all others."""
-        rig.wait_until(lambda: unfinished(self.store) == 0, 60)
-        time.sleep(0.1)
+    def stop(self, process):
+        """Stops it while nothing is under way, and in no transaction, which would hold up all others."""
+        rig.wait_until(lambda: unfinished(self.store) == 0)
+        stop_outside_of_a_transaction(self.store, process)
 
     def feed_some(self, process):
         feed = self.feed(process)
@@ -82,15 +82,14 @@ class TwoProcesses(unittest.TestCase):
         first = self.serve()
         self.feed_some(first)
         second = self.serve()
-        self.be_idle()
-        first.send_signal(signal.SIGSTOP)
+        self.stop(first)
         moment = time.time() * 1000
         self.feed_some(second)
         self.store.ok("emit", "beta", "server.stopped", "--data", f'{{"n": "{self.handed()}"}}')
         self.assertEqual(self.receipts_after(moment + 100), [], "nobody took the lock of one that lives")
         self.assertGreater(unfinished(self.store), 0)
         first.send_signal(signal.SIGCONT)
-        rig.wait_until(lambda: unfinished(self.store) == 0, 60)
+        rig.wait_until(lambda: unfinished(self.store) == 0)
         self.store.kill(first)
         self.store.kill(second)
         print(settle(self.store))
@@ -99,11 +98,10 @@ class TwoProcesses(unittest.TestCase):
         first = self.serve()
         self.feed_some(first)
         second = self.serve()
-        self.be_idle()
-        first.send_signal(signal.SIGSTOP)
+        self.stop(first)
         self.feed_some(second)
         self.store.kill(first)
-        rig.wait_until(lambda: unfinished(self.store) == 0, 60)
+        rig.wait_until(lambda: unfinished(self.store) == 0)
         self.store.kill(second)
         print(settle(self.store))
 

@@ -8,7 +8,7 @@ import os
 import time
 import unittest
 
-from rig import Receiver, Store, free_port, package
+from rig import PATIENCE, Receiver, Store, free_port, package
 
 Controller = package("aiosmtpd.controller").Controller
 SMTP = package("aiosmtpd.smtp").SMTP
@@ -39,7 +39,7 @@ class Email(unittest.TestCase):
     def setUp(self):
         self.mailbox = Mailbox()
         port = free_port()
-        self.controller = Controller(self.mailbox, hostname="127.0.0.1", port=port)
+        self.controller = Controller(self.mailbox, hostname="127.0.0.1", port=port, ready_timeout=PATIENCE)
         self.controller.start()
         self.store = Store(
             BELLBOARD_EMAIL_SERVER=f"smtp://127.0.0.1:{port}?tls=none",
@@ -57,7 +57,7 @@ class Email(unittest.TestCase):
     def test_a_mail_is_read_as_it_was_meant(self):
         self.account("ops@acme.test")
         hostile = '{"name": "web\\r\\nBcc: victim@acme.test", "log": "' + "<b>é漢🚀" * 800 + '"}'
-        self.store.ok("emit", "acme", "server.stopped", "--data", hostile, "--wait=20")
+        self.store.ok("emit", "acme", "server.stopped", "--data", hostile, "--wait=60")
         (mail,) = self.mailbox.mails
         self.assertEqual((mail["From"], mail["To"], mail["Bcc"]), ("bells@acme.test", "ops@acme.test", None))
         self.assertEqual(mail["Subject"], "[Bäckerei Übermut] Server heartbeat stopped: web Bcc: victim@acme.test")
@@ -78,16 +78,16 @@ class Email(unittest.TestCase):
             file.write('{% extends "server.stopped.txt" %}{% block next %}Call <us> about {{ name }}.{% endblock %}')
         self.store.environment["BELLBOARD_MESSAGES_TEMPLATES"] = words
         self.account("ops@acme.test")
-        self.store.ok("emit", "acme", "server.stopped", "--data", '{"server": "{{ web1 }}"}', "--wait=20")
+        self.store.ok("emit", "acme", "server.stopped", "--data", '{"server": "{{ web1 }}"}', "--wait=60")
         time.sleep(1.1)
-        self.store.ok("emit", "acme", "server.backon", "--data", '{"server": "{{ web1 }}"}', "--wait=20")
+        self.store.ok("emit", "acme", "server.backon", "--data", '{"server": "{{ web1 }}"}', "--wait=60")
         stopped, back = self.mailbox.mails
         self.assertIn("Call <us> about {{ web1 }}.", stopped.get_body(("plain",)).get_content())
         self.assertIn("Call &lt;us&gt; about {{ web1 }}.", stopped.get_body(("html",)).get_content())
         for kind in ("plain", "html"):
             self.assertRegex(back.get_body((kind,)).get_content(), r"It was down for \d+ seconds?\.")
         (address,) = self.store.json("destinations", "list", "acme", "--channel", "email")
-        self.store.ok("destinations", "test", address["id"], "--event-type", "job.backon", "--wait=20")
+        self.store.ok("destinations", "test", address["id"], "--event-type", "job.backon", "--wait=60")
         test = self.mailbox.mails[2]
         self.assertEqual(test["Subject"].split("] ")[1][:6], "Test: ")
         self.assertIn("Nothing has happened.", test.get_body(("plain",)).get_content())
@@ -95,13 +95,13 @@ class Email(unittest.TestCase):
 
     def test_greylisting_is_waited_out(self):
         self.account("grey@acme.test")
-        self.store.ok("emit", "acme", "server.stopped", "--wait=20")
+        self.store.ok("emit", "acme", "server.stopped", "--wait=60")
         log = self.store.json("deliveries", "show", "dlv_1")["attempt_log"]
         self.assertEqual([(one["status"], one["outcome"]) for one in log], [(451, "failed"), (250, "delivered")])
 
     def test_a_refused_address_is_final(self):
         self.account("bad@acme.test")
-        code, _, _ = self.store.run("emit", "acme", "server.stopped", "--wait=20")
+        code, _, _ = self.store.run("emit", "acme", "server.stopped", "--wait=60")
         row = self.store.json("deliveries", "show", "dlv_1")
         self.assertEqual((code, row["state"], row["attempts"], row["status"]), (1, "failed", 1, 550))
         self.assertIn("no such user here", row["reason"])
@@ -110,7 +110,7 @@ class Email(unittest.TestCase):
         with Receiver() as receiver, Store() as store:
             store.acme(receiver.url)
             store.ok("matrix", "set", "acme", "server.stopped", "email", "default")
-            store.ok("emit", "acme", "server.stopped", "--wait=20")
+            store.ok("emit", "acme", "server.stopped", "--wait=60")
             waiting = [row for row in store.json("deliveries", "list") if row["channel"] == "email"][0]
             self.assertEqual((waiting["state"], waiting["attempts"]), ("pending", 0))
             self.assertIn("[email] server", waiting["reason"])
@@ -126,7 +126,7 @@ class Faulty(unittest.TestCase):
             def factory(self):
                 return server(self.handler)
 
-        controller = Breaking(mailbox, hostname="127.0.0.1", port=free_port())
+        controller = Breaking(mailbox, hostname="127.0.0.1", port=free_port(), ready_timeout=PATIENCE)
         controller.start()
         self.addCleanup(controller.stop)
         store = Store(
@@ -137,7 +137,7 @@ class Faulty(unittest.TestCase):
         )
         self.addCleanup(store.close)
         store.ok("accounts", "add", "acme", "--name", "Acme Ltd", "--email", "ops@acme.test")
-        event = json.loads(store.ok("--json", "emit", "acme", "server.stopped", "--data", "{}", "--wait=30"))
+        event = json.loads(store.ok("--json", "emit", "acme", "server.stopped", "--data", "{}", "--wait=60"))
         detail = store.json("deliveries", "show", event["deliveries"][0]["id"])
         return mailbox.mails, detail["state"], [attempt["reason"] for attempt in detail["attempt_log"]]
 
@@ -182,5 +182,5 @@ class Faulty(unittest.TestCase):
                     await asyncio.sleep(60)
                 return await super().smtp_RCPT(argument)
 
-        mails, state, reasons = self.through(Server, "1s")
+        mails, state, reasons = self.through(Server, "4s")
         self.assertEqual((len(mails), state, len(reasons)), (1, "delivered", 2), reasons)

@@ -97,9 +97,9 @@ class Faults(unittest.TestCase):
             for step in ("greeting", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "end"):
                 with self.subTest(server=name, step=step):
                     mailbox = Mailbox(misbehaving(step, fault), authenticator=authenticator, auth_require_tls=False)
-                    store = self.store(mailbox, "ops@acme.test", BELLBOARD_DELIVERY_TIMEOUT="2s" if fault is hang else "15s")
+                    store = self.store(mailbox, "ops@acme.test", BELLBOARD_DELIVERY_TIMEOUT="4s" if fault is hang else "15s")
                     store.environment |= self.logged_in(store, mailbox)
-                    event = json.loads(store.ok("--json", "emit", "acme", "server.stopped", "--data", "{}", "--wait=30"))
+                    event = json.loads(store.ok("--json", "emit", "acme", "server.stopped", "--data", "{}", "--wait=60"))
                     shown = store.json("deliveries", "show", event["deliveries"][0]["id"])
                     log = shown["attempt_log"]
                     self.assertEqual((shown["state"], shown["attempts"]), ("delivered", 2), shown)
@@ -190,7 +190,7 @@ class Faults(unittest.TestCase):
                  for event_type in EVENT_TYPES for data in ("{}", HOSTILE, HUGE)]
         store.serve()
         store.ok("ingest", "-", input="\n".join(lines).encode())
-        wait_until(lambda: len(mailbox.mails) == len(lines), 60)
+        wait_until(lambda: len(mailbox.mails) == len(lines))
         for raw, mail, (sender, to) in zip(mailbox.raw, mailbox.mails, mailbox.envelopes, strict=True):
             self.assertNotIn(b"\n", raw.replace(b"\r\n", b""), "a bare LF")
             self.assertNotIn(b"\r", raw.replace(b"\r\n", b""), "a bare CR")

@@ -18,7 +18,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from rig import Store, free_port, program, wait_until
+from rig import PATIENCE, Store, free_port, program, wait_until
 
 PASSWORD = "postfix-secret-7123"
 SERVICES = """
@@ -102,7 +102,7 @@ class Postfix:
         pathlib.Path(path("etc", "main.cf")).write_text(
             "".join(f"{name} = {value}\n" for name, value in settings.items()))
         pathlib.Path(path("etc", "master.cf")).write_text(SERVICES.format(port=self.port).lstrip())
-        done = subprocess.run(["postfix", "-c", path("etc"), "start"], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["postfix", "-c", path("etc"), "start"], capture_output=True, text=True, timeout=PATIENCE)
         if done.returncode:
             raise AssertionError(f"postfix does not start: {done.stdout}{done.stderr}")
         password = path("password")
@@ -127,7 +127,7 @@ class Postfix:
         return self
 
     def __exit__(self, *_):
-        subprocess.run(["postfix", "-c", os.path.join(self.folder, "etc"), "stop"], capture_output=True, timeout=60)
+        subprocess.run(["postfix", "-c", os.path.join(self.folder, "etc"), "stop"], capture_output=True, timeout=PATIENCE)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -166,7 +166,7 @@ class ThroughPostfix(unittest.TestCase):
             plain, markup = (first.get_body((kind,)).get_content() for kind in ("plain", "html"))
             for part in (plain, markup):
                 self.assertIn("web-äöü漢字\U0001f680", part)
-            self.assertEqual(mail_of(store, down)["state"], "delivered")
+            wait_until(lambda: mail_of(store, down)["state"] == "delivered")
 
             self.assertEqual(first["list-unsubscribe-post"], "List-Unsubscribe=One-Click")
             link = first["list-unsubscribe"].strip("<>")
@@ -176,23 +176,23 @@ class ThroughPostfix(unittest.TestCase):
             self.assertNotIn(link.rsplit("/", 1)[1], store.ok("--json", "deliveries", "show", mail_of(store, down)["id"]))
             cells = lambda: {cell["event_type"]: cell["on"] for cell in store.json("matrix", "show", "acme")["cells"]
                              if cell["channel"] == "email"}
-            with urllib.request.urlopen(link, timeout=10) as page:
+            with urllib.request.urlopen(link, timeout=PATIENCE) as page:
                 self.assertIn("Bäckerei Übermut &amp; Söhne", page.read().decode())
             self.assertTrue(cells()["server.stopped"], "to look at the page changes nothing")
             for _ in range(2):
                 body = b"List-Unsubscribe=One-Click"
-                with urllib.request.urlopen(urllib.request.Request(link, body), timeout=10) as done:
+                with urllib.request.urlopen(urllib.request.Request(link, body), timeout=PATIENCE) as done:
                     self.assertEqual(done.status, 200)
             self.assertFalse(cells()["server.stopped"])
             self.assertTrue(cells()["server.backon"], "this cell only")
             self.assertIn("unsubscribe link", store.ok("audit", "list"))
             with self.assertRaises(urllib.error.HTTPError) as wrong:
-                urllib.request.urlopen(urllib.request.Request(link[:-3] + "AAA", b""), timeout=10)
+                urllib.request.urlopen(urllib.request.Request(link[:-3] + "AAA", b""), timeout=PATIENCE)
             self.assertEqual(wrong.exception.code, 404)
             wrong.exception.close()
             silent = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
             self.assertIn("unsubscribe link", store.ok("why", silent))
-            self.assertEqual(mail_of(store, up)["state"], "delivered")
+            wait_until(lambda: mail_of(store, up)["state"] == "delivered")
 
     def test_what_postfix_refuses_has_its_reason(self):
         with Postfix() as postfix, Store() as store:

@@ -16,8 +16,7 @@ def marked(screen):
 class FirstRun(unittest.TestCase):
     def test_account_webhook_and_test(self):
         with Receiver() as receiver, Store() as store, Tmux(BINARY, store.environment) as tmux:
-            screen = tmux.wait_for("No account is here yet")
-            self.assertIn("n   make an account", screen)
+            tmux.wait_for("No account is here yet", "n   make an account")
             tmux.keys("n")
             tmux.wait_for("accounts > new")
             tmux.text("Acme Ltd")
@@ -36,8 +35,7 @@ class FirstRun(unittest.TestCase):
             tmux.keys("Up")
             tmux.keys("Right", "Right", "Right", "Right", "Right", "Right")
             tmux.keys("Enter")
-            screen = tmux.wait_for("> Webhook")
-            self.assertIn("a add", screen)
+            tmux.wait_for("> Webhook", "a add")
             tmux.keys("a")
             tmux.wait_for("Signing secret")
             tmux.paste(receiver.url + "\n")
@@ -47,7 +45,7 @@ class FirstRun(unittest.TestCase):
             tmux.keys("o")
             tmux.wait_for("t sends a test there")
             tmux.keys("t")
-            tmux.wait_for("delivered")
+            tmux.wait_for("was delivered in")
             self.assertEqual(len(receiver.requests), 1)
             tmux.keys("q", "q", "q")
             tmux.keys("q")

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import unittest
 
-from rig import BINARY, Store, wait_until
+from rig import BINARY, PATIENCE, Store, wait_until
 from terminal import Sshd, Tmux
 
 EMIT = "emit acme server.stopped"
@@ -36,7 +36,7 @@ class Forced(unittest.TestCase):
     def ask(self, remote, *options, sshd=None):
         """Runs `ssh HOST remote`: its exit code and all that it printed."""
         command = (sshd or self.sshd).command("REMOTE", *options).replace("'REMOTE'", f"-- {shlex.quote(remote)}")
-        done = subprocess.run(command, shell=True, capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, shell=True, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
         return done.returncode, (done.stdout + done.stderr).decode()
 
     def sent(self, name, value):
@@ -74,7 +74,7 @@ class Forced(unittest.TestCase):
         self.assertFalse(os.path.exists(mark))
         copied = subprocess.run(
             self.sshd.command("x").replace("ssh ", "sftp -b /dev/null ", 1).replace("-p ", "-P ", 1).replace("'x'", ""),
-            shell=True, capture_output=True, timeout=60,
+            shell=True, capture_output=True, timeout=PATIENCE,
         )
         self.assertNotEqual(copied.returncode, 0)
 

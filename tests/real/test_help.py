@@ -6,7 +6,7 @@ import re
 import subprocess
 import unittest
 
-from rig import BINARY, SECRET, Store, free_port, package, program, wait_until
+from rig import BINARY, PATIENCE, SECRET, Store, free_port, package, program, wait_until
 
 TOPICS = pathlib.Path(__file__).parents[2] / "assets" / "help"
 
@@ -50,7 +50,7 @@ class Commands(unittest.TestCase):
             # The port is the one thing that a test cannot take as it stands: another program may listen there.
             text = text.replace("127.0.0.1:7787", f"127.0.0.1:{port}")
             done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", text], env=environment, cwd=store.folder, capture_output=True, timeout=60,
+                ["bash", "-euo", "pipefail", "-c", text], env=environment, cwd=store.folder, capture_output=True, timeout=PATIENCE,
                 text=True,
             )
             self.assertEqual(done.returncode, 0, f"{text}\n{done.stdout}{done.stderr}")
@@ -77,7 +77,7 @@ class Receivers(unittest.TestCase):
             )
             try:
                 url = f"http://127.0.0.1:{port}/"
-                wait_until(lambda: self.listens(url), 120)
+                wait_until(lambda: self.listens(url))
                 store.acme(url)
                 store.ok("accounts", "add", "other", "--name", "Other", "--email", "ops@other.example")
                 wrong = "whsec_" + "A" * 32

@@ -89,7 +89,7 @@ class ToHipChat(unittest.TestCase):
                      for event_type in EVENT_TYPES for data in ("{}", HOSTILE, HUGE)]
             store.serve()
             store.ok("ingest", "-", input="\n".join(lines).encode())
-            rows = wait_until(lambda: all_ended(store), 60)
+            rows = wait_until(lambda: all_ended(store))
             self.assertEqual({(row["state"], row["attempts"]) for row in rows}, {("delivered", 1)}, server.answers[-3:])
             self.assertEqual((len(server.messages), set(server.statuses())), (len(lines), {200}))
             for message in server.messages:
@@ -105,7 +105,7 @@ class ToHipChat(unittest.TestCase):
             store.serve()
             for _ in range(8):
                 store.ok("emit", "acme", "server.stopped", "--data", "{}")
-            rows = wait_until(lambda: all_ended(store), 60)
+            rows = wait_until(lambda: all_ended(store))
             self.assertEqual({(row["state"], row["attempts"]) for row in rows}, {("delivered", 1)})
             self.assertEqual(len(server.messages), 16)
             self.assertEqual(set(server.statuses()), {200}, "it was never too fast")

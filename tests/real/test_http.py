@@ -10,7 +10,7 @@ import sqlite3
 import unittest
 import urllib.parse
 
-from rig import Receiver, Store, wait_until
+from rig import PATIENCE, Receiver, Store, wait_until
 
 BODY = {"event_type": "server.stopped", "data": {"name": "web1"}}
 SECURITY = {
@@ -34,7 +34,7 @@ class Api:
         sent |= {"authorization": f"Bearer {token}"} if token else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         body = json.dumps(body) if isinstance(body, (dict, list)) else body
-        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=60)
+        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=PATIENCE)
         try:
             connection.request(method, path, body, {name: value for name, value in sent.items() if value is not None})
             answer = connection.getresponse()
@@ -49,7 +49,7 @@ class Api:
         return self.ask("POST", "/v1/accounts/acme/events", BODY if body is None else body, **more)
 
     def connect(self):
-        return socket.create_connection((self.address.hostname, self.address.port), timeout=60)
+        return socket.create_connection((self.address.hostname, self.address.port), timeout=PATIENCE)
 
     def head(self, method="POST", path="/v1/accounts/acme/events", *lines):
         lines = [f"{method} {path} HTTP/1.1", "host: bellboard", f"authorization: Bearer {self.token}",
@@ -349,10 +349,10 @@ class WhatIsAcknowledged(unittest.TestCase):
             # Another program keeps the file locked for writing: it can be read, and no event can be taken.
             blocker = sqlite3.connect(store.path, isolation_level=None)
             blocker.execute("BEGIN IMMEDIATE")
-            status, headers, document = wait_until(lambda: (it := ready())[0] == 503 and it, 60)
+            status, headers, document = wait_until(lambda: (it := ready())[0] == 503 and it)
             self.assertEqual((headers["content-type"], document["type"]), ("application/problem+json", "urn:bellboard:store-unavailable"))
             self.assertIn("retry-after", headers)
             self.assertEqual(api.ask("GET", "/healthz", token="")[0], 200, "it lives")
             blocker.execute("ROLLBACK")
             blocker.close()
-            wait_until(lambda: ready()[0] == 200, 60)
+            wait_until(lambda: ready()[0] == 200)

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import unittest
 
-from rig import Store, program, wait_until
+from rig import PATIENCE, Store, program, wait_until
 
 # Status, Apple's reason, the delivery's state, the destination's state. Apple, "Handling notification responses from APNs".
 REASONS = [
@@ -75,7 +75,7 @@ class Apple:
         self.things = []
         lines = queue.Queue()
         threading.Thread(target=self.read, args=(lines,), daemon=True).start()
-        port = self.port = json.loads(lines.get(timeout=20))["port"]
+        port = self.port = json.loads(lines.get(timeout=PATIENCE))["port"]
         self.key = pathlib.Path(path("AuthKey.p8")).read_text()
         self.environment = {
             "BELLBOARD_APNS_KEY_FILE": path("AuthKey.p8"),
@@ -91,8 +91,11 @@ class Apple:
             lines.put(line)
             self.things.append(json.loads(line))
 
-    def requests(self):
-        return [thing for thing in self.things if "device" in thing]
+    def requests(self, at_least=0):
+        """The requests it has had, once it has told of so many: what it answered may be known before what it printed is read."""
+        requests = lambda: [thing for thing in self.things if "device" in thing]
+        wait_until(lambda: len(requests()) >= at_least)
+        return requests()
 
     def connections(self):
         return sum("connected" in thing for thing in self.things)
@@ -173,7 +176,7 @@ class ToApple(unittest.TestCase):
                       for data in ('{"name":"web1"}', payload, "{}")]
             for event in events:
                 wait_until(lambda: all(one["state"] == "delivered" for one in deliveries(store, event)))
-            requests = apple.requests()
+            requests = apple.requests(60)
             self.assertEqual(len(requests), 60)
             self.assertEqual([request["wrong"] for request in requests if request["wrong"]], [])
             self.assertEqual(apple.connections(), 1, "one connection for all")
@@ -200,7 +203,7 @@ class ToApple(unittest.TestCase):
                     self.assertEqual(store.json("destinations", "show", phone)["state"], destination)
                     if reason:
                         self.assertIn(reason, found["reason"])
-            self.assertEqual([request["wrong"] for request in apple.requests() if request["wrong"]], [])
+            self.assertEqual([request["wrong"] for request in apple.requests(len(REASONS)) if request["wrong"]], [])
 
     def test_a_connection_that_apple_ends_in_mid_flight_loses_nothing(self):
         answers = [{"status": 200, "goaway": True}]
@@ -210,7 +213,7 @@ class ToApple(unittest.TestCase):
             store.serve()
             event = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
             wait_until(lambda: all(one["state"] == "delivered" for one in deliveries(store, event)))
-            requests = apple.requests()
+            requests = apple.requests(2)
             self.assertGreaterEqual(len(requests), 2)
             ids = {request["headers"]["apns-id"] for request in requests}
             self.assertEqual(len(ids), 1, "the same id for each try")
@@ -222,11 +225,12 @@ class ToApple(unittest.TestCase):
             phones = acme(store, tokens)
             store.serve()
             event = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
-            wait_until(lambda: all(one["state"] == "delivered" for one in deliveries(store, event)), 60)
+            wait_until(lambda: all(one["state"] == "delivered" for one in deliveries(store, event)))
             self.assertEqual({one["attempts"] for one in deliveries(store, event)}, {1}, "it was no failure")
-            answered = [thing["answered"] for thing in apple.things if "answered" in thing]
+            told = lambda: [thing["answered"] for thing in apple.things if "answered" in thing]
+            answered = wait_until(lambda: len(told()) >= len(tokens) and told())
             self.assertEqual(sorted(answered), sorted(tokens), "each is taken once")
-            self.assertEqual(len(apple.requests()), 15, "and only what was not taken comes again")
+            self.assertEqual(len(apple.requests(15)), 15, "and only what was not taken comes again")
             self.assertEqual(apple.connections(), 2)
             self.assertEqual({store.json("destinations", "show", phone)["state"] for phone in phones}, {"enabled"})
 
@@ -241,9 +245,9 @@ class ToApple(unittest.TestCase):
             first = sent()
             wait_until(lambda: delivered(first))
             line.mute()
-            found = wait_until(lambda event=sent(): delivered(event), 60)
+            found = wait_until(lambda event=sent(): delivered(event))
             self.assertEqual(found["attempts"], 2, "one try found out")
-            self.assertEqual(apple.connections(), 2)
+            wait_until(lambda: apple.connections() == 2)
             log = store.json("deliveries", "show", found["id"])["attempt_log"]
             self.assertIn("no answer", log[0]["reason"])
 
@@ -255,7 +259,7 @@ class ToApple(unittest.TestCase):
             store.serve()
             for event_type, name in (("server.stopped", "web1"), ("server.backon", "web1"), ("server.stopped", "web2")):
                 store.ok("emit", "acme", event_type, "--data", json.dumps({"name": name}), "--wait")
-            down, up, other = [request["headers"]["apns-collapse-id"] for request in apple.requests()]
+            down, up, other = [request["headers"]["apns-collapse-id"] for request in apple.requests(3)]
             self.assertEqual(down, up)
             self.assertNotEqual(down, other)
 
@@ -268,7 +272,7 @@ class ToApple(unittest.TestCase):
             event = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
             found = wait_until(lambda: (one := deliveries(store, event)[0])["state"] == "delivered" and one)
             self.assertEqual(found["attempts"], 1)
-            self.assertEqual(len({request["token"] for request in apple.requests()}), 2)
+            self.assertEqual(len({request["token"] for request in apple.requests(2)}), 2)
 
     def test_a_token_that_is_always_refused_is_not_renewed_without_end(self):
         with Store() as store, Apple(store.folder, [{"status": 403, "reason": "ExpiredProviderToken"}]) as apple:

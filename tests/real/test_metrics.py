@@ -9,7 +9,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from rig import Receiver, Store, program, wait_until
+from rig import PATIENCE, Receiver, Store, program, wait_until
 
 ASSETS = pathlib.Path(__file__).parents[2] / "assets" / "metrics"
 
@@ -24,7 +24,7 @@ class Metrics:
     def ask(self, token=None):
         request = urllib.request.Request(f"{self.store.http}/metrics", headers={"authorization": f"Bearer {token or self.token}"})
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return answer.status, answer.headers["content-type"], answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.headers["content-type"], error.read().decode()
@@ -135,7 +135,7 @@ class Exposition(unittest.TestCase):
             request = urllib.request.Request(f"{store.http}/accounts/acme/notifications",
                                              headers={"authorization": f"Bearer {metrics.token}"})
             with self.assertRaises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(request, timeout=10)
+                urllib.request.urlopen(request, timeout=PATIENCE)
             self.assertEqual(refused.exception.code, 403, "nor does it read anything else")
 
 
@@ -150,7 +150,7 @@ class Tools(unittest.TestCase):
             cls.text = Metrics(store).text()
 
     def run_promtool(self, *arguments, **more):
-        done = subprocess.run([self.promtool, *arguments], capture_output=True, text=True, timeout=60, **more)
+        done = subprocess.run([self.promtool, *arguments], capture_output=True, text=True, timeout=PATIENCE, **more)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout + done.stderr
 

@@ -13,7 +13,7 @@ import sys
 import unittest
 import urllib.request
 
-from rig import Store, package, wait_until
+from rig import PATIENCE, Store, package, wait_until
 
 # The same requests in each run, so that a change is what breaks it. Another seed by hand looks further.
 SEED = os.environ.get("BELLBOARD_OPENAPI_SEED", "1")
@@ -55,7 +55,7 @@ class Document(unittest.TestCase):
         with Store() as store:
             store.serve()
             wait_until(store.is_ready)
-            with urllib.request.urlopen(f"{store.http}/openapi.json", timeout=10) as answer:
+            with urllib.request.urlopen(f"{store.http}/openapi.json", timeout=PATIENCE) as answer:
                 document = json.load(answer)
         validator.validate(document)
         self.assertTrue(document["openapi"].startswith("3.1"), document["openapi"])
@@ -114,7 +114,7 @@ class Driven(unittest.TestCase):
         code = store.json("destinations", "invite", "acme", "browser")["code"]
         body = json.dumps({"code": code}).encode()
         request = urllib.request.Request(f"{store.http}/v1/browsers", body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             access = json.load(answer)["access"]
         # The stream has no end, and leaving ends the rest.
         self.drive(store, access, "--include-tag", "browsers", "--exclude-path", "/v1/browsers/current/stream",

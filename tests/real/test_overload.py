@@ -14,7 +14,7 @@ import threading
 import unittest
 import urllib.parse
 
-from rig import BINARY, Receiver, Store, wait_until
+from rig import BINARY, PATIENCE, Receiver, Store, wait_until
 
 # As in src/store/door.rs and src/store/writer.rs: what may wait of one account, and of all.
 AT_DOOR_MAX = 16 * 1024
@@ -56,7 +56,7 @@ class Door:
         body = json.dumps({"events": events}).encode()
         head = (f"POST /v1/events HTTP/1.1\r\nhost: bellboard\r\nauthorization: Bearer {self.tokens[account == 'calm']}\r\nconnection: close\r\n"
                 f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n")
-        stream = socket.create_connection(self.address, timeout=60)
+        stream = socket.create_connection(self.address, timeout=PATIENCE)
         stream.sendall(head.encode() + body)
         self.selector.register(stream, selectors.EVENT_READ, (account, events, bytearray()))
 

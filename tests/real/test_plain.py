@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from rig import BINARY, Receiver, Store
+from rig import BINARY, PATIENCE, Receiver, Store
 
 
 class Plain:
@@ -32,9 +32,9 @@ class Plain:
             self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def hear(self, text, seconds=20):
+    def hear(self, text):
         """Waits for a line that has it; fails with what was heard instead."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE
         heard = []
         while time.monotonic() < end:
             try:
@@ -51,8 +51,8 @@ class Plain:
 
     def end(self):
         self.process.stdin.close()
-        self.process.wait(timeout=30)
-        while (line := self.lines.get(timeout=30)) is not None:
+        self.process.wait(timeout=PATIENCE)
+        while (line := self.lines.get(timeout=PATIENCE)) is not None:
             self.said.append(line)
         return self.process.returncode
 
@@ -121,7 +121,7 @@ class PlainConsole(unittest.TestCase):
                 store.ok("matrix", "set", "acme", "app.auth", "slack", "on")
                 console.hear("12. app authorized: Email on; Slack on, but nowhere to go, not the default")
                 console.type("quit")
-                self.assertEqual(console.process.wait(timeout=30), 0)
+                self.assertEqual(console.process.wait(timeout=PATIENCE), 0)
 
     def test_lists_are_an_item_a_line(self):
         with Store() as store:
@@ -145,7 +145,7 @@ class PlainConsole(unittest.TestCase):
             console.stdout.close()
             console.stdin.write("screen\n")
             console.stdin.flush()
-            self.assertEqual(console.wait(timeout=30), 0)
+            self.assertEqual(console.wait(timeout=PATIENCE), 0)
             console.stdin.close()
 
 

@@ -17,7 +17,7 @@ import unittest
 import urllib.parse
 import urllib.request
 
-from rig import BINARY, Receiver, Store, wait_until
+from rig import BINARY, PATIENCE, Receiver, Store, wait_until
 from terminal import Tmux
 
 
@@ -138,7 +138,7 @@ class PlantedSecrets(unittest.TestCase):
         body = json.dumps({"device_token": SECRETS["ios"], "device": "Jane's phone"}).encode()
         headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
         request = urllib.request.Request(f"{self.store.http}/v1/accounts/acme/devices", body, headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             self.assertIn(answer.status, (200, 201))
             own = [value for name, value in json.loads(answer.read()).items() if name in ("secret", "access", "key") and value]
         return {"token": token} | {f"device's own {n}": value for n, value in enumerate(own)}
@@ -219,7 +219,7 @@ class PlantedSecrets(unittest.TestCase):
         self.ways_in |= set(glob.glob(f"{store.folder}/bellboard.key*"))
         self.run_("emit", "acme", "server.stopped", "--wait=30")
         serve.send_signal(signal.SIGTERM)
-        self.outputs["serve"] = serve.communicate(timeout=60)[0].decode()
+        self.outputs["serve"] = serve.communicate(timeout=PATIENCE)[0].decode()
         places |= {f"{path} at the end": content for path, content in self.places().items()}
         self.assertTrue(any("serve.log" in path for path in places))
         leaks = [

@@ -11,7 +11,7 @@ import urllib.request
 
 import aiosmtpd_mailbox
 from hipchat_server import HipChat
-from rig import BINARY, SECRET, Receiver, Store, wait_until
+from rig import BINARY, PATIENCE, SECRET, Receiver, Store, wait_until
 from terminal import Tmux
 from test_browser import PushService
 from test_ios import Apple, device
@@ -50,7 +50,7 @@ class OtherEnds:
 
 def post(store, path, document):
     request = urllib.request.Request(store.http + path, json.dumps(document).encode(), {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return json.loads(answer.read())
 
 
@@ -115,7 +115,7 @@ class Setup(unittest.TestCase):
             tmux.wait_for("whsec_")
             tmux.keys("o")
             self.try_it("127.0.0.1")
-            self.assertEqual(ends.heard(), ONE_EACH)
+            wait_until(lambda: ends.heard() == ONE_EACH)
             self.assertTrue(all(path == "/services/T1/B1/hush-hush" for _, path, _, _ in ends.slack.requests))
 
     def channel(self, key):
@@ -166,12 +166,12 @@ class Setup(unittest.TestCase):
             }
             for channel, destination in ids.items():
                 with self.subTest(channel=channel):
-                    delivery = store.json("destinations", "test", destination, "--wait=20")["deliveries"][0]
+                    delivery = store.json("destinations", "test", destination, "--wait=60")["deliveries"][0]
                     delivery = delivery["id"] if isinstance(delivery, dict) else delivery
                     found = store.json("deliveries", "show", delivery)
                     self.assertEqual((found["state"], found["attempts"], found["test"]), ("delivered", 1, True), found)
                     self.assertEqual(found["attempt_log"][0]["status"], found["status"])
-            self.assertEqual(ends.heard(), ONE_EACH)
+            wait_until(lambda: ends.heard() == ONE_EACH)
             shown = store.ok("destinations", "list", "acme") + store.ok("--json", "destinations", "list", "acme")
             for secret in ("hush-hush", ends.hipchat.notification, SECRET, device(0)):
                 self.assertNotIn(secret, shown)

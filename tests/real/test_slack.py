@@ -159,7 +159,7 @@ class Slack(unittest.TestCase):
             for destination in store.json("destinations", "list", "acme"):
                 if destination["channel"] == "slack":
                     store.ok("destinations", "test", destination["id"], "--event-type", destination["label"])
-            wait_until(lambda: len(slack.requests) >= 4 * len(EVENT_TYPES), 60)
+            wait_until(lambda: len(slack.requests) >= 4 * len(EVENT_TYPES))
             paths = [path.rsplit("/", 1)[1] for _, path, _, _ in slack.requests]
             self.assertEqual({event_type: paths.count(event_type) for event_type in EVENT_TYPES}, dict.fromkeys(EVENT_TYPES, 4))
             for _, _, body, kind in slack.requests:
@@ -180,7 +180,7 @@ class Slack(unittest.TestCase):
                 found = [row for row in rows if row["channel"] == "slack"]
                 return found if all(row["attempts"] == 1 and row["state"] != "sending" for row in found) else None
 
-            rows = {row["destination"]: row for row in wait_until(settled, 30)}
+            rows = {row["destination"]: row for row in wait_until(settled)}
             self.assertEqual(len(rows), len(RECORDED))
             destinations = {one["id"]: one for one in store.json("destinations", "list", "acme")}
             why = store.ok("why", event)
@@ -216,9 +216,7 @@ class Slack(unittest.TestCase):
             store.serve()
             for _ in range(3):
                 store.ok("emit", "acme", "server.stopped", "--data", "{}")
-            waiting = [row["attempts"] for row in store.json("deliveries", "list") if row["state"] == "pending"]
-            self.assertTrue(waiting and set(waiting) == {0}, waiting)
-            wait_until(lambda: len(slack.requests) == 6, 30)
+            wait_until(lambda: len(slack.requests) == 6)
             times = [at for at, *_ in slack.requests]
             for before, after in zip(times, times[1:]):
                 self.assertGreaterEqual(after - before, 0.995, "the clock's own step is a millisecond")
@@ -227,7 +225,7 @@ class Slack(unittest.TestCase):
             self.assertEqual({row["attempts"] for row in rows}, {1})
 
     def test_a_429_holds_every_webhook_of_that_host_and_is_no_try(self):
-        slower = (429, {"Retry-After": "3"}, "rate_limited")
+        slower = (429, {"Retry-After": "10"}, "rate_limited")
         with Scripted({"/a": [slower, (200, {}, "ok")], "/b": [(200, {}, "ok")]}) as slack, Store() as store:
             on(store, "server.stopped")
             add(store, slack.url + "/a", "a", "--only", "servers")
@@ -239,10 +237,10 @@ class Slack(unittest.TestCase):
             self.assertIn("slower pace", first["reason"])
             add(store, slack.url + "/b", "b")
             store.ok("emit", "acme", "server.stopped", "--data", "{}")
-            wait_until(lambda: len(slack.requests) == 4, 30)
+            wait_until(lambda: len(slack.requests) == 4)
             asked = slack.requests[0][0]
             for at, path, *_ in slack.requests[1:]:
-                self.assertGreaterEqual(at - asked, 3.0, path)
+                self.assertGreaterEqual(at - asked, 9.995, path)
             rows = wait_until(lambda: (rows := store.json("deliveries", "list")) and
                               all(row["state"] == "delivered" for row in rows) and rows)
             self.assertEqual({row["attempts"] for row in rows}, {1})

@@ -33,13 +33,13 @@ class OverSsh(LoggedIn, unittest.TestCase):
         tmux.keys("Enter")
         tmux.wait_for("it is shown this once")
         tmux.keys("o", "t")
-        tmux.wait_for("delivered")
-        before = tmux.screen()
+        tmux.wait_for("was delivered in")
+        before = tmux.settled()
         tmux.resize(40, 12)
         wait_until(lambda: max(map(len, tmux.screen().splitlines())) <= 40 and "q" in tmux.screen())
         tmux.wait_for("Webhook")
         tmux.resize(80, 24)
-        wait_until(lambda: tmux.screen() == before, 20)
+        wait_until(lambda: tmux.screen() == before)
 
     def test_a_lost_connection(self):
         self.store.ok("destinations", "add", "acme", "webhook", "--url", self.receiver.url)
@@ -54,7 +54,7 @@ class OverSsh(LoggedIn, unittest.TestCase):
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass
-        wait_until(lambda: gone(console), 30)
+        wait_until(lambda: gone(console))
         self.receiver.may_answer.set()
         self.store.serve()
         wait_until(lambda: [row["state"] for row in self.store.json("deliveries", "list")] == ["delivered"])
@@ -64,5 +64,5 @@ class OverSsh(LoggedIn, unittest.TestCase):
         console = wait_until(lambda: console_of(self.sshd))
         client = wait_until(lambda: self.tmux.process("ssh"))
         os.kill(client, signal.SIGKILL)
-        wait_until(lambda: gone(console), 20)
+        wait_until(lambda: gone(console))
         wait_until(lambda: descendants(self.sshd.process.pid) == [])

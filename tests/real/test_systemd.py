@@ -13,7 +13,7 @@ import threading
 import unittest
 import urllib.request
 
-from rig import BINARY, Store, program, wait_until
+from rig import BINARY, PATIENCE, Store, program, wait_until
 
 UNIT = pathlib.Path(__file__).parents[2] / "assets" / "systemd" / "bellboard.service"
 
@@ -26,19 +26,19 @@ class Manager:
         self.socket.bind(address)
         self.heard = []
 
-    def hear(self, wanted, seconds=30):
-        """The messages up to the first that begins so."""
+    def hear(self, *wanted, seconds=PATIENCE):
+        """Waits until for each of these a message that begins so has come from here on, in whatever order."""
         self.socket.settimeout(seconds)
-        while True:
+        missing = set(wanted)
+        while missing:
             message = self.socket.recv(4096).decode()
             self.heard.append(message)
-            if message.startswith(wanted):
-                return message
+            missing -= {begin for begin in missing if message.startswith(begin)}
 
     def is_silent(self, unwanted, seconds):
         """Whether no message that begins so comes for a while."""
         try:
-            self.hear(unwanted, seconds)
+            self.hear(unwanted, seconds=seconds)
         except TimeoutError:
             return True
         return False
@@ -61,7 +61,7 @@ def served(store, *arguments, **environment):
         finally:
             if process.poll() is None:
                 process.terminate()
-                process.wait(30)
+                process.wait(PATIENCE)
 
 
 def stderr(store):
@@ -73,10 +73,11 @@ class Manages(unittest.TestCase):
         with served(store, "serve", NOTIFY_SOCKET=name) as process:
             manager.hear("READY=1")
             self.assertTrue(store.is_ready(), "ready means that it takes requests")
-            manager.hear("STATUS=delivering, 0 under way")
+            wait_until(lambda: any(one.startswith("STATUS=delivering, 0 under way") for one in manager.heard)
+                       or manager.hear("STATUS="))
             process.terminate()
             manager.hear("STOPPING=1")
-            self.assertEqual(process.wait(30), 0)
+            self.assertEqual(process.wait(PATIENCE), 0)
         self.assertEqual([message for message in manager.heard if message == "READY=1"], ["READY=1"])
 
     def test_it_tells_when_it_is_up_and_when_it_ends(self):
@@ -107,9 +108,9 @@ class Manages(unittest.TestCase):
                     {"authorization": f"Bearer {token}", "content-type": "application/json"},
                 )
                 answered = []
-                asking = threading.Thread(target=lambda: answered.append(urllib.request.urlopen(request, timeout=60).status))
+                asking = threading.Thread(target=lambda: answered.append(urllib.request.urlopen(request, timeout=PATIENCE).status))
                 asking.start()
-                wait_until(lambda: manager.is_silent("WATCHDOG=1", 3), 30)
+                wait_until(lambda: manager.is_silent("WATCHDOG=1", 3))
                 self.assertEqual(answered, [], "nothing is acknowledged meanwhile")
                 other.execute("ROLLBACK")
                 other.close()
@@ -124,9 +125,7 @@ class Manages(unittest.TestCase):
                 with served(store, "serve", NOTIFY_SOCKET=path) as first:
                     one.hear("STATUS=delivering")
                     with served(store, "serve", NOTIFY_SOCKET=second, WATCHDOG_USEC="300000"):
-                        two.hear("READY=1")
-                        two.hear("WATCHDOG=1")
-                        two.hear("STATUS=waiting: another process delivers")
+                        two.hear("READY=1", "WATCHDOG=1", "STATUS=waiting: another process delivers")
                         first.kill()
                         two.hear("STATUS=delivering")
 
@@ -150,7 +149,7 @@ class Logs(unittest.TestCase):
             os.close(write)
             wait_until(store.is_ready)
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE)
             with open(read) as stream:
                 lines = stream.read().splitlines()
             self.assertGreater(len(lines), 2)
@@ -161,7 +160,7 @@ class Logs(unittest.TestCase):
         with Store() as store, served(store, "serve", "--log-format", "json") as process:
             wait_until(store.is_ready)
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE)
             lines = [json.loads(line) for line in stderr(store).splitlines()]
             self.assertIn("started", [line["message"] for line in lines])
             self.assertTrue(all({"timestamp", "level", "target"} <= set(line) for line in lines))
@@ -190,14 +189,14 @@ class Unit(unittest.TestCase):
         pathlib.Path(self.unit).write_text(text)
 
     def test_systemd_takes_the_unit(self):
-        done = subprocess.run([self.analyze, "verify", "--man=no", self.unit], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([self.analyze, "verify", "--man=no", self.unit], capture_output=True, text=True, timeout=PATIENCE)
         said = [line for line in (done.stdout + done.stderr).splitlines() if "bellboard.service" in line]
         self.assertEqual((done.returncode, said), (0, []), done.stderr)
 
     def test_systemd_finds_it_hardened(self):
         # 0 is safest and 100 worst; what is left is that it uses the network.
         arguments = ["security", "--offline=true", "--no-pager", "--threshold=20", self.unit]
-        done = subprocess.run([self.analyze, *arguments], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([self.analyze, *arguments], capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 import unittest
 
 from rig import BINARY, Store, program, wait_until
@@ -120,6 +119,8 @@ class Keys(Case):
             pty.send(key)
             pty.wait_for("for four hours", since=since)
             pty.send(b"q")
+            # Drawn again by what lay under it.
+            pty.wait_for("account suspended")
             pty.take(0.3)
         pty.send(b"?")
         pty.wait_for("^N, Z")
@@ -146,12 +147,15 @@ class Screen(Case):
             tmux.keys("u")
             tmux.wait_for("taken back")
             # Split, so that the window shrinks, and back.
-            for keys in (("C-a", "S"), ("C-a", "Q")):
-                tmux.keys(*keys)
-                time.sleep(0.3)
+            whole = tmux.settled()
+            tmux.keys("C-a", "S")
+            wait_until(lambda: tmux.screen() != whole)
+            split = tmux.settled()
+            tmux.keys("C-a", "Q")
+            wait_until(lambda: tmux.screen() != split)
             tmux.keys("Up")
             tmux.wait_for("Email is on for provisioned ok")
-            here = tmux.screen()
+            here = tmux.settled()
             tmux.keys("C-a", "d")
             tmux.wait_for("detached")
             tmux.text(f"{screen} -r\n")
@@ -210,15 +214,16 @@ class Widths(Case):
                 lines = [line for line in tmux.screen("-N").splitlines() if "wide-" in line or "acme " in line]
                 return lines
 
-            self.assertEqual(len(owners()), len(names) + 1)
-            before = tmux.screen()
-            for _ in range(3):
-                tmux.keys("Down", "Down", "Up")
-            tmux.keys("Home")
-            wait_until(lambda: tmux.screen() == before)
-            tmux.keys("C-l")
-            time.sleep(0.3)
-            self.assertEqual(tmux.screen(), before, "nothing was left behind, nothing moved")
+            wait_until(lambda: len(owners()) == len(names) + 1)
+            tmux.wait_for("delivering", "acme: ")
+            before = tmux.settled()
+            for redraw in ((), ("C-l",)):
+                tmux.keys("Down", "Down", "Up", "Down", "Down", "Up", *redraw)
+                # Keys are taken in their order, so what the last one led to shows that all have been.
+                tmux.wait_for("wide-1: ")
+                tmux.keys("Home")
+                tmux.wait_for("acme: ")
+                self.assertEqual(tmux.settled(), before, "nothing was left behind, nothing moved")
 
 
 class Plain(Case):

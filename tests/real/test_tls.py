@@ -6,7 +6,7 @@ import threading
 import socketserver
 import unittest
 
-from rig import Receiver, Store, program, wait_until
+from rig import PATIENCE, Receiver, Store, program, wait_until
 
 
 class Tls(unittest.TestCase):
@@ -29,7 +29,7 @@ class Tls(unittest.TestCase):
             os.rename(path, place)
 
     def ask(self, *options, scheme="https"):
-        done = subprocess.run([self.curl, "--silent", "--max-time", "20", "--write-out", "%{http_code} %{http_version}", "--output", "/dev/null",
+        done = subprocess.run([self.curl, "--silent", "--max-time", str(int(PATIENCE)), "--write-out", "%{http_code} %{http_version}", "--output", "/dev/null",
                                *options, f"{scheme}://127.0.0.1:{self.port}/healthz"], capture_output=True, text=True)
         return done.returncode, done.stdout
 

@@ -21,16 +21,17 @@ class TwoConsoles(unittest.TestCase):
                     tmux.wait_for("provisioned ok")
 
                 def row(tmux):
-                    return next(line for line in tmux.screen().splitlines() if "provisioned ok" in line)
+                    return next((line for line in tmux.screen().splitlines() if "provisioned ok" in line), "")
 
-                self.assertEqual(row(other).count("*"), 1)
+                wait_until(lambda: row(other).count("*") == 1)
                 one.keys("Right", "Right", "Right", "Right", "Right", "Space")
                 wait_until(lambda: row(other).count("*") == 2)
-                wait_until(lambda: "another" in one.screen() or "another" in other.screen())
-                standby = other if "another" in other.screen() else one
-                deliverer = one if standby is other else other
+                stands_by = lambda tmux: "another process delivers" in tmux.screen()
+                # One delivers, and the other has seen that it does not.
+                wait_until(lambda: stands_by(one) != stands_by(other) and any("  delivering" in tmux.screen() for tmux in (one, other)))
+                standby, deliverer = (other, one) if stands_by(other) else (one, other)
                 os.kill(deliverer.process("bellboard"), signal.SIGKILL)
-                wait_until(lambda: "another" not in standby.screen())
+                wait_until(lambda: not stands_by(standby))
                 store.ok("emit", "acme", "server.stopped")
                 wait_until(lambda: len(receiver.requests) == 1)
                 standby.wait_for("heartbeat stopped")

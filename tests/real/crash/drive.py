@@ -3,6 +3,7 @@
 import http.client
 import json
 import random
+import signal
 import sqlite3
 import threading
 import time
@@ -16,7 +17,7 @@ from crash.world import ACCOUNTS, TYPES
 FAILPOINT_SECONDS = 1.5
 
 # How long everything may take to end when nothing disturbs it any more.
-SETTLE_SECONDS = 120
+SETTLE_SECONDS = 240
 
 
 class Counter:
@@ -153,8 +154,8 @@ def replay_of(world, chance):
 class Round:
     """One start of `serve` and its end. `failpoint` is a name and a count, for `serve` or for the command beside it."""
 
-    def __init__(self, world, chance, failpoint=None):
-        self.world, self.chance, self.failpoint = world, chance, failpoint
+    def __init__(self, world, chance, failpoint=None, seconds=FAILPOINT_SECONDS):
+        self.world, self.chance, self.failpoint, self.seconds = world, chance, failpoint, seconds
         self.hit = None
         self.first_send = None
 
@@ -174,11 +175,11 @@ class Round:
         command = Command(world, chance, kind, **(armed if in_command else {})) if kind else None
         kills_command = command and not in_command and chance.random() < 0.2
         if name and not in_command:
-            self.wait_for(serve, FAILPOINT_SECONDS)
+            self.wait_for(serve, self.seconds)
         else:
             # Half of the time while it starts, half of the time while it works.
             if chance.random() < 0.5:
-                self.wait_for(serve, FAILPOINT_SECONDS, lambda: feed.statuses)
+                self.wait_for(serve, self.seconds, lambda: feed.statuses)
             self.wait_for(serve, chance.random() * 0.25)
         ended = world.kill(serve)
         if ended and not in_command and name and serve.returncode == -9:
@@ -220,6 +221,23 @@ def unfinished(world):
         return database.execute(sql).fetchone()[0]
     finally:
         database.close()
+
+
+def stop_outside_of_a_transaction(world, process):
+    """SIGSTOP while it is in no transaction: nobody is, since this holds the lock for writing meanwhile."""
+    database = sqlite3.connect(world.path, isolation_level=None, timeout=rig.PATIENCE)
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        process.send_signal(signal.SIGSTOP)
+        rig.wait_until(lambda: state_of(process.pid) == "T")
+    finally:
+        database.close()
+
+
+def state_of(pid):
+    """What the kernel says that a process does, as one letter."""
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rsplit(")", 1)[1].split()[0]
 
 
 def settle(world, **environment):
