@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::failure::Failure;
+use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::store::backup::{Copied, restore};
 use crate::store::error::StoreError;
@@ -53,7 +54,7 @@ impl Backup {
     /// When it cannot be made; no file is left then.
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         let store = session.open().await?;
-        let copied = store.back_up(&self.file).await?;
+        let copied = store.back_up(&self.file, &progress::on_terminal(session.out)).await?;
         let object = CopiedObject::new(copied, &self.file, &session.key);
         let says = format!(
             "{} holds {} accounts and {} events, checked; its secrets are sealed: keep the key {} too, and apart from it",

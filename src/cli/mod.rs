@@ -41,6 +41,8 @@ pub mod signals;
 
 pub mod notify;
 
+pub mod progress;
+
 pub mod destinations;
 
 pub mod console;

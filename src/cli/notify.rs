@@ -60,6 +60,11 @@ impl Notify {
         self.tell(&format!("STATUS={}", safe_line(text)));
     }
 
+    /// It is not up yet, and needs so much longer from now on.
+    pub fn needs(&self, longer: Duration) {
+        self.tell(&format!("EXTEND_TIMEOUT_USEC={}", longer.as_micros()));
+    }
+
     /// It ends.
     pub fn stopping(&self) {
         self.tell("STOPPING=1");

@@ -1,6 +1,7 @@
 //! `serve`: delivers without a screen. For a service manager.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 use crate::cli::failure::{EXIT_REFUSED, EXIT_STORE, Failure};
 use crate::cli::logging::{self, Format, Level};
 use crate::cli::notify::Notify;
+use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signals::EndSignals;
 use crate::dispatch::{self, Status};
@@ -51,7 +53,8 @@ impl Serve {
             Failure::new(EXIT_REFUSED, sentence)
         })?;
         let mut signals = EndSignals::listen()?;
-        let store = session.open().await?;
+        let notify = Arc::new(notify);
+        let store = session.open_telling(progress::of_service(notify.clone())).await?;
         let handle = session.deliver(&store).await?;
         let http = match session.config.http() {
             Some(options) => Some(session.serve_http(&store, options, &handle).await?),

@@ -10,6 +10,7 @@ use crate::cli::failure::{EXIT_REFUSED, EXIT_STORE, Failure};
 use crate::cli::logging::{self, Format, Level};
 use crate::cli::output::Output;
 use crate::cli::paths::Paths;
+use crate::cli::progress;
 use crate::config::Config;
 use crate::dispatch;
 use crate::domain::command::{Actor, Command, Done};
@@ -18,6 +19,7 @@ use crate::domain::time::{SharedClock, SystemClock};
 use crate::http;
 use crate::store::error::{AcceptError, CommandError, OpenError, StoreError};
 use crate::store::keys::KeySource;
+use crate::store::progress::Progress;
 use crate::store::{self, Store};
 
 /// The name of the key that push services know bellboard by.
@@ -93,8 +95,17 @@ impl Session {
     /// # Errors
     /// When it cannot be opened; nothing has changed then.
     pub async fn open(&self) -> Result<Store, Failure> {
+        self.open_telling(progress::on_terminal(self.out)).await
+    }
+
+    /// Opens the store, and tells how far it is when that takes long.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn open_telling(&self, progress: Progress) -> Result<Store, Failure> {
         let key = Some(self.key.clone());
-        let options = store::Options { path: self.paths.database.clone(), key, read_only: self.read_only };
+        let path = self.paths.database.clone();
+        let options = store::Options { path, key, read_only: self.read_only, progress };
         Ok(Store::open(&options, self.clock.clone()).await?.limited_to(self.role))
     }
 

@@ -10,6 +10,8 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use crate::domain::text::safe_line;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::migrate::check_file;
+use crate::store::partial::Partial;
+use crate::store::progress::{Progress, Step, size};
 use crate::store::{Store, files};
 
 /// Copies that are remembered.
@@ -31,36 +33,43 @@ impl Store {
     ///
     /// # Errors
     /// When there is such a file already, it cannot be written, or the copy is not whole; no file is left then.
-    pub async fn back_up(&self, to: &Path) -> Result<Copied, OpenError> {
+    pub async fn back_up(&self, to: &Path, progress: &Progress) -> Result<Copied, OpenError> {
         let mut connection = self.readers().acquire().await?;
-        let copied = copy(&mut connection, to).await?;
+        let copied = copy(&mut connection, to, progress).await;
+        progress.tell(Step::Done);
+        let copied = copied?;
         remember(self.path(), to);
         Ok(copied)
     }
 }
 
-/// Copies the database of a connection into a file that is not there yet, and checks the copy.
-pub(crate) async fn copy(connection: &mut SqliteConnection, to: &Path) -> Result<Copied, OpenError> {
-    files::create(to).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => unusable(to, "there is such a file already; name another"),
-        _ => unusable(to, &error.to_string()),
-    })?;
-    let copied = copy_into(connection, to).await;
-    if copied.is_err() {
-        // Nothing half done stays, and it is ours: it was not there before.
-        let _ = fs::remove_file(to);
+/// Copies the database of a connection into a file that is not there yet, and checks the copy before it gets its name.
+pub(crate) async fn copy(
+    connection: &mut SqliteConnection,
+    to: &Path,
+    progress: &Progress,
+) -> Result<Copied, OpenError> {
+    let partial = Partial::of(to).map_err(|problem| unusable(to, &problem))?;
+    let pages = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, \
+                 pragma_page_size";
+    let of: i64 = sqlx::query_scalar(pages).fetch_one(&mut *connection).await?;
+    let of = u64::try_from(of).unwrap_or(0);
+    if let Some(room) = partial.room().filter(|room| *room < of) {
+        let problem = format!(
+            "it takes {}, and there is room for {}; make room there, or have it on another disk",
+            size(of),
+            size(room)
+        );
+        return Err(unusable(to, &problem));
     }
-    copied
-}
-
-async fn copy_into(connection: &mut SqliteConnection, to: &Path) -> Result<Copied, OpenError> {
     // Into a file that is there and empty, whose mode is then right from its first byte.
-    sqlx::query("VACUUM INTO ?").bind(to.to_string_lossy()).execute(connection).await?;
-    File::open(to)
-        .and_then(|file| file.sync_all())
-        .and_then(|()| files::sync_folder(to))
-        .map_err(|error| unusable(to, &error.to_string()))?;
-    verify(to).await
+    let copying = sqlx::query("VACUUM INTO ?").bind(partial.path().to_string_lossy().into_owned()).execute(connection);
+    progress.during(copying, || Step::Copying { done: partial.bytes(), of }).await?;
+    let failed = |error: io::Error| unusable(to, &error.to_string());
+    partial.sync().map_err(failed)?;
+    let copied = progress.during(verify(partial.path()), || Step::Checking).await?;
+    partial.put().map_err(failed)?;
+    Ok(copied)
 }
 
 /// The file in which the copies of a database are listed, a path a line, the newest last.
@@ -103,25 +112,25 @@ pub(crate) fn advice(database: &Path) -> String {
 /// When there is a database already, or the copy is none, is damaged, or was written by a newer version.
 pub async fn restore(from: &Path, to: &Path) -> Result<Copied, OpenError> {
     files::check(to).map_err(|problem| unusable(to, &problem))?;
-    if to.exists() {
+    let is_there = |ending: &str| {
+        let mut path = to.as_os_str().to_owned();
+        path.push(ending);
+        fs::symlink_metadata(PathBuf::from(path)).is_ok_and(|file| ending.is_empty() || file.len() > 0)
+    };
+    if is_there("") {
         return Err(unusable(to, "there is a database already; move it away first, with its -wal and -shm files"));
     }
+    if is_there("-wal") {
+        let problem =
+            "the -wal file of another database is there, which would be taken for a part of it; move that away";
+        return Err(unusable(to, problem));
+    }
     let copied = verify(from).await?;
-    let mut partial = to.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let put = || -> io::Result<()> {
-        files::make_folder(files::folder_of(to))?;
-        let mut target = files::create(&partial)?;
-        io::copy(&mut File::open(from)?, &mut target)?;
-        target.sync_all()?;
-        fs::rename(&partial, to)?;
-        files::sync_folder(to)
-    };
-    put().map_err(|error| {
-        let _ = fs::remove_file(&partial);
-        unusable(to, &error.to_string())
-    })?;
+    let failed = |error: io::Error| unusable(to, &error.to_string());
+    files::make_folder(files::folder_of(to)).map_err(failed)?;
+    let mut partial = Partial::of(to).map_err(|problem| unusable(to, &problem))?;
+    File::open(from).and_then(|mut from| io::copy(&mut from, partial.file())).map_err(failed)?;
+    partial.put().map_err(failed)?;
     Ok(copied)
 }
 

@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use crate::store::error::{OpenError, StoreError};
 use crate::store::keys::{self, KeySource, KeysError};
+use crate::store::progress::{Progress, Step};
 use crate::store::seal::Sealer;
 use crate::store::{backup, failpoint};
 
@@ -42,6 +43,7 @@ pub(crate) async fn bring_up_to_date(
     is_new: bool,
     source: &KeySource,
     migrator: &Migrator,
+    progress: &Progress,
 ) -> Result<Sealer, OpenError> {
     let plain = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
     // The vacuum mode can only be chosen before anything is written, the journal mode's mark included.
@@ -51,7 +53,9 @@ pub(crate) async fn bring_up_to_date(
     }
     let mut connection = plain.connect().await.map_err(|error| cannot_open(path, error))?;
     check_sqlite(&mut connection).await?;
-    let sealer = run(&mut connection, path, source, migrator).await?;
+    let sealer = run(&mut connection, path, source, migrator, progress).await;
+    progress.tell(Step::Done);
+    let sealer = sealer?;
     // Switched here, under the lock: it fails at once while another process has the file open, whatever the time-out says.
     let wal = sqlx::query("PRAGMA journal_mode = WAL").fetch_one(&mut connection).await;
     wal.map_err(|error| cannot_open(path, error))?;
@@ -64,6 +68,7 @@ async fn run(
     path: &Path,
     source: &KeySource,
     migrator: &Migrator,
+    progress: &Progress,
 ) -> Result<Sealer, OpenError> {
     let tables = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await;
     let tables: i64 = tables.map_err(|error| cannot_open(path, error))?;
@@ -76,10 +81,10 @@ async fn run(
     let sealer = source.keys_for(Some(&mut *connection), true).await?;
     if is_behind(connection, version, migrator).await? {
         if let Some(version) = version {
-            copy_before(connection, path, version).await?;
+            copy_before(connection, path, version, progress).await?;
         }
         failpoint::pass("schema.before");
-        let applied = apply(connection, migrator).await;
+        let applied = progress.during(apply(connection, migrator), || Step::Changing).await;
         failpoint::pass("schema.after");
         applied.map_err(|error| as_it_was(path, &error.to_string()))?;
     }
@@ -112,7 +117,12 @@ async fn is_behind(
 }
 
 /// Copies the file, as it is, beside itself.
-async fn copy_before(connection: &mut SqliteConnection, path: &Path, version: i64) -> Result<(), OpenError> {
+async fn copy_before(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    version: i64,
+    progress: &Progress,
+) -> Result<(), OpenError> {
     let name = |number: u32| {
         let mut copy = path.as_os_str().to_owned();
         copy.push(format!(".schema-{version}"));
@@ -126,7 +136,7 @@ async fn copy_before(connection: &mut SqliteConnection, path: &Path, version: i6
     let copy = copy.ok_or_else(|| as_it_was(path, "there are too many copies beside it; move some away"))?;
     // Some ten seconds for a gigabyte.
     tracing::info!(copy = %copy.display(), "copying the database before its schema is brought up to date");
-    let copied = backup::copy(connection, &copy).await;
+    let copied = backup::copy(connection, &copy, progress).await;
     copied.map_err(|error| as_it_was(path, &format!("no copy of it can be made first: {error}")))?;
     backup::remember(path, &copy);
     tracing::info!(copy = %copy.display(), "the schema is brought up to date; this is the database as it was");
@@ -272,7 +282,7 @@ mod tests {
             "CREATE TABLE half (x); PRAGMA max_page_count = 1; INSERT INTO half VALUES (zeroblob(1000000))",
             "CREATE TABLE half (x); INSERT INTO half SELECT raise_nothing()",
         ] {
-            let failed = bring_up_to_date(path, false, &source, &and_then(failing)).await;
+            let failed = bring_up_to_date(path, false, &source, &and_then(failing), &Progress::default()).await;
             let says = failed.err().map(|error| error.to_string()).unwrap_or_default();
             assert!(says.contains("cannot be brought up to date, and is as it was"), "{says}");
             let store = Store::open(&options, SystemClock::shared()).await.unwrap();

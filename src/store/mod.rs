@@ -66,6 +66,10 @@ pub mod prune;
 
 pub mod backup;
 
+pub mod progress;
+
+mod partial;
+
 pub mod examine;
 
 mod batch;
@@ -125,6 +129,7 @@ use crate::store::door::Door;
 use crate::store::error::{AcceptError, CommandError, StoreError};
 use crate::store::keys::KeySource;
 use crate::store::outbox::Inbox;
+use crate::store::progress::Progress;
 use crate::store::seal::Sealer;
 use crate::store::writer::Request;
 
@@ -137,13 +142,15 @@ pub struct Options {
     pub key: Option<KeySource>,
     /// Refuse every change, and make nothing.
     pub read_only: bool,
+    /// Who is told how far it is when opening takes long: a file of an older schema is copied before it is changed.
+    pub progress: Progress,
 }
 
 impl Options {
     /// The database at `path`, with its key beside it.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), key: None, read_only: false }
+        Self { path: path.into(), key: None, read_only: false, progress: Progress::default() }
     }
 
     /// Where the key comes from.

@@ -62,7 +62,7 @@ impl Store {
         let sealer = {
             // Two processes that start at once must not both make the schema, or a key.
             let _lock = keys::lock(path).await.map_err(|error| path_error(path, &error.to_string()))?;
-            bring_up_to_date(path, is_new, &source, &MIGRATOR).await?
+            bring_up_to_date(path, is_new, &source, &MIGRATOR, &options.progress).await?
         };
         Self::writing(options, clock, sealer).await
     }

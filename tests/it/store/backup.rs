@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use bellboard::store::backup::restore;
 use bellboard::store::keys::KeySource;
+use bellboard::store::progress::Progress;
 use bellboard::store::{Options, Store};
 
 use crate::support::{TestStore, acme};
@@ -14,11 +15,11 @@ async fn a_copy_is_whole_private_and_never_in_the_place_of_something() {
     test.webhook().await;
     test.emit("job.fail", "{}").await;
     let copy = test.folder.path().join("copy.db");
-    let copied = test.store.back_up(&copy).await.unwrap();
+    let copied = test.store.back_up(&copy, &Progress::default()).await.unwrap();
     assert_eq!((copied.accounts, copied.events), (1, 1));
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(test.store.back_up(&copy).await.is_err(), "there is such a file");
-    assert!(test.store.back_up(&test.folder.path().join("no/such/folder.db")).await.is_err());
+    assert!(test.store.back_up(&copy, &Progress::default()).await.is_err(), "there is such a file");
+    assert!(test.store.back_up(&test.folder.path().join("no/such/folder.db"), &Progress::default()).await.is_err());
 
     let place = test.folder.path().join("restored.db");
     assert_eq!(restore(&copy, &place).await.unwrap(), copied);
@@ -35,7 +36,7 @@ async fn a_copy_is_whole_private_and_never_in_the_place_of_something() {
 async fn what_is_no_copy_is_not_restored() {
     let test = TestStore::acme().await;
     let copy = test.folder.path().join("copy.db");
-    test.store.back_up(&copy).await.unwrap();
+    test.store.back_up(&copy, &Progress::default()).await.unwrap();
     let mut bytes = std::fs::read(&copy).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle..middle + 4096].fill(0x55);

@@ -9,6 +9,7 @@ use bellboard::domain::time::SystemClock;
 use bellboard::store::accounts::AccountFilter;
 use bellboard::store::deliveries::DeliveryFilter;
 use bellboard::store::error::OpenError;
+use bellboard::store::progress::Progress;
 use bellboard::store::{Options, Store};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -163,7 +164,7 @@ async fn a_damaged_file_is_left_alone_and_its_newest_copy_named() {
     let path = database(folder.path(), &migrations).await;
     let store = open(&path).await.unwrap();
     for name in ["older.db", "newer.db", "gone.db"] {
-        store.back_up(&folder.path().join(name)).await.unwrap();
+        store.back_up(&folder.path().join(name), &Progress::default()).await.unwrap();
     }
     std::fs::remove_file(folder.path().join("gone.db")).unwrap();
     store.close().await;
