@@ -39,7 +39,8 @@ pub async fn open(session: &Session) -> Result<(), Failure> {
 /// # Errors
 /// When there is no terminal, or it cannot be used.
 pub async fn show(session: &Session, store: &Store, is_demo: bool) -> Result<(), Failure> {
-    let dispatcher = if session.read_only { None } else { Some(session.deliver(store).await?) };
+    let senders = Arc::new(session.senders(store).await?);
+    let dispatcher = (!session.read_only).then(|| session.deliver_by(store, senders.clone()));
     let http = match session.config.http_of_console().zip(dispatcher.as_ref()) {
         Some((options, dispatcher)) => Some(session.serve_http(store, options, dispatcher).await?),
         None => None,
@@ -53,7 +54,7 @@ pub async fn show(session: &Session, store: &Store, is_demo: bool) -> Result<(),
             ..session.config.console(value)
         },
         fill_samples: (!session.read_only).then(|| fill_samples(session, store)),
-        senders: Some(Arc::new(session.senders(store).await?)),
+        senders: Some(senders),
         exports: session.paths.exports.clone(),
         memory: (!is_demo && !session.restricted)
             .then(|| Memory { file: session.paths.memory.clone(), database: store.path().to_owned() }),

@@ -1,6 +1,7 @@
 //! What every command that touches the store shares: the config, who acts, and how the store is opened.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::channels::unsubscribe::{self, Unsubscribe};
 use crate::channels::{Senders, WebPushOptions, web_push};
@@ -114,7 +115,13 @@ impl Session {
     /// # Errors
     /// When what sends cannot be set up.
     pub async fn deliver(&self, store: &Store) -> Result<dispatch::Handle, Failure> {
-        Ok(dispatch::start(store.clone(), self.senders(store).await?, self.config.dispatch()))
+        Ok(self.deliver_by(store, self.senders(store).await?))
+    }
+
+    /// The same with senders that are at hand: making them reads all the authorities that this machine trusts.
+    #[must_use]
+    pub fn deliver_by(&self, store: &Store, senders: impl Into<Arc<Senders>>) -> dispatch::Handle {
+        dispatch::start(store.clone(), senders, self.config.dispatch())
     }
 
     /// Serves HTTP, as `options` say, with the key that browsers are to subscribe with.

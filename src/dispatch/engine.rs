@@ -83,9 +83,9 @@ pub struct Engine {
 impl Engine {
     /// A dispatcher of this store. There must be no other.
     #[must_use]
-    pub fn new(store: Store, senders: Senders, options: Options, status: watch::Sender<Status>) -> Self {
+    pub fn new(store: Store, senders: Arc<Senders>, options: Options, status: watch::Sender<Status>) -> Self {
         Self {
-            senders: Arc::new(senders),
+            senders,
             clock: store.clock().clone(),
             metrics: store.metrics().clone(),
             status,

@@ -42,6 +42,7 @@ pub mod upkeep;
 
 mod answers;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -156,7 +157,8 @@ impl Handle {
 
 /// Starts delivering from this store as soon as no other process does.
 #[must_use]
-pub fn start(store: Store, senders: Senders, options: Options) -> Handle {
+pub fn start(store: Store, senders: impl Into<Arc<Senders>>, options: Options) -> Handle {
+    let senders = senders.into();
     let (words, mut word_receiver) = mpsc::unbounded_channel();
     let (status_sender, status) = watch::channel(Status::Standby);
     let task = tokio::spawn(async move {

@@ -35,7 +35,7 @@ use crate::store::accounts::{AccountFilter, AccountOrder, AccountRow, WAITING_CO
 use crate::store::history::Subject;
 
 /// Accounts that are listed at most; the filter finds the others.
-const ROWS_MAX: u32 = 500;
+const ROWS_MAX: u32 = 200;
 
 /// The list.
 pub struct Accounts {

@@ -32,7 +32,7 @@ async fn add(test: &TestStore, channel: Channel, fields: &[(&'static str, String
 /// Emits one event and lets it be tried once, everywhere.
 async fn deliver(test: &TestStore, senders: Senders) -> Vec<DeliveryId> {
     let (status, _) = tokio::sync::watch::channel(Status::Standby);
-    let mut engine = Engine::new(test.store.clone(), senders, Options::default(), status);
+    let mut engine = Engine::new(test.store.clone(), senders.into(), Options::default(), status);
     engine.begin().await.unwrap();
     let accepted = test.emit("job.fail", r#"{"name":"backup"}"#).await;
     engine.until_idle().await;

@@ -51,7 +51,7 @@ impl Rig {
         test.set("job.fail", Channel::Webhook, CellSetting::On).await;
         test.set("job.fail", Channel::Email, CellSetting::Off).await;
         let (status, _) = tokio::sync::watch::channel(Status::Standby);
-        let mut engine = Engine::new(test.store.clone(), senders(), Options::default(), status);
+        let mut engine = Engine::new(test.store.clone(), senders().into(), Options::default(), status);
         engine.begin().await.unwrap();
         Self { test, engine, webhook }
     }

@@ -38,7 +38,7 @@ struct World {
 
 async fn engine_of(test: &TestStore) -> Engine {
     let (status, _) = tokio::sync::watch::channel(Status::Standby);
-    let mut engine = Engine::new(test.store.clone(), senders(), Options::default(), status);
+    let mut engine = Engine::new(test.store.clone(), senders().into(), Options::default(), status);
     engine.begin().await.unwrap();
     engine
 }

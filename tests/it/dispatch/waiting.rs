@@ -44,7 +44,7 @@ impl Rig {
         let retry = RetryPolicy { schedule: schedule.to_vec(), ..RetryPolicy::default() };
         let (status, _) = tokio::sync::watch::channel(Status::Standby);
         let options = Options { retry, ..Options::default() };
-        self.engine = Engine::new(self.test.store.clone(), senders(), options, status);
+        self.engine = Engine::new(self.test.store.clone(), senders().into(), options, status);
         self.engine.begin().await.unwrap();
     }
 }
