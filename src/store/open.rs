@@ -140,7 +140,7 @@ fn connect_options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("journal_size_limit", "67108864")
-        .pragma("cache_size", "-4096")
+        .pragma("cache_size", "-2048")
         .pragma("wal_autocheckpoint", checkpoint::NET_PAGES)
         // Each statement's text, without its values; for a test that asks how each is worked off.
         .log_statements(LevelFilter::Trace)
