@@ -116,8 +116,21 @@ impl App {
         app
     }
 
-    /// Reads anew what the screen on top shows. A screen whose subject is gone closes.
+    /// Reads anew what the screen on top shows, and how the deliveries go. A screen whose subject is gone closes.
     pub async fn load(&mut self) {
+        self.load_screen().await;
+        let account = self.stack.last().and_then(|screen| screen.account()).cloned();
+        if let Ok(pulse) = self.store.pulse(account.as_ref()).await {
+            self.pulse = pulse;
+        }
+        if let Some(screen) = self.stack.last_mut() {
+            screen.on_pulse(&self.pulse);
+        }
+        self.arrange();
+    }
+
+    /// Reads anew what the screen on top shows. That is enough after a change: its commit has the rest read in a moment.
+    pub(crate) async fn load_screen(&mut self) {
         self.unread = None;
         while let Some(screen) = self.stack.last_mut() {
             match screen.load(&self.store).await {
@@ -133,14 +146,6 @@ impl App {
             }
         }
         self.work_beside().await;
-        let account = self.stack.last().and_then(|screen| screen.account()).cloned();
-        if let Ok(pulse) = self.store.pulse(account.as_ref()).await {
-            self.pulse = pulse;
-        }
-        if let Some(screen) = self.stack.last_mut() {
-            screen.on_pulse(&self.pulse);
-        }
-        self.arrange();
     }
 
     /// Opens again what was open at the last end.

@@ -22,7 +22,7 @@ impl App {
     /// Does what was asked for, and what follows from that, until nothing does.
     pub(crate) async fn follow(&mut self, outcome: Outcome) -> Turn {
         let mut next = vec![outcome];
-        let mut reload = false;
+        let (mut reload, mut changed) = (false, false);
         while let Some(outcome) = next.pop() {
             match outcome {
                 Outcome::Ignored | Outcome::Handled => {}
@@ -51,7 +51,7 @@ impl App {
                 }
                 Outcome::Run(command) => {
                     next.push(self.run(command).await);
-                    reload = true;
+                    changed = true;
                 }
                 Outcome::Act(Action::Quit) => return Turn::Quit,
                 Outcome::Act(Action::Suspend) => return self.suspend(),
@@ -84,6 +84,8 @@ impl App {
         }
         if reload {
             self.load().await;
+        } else if changed {
+            self.load_screen().await;
         }
         self.arrange();
         Turn::On
