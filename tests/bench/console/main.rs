@@ -28,7 +28,7 @@ use crate::pty::{Console, HEIGHT};
 
 const PER_SECOND: usize = 5_000;
 const MOVES: usize = 200;
-const TOGGLES: usize = 60;
+const TOGGLES: usize = 200;
 
 const DOWN: &str = "\x1b[B";
 const UP: &str = "\x1b[A";
