@@ -32,6 +32,7 @@ impl Engine {
     /// What was claimed as it was stored.
     pub(crate) fn take_claims(&mut self, claims: Vec<Claimed>) {
         let now = self.clock.now();
+        self.lanes.fresh(now);
         for claimed in claims {
             self.inbox.slots.received(claimed.destination);
             let lane = self.lanes.touch(claimed.destination);

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::channels::Senders;
 use crate::dispatch::jobs::{Done, Job, Kind};
 use crate::dispatch::lanes::Lanes;
-use crate::dispatch::pace::AHEAD_MAX;
+use crate::dispatch::pace::{self, AHEAD_MAX};
 use crate::dispatch::send::{lease, release, send};
 use crate::dispatch::shares::Shares;
 use crate::dispatch::underway::Underway;
@@ -39,9 +39,6 @@ pub(crate) const STALL: Duration = Duration::from_secs(1);
 
 /// Longest sleep, so that a clock that was set is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(5);
-
-/// Deliveries in one claim.
-const CLAIM_MAX: usize = 512;
 
 /// Lanes whose heads are read at once: a frame that takes a few milliseconds.
 const HEADS_MAX: usize = 32;
@@ -312,7 +309,8 @@ impl Engine {
 
     fn ask_to_claim(&mut self, now: Timestamp) {
         if !self.claims.is_empty() && self.stalled_until.is_none() && self.asked.insert(Kind::Claim) {
-            let claims: Vec<_> = self.claims.drain(..self.claims.len().min(CLAIM_MAX)).collect();
+            let most = pace::claim_max(self.lanes.is_beside_fresh(now));
+            let claims: Vec<_> = self.claims.drain(..self.claims.len().min(most)).collect();
             let ids = claims.iter().map(|(delivery, _)| *delivery).collect();
             let lease_ends = now.plus(lease(&self.senders, AHEAD_MAX));
             let store = self.store.clone();

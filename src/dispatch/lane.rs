@@ -34,7 +34,8 @@ pub struct Lane {
     pub sending: usize,
     /// When its failing was last noted in the store.
     pub noted_at: Option<Timestamp>,
-    pace: Pace,
+    /// How fast its destination answers.
+    pub pace: Pace,
     hold_until: Timestamp,
 }
 
@@ -192,7 +193,7 @@ impl Lane {
         if !in_turn || !self.may_send() || setup.held || setup.rules.rate.is_some() || self.hold_until.max(gate) > now {
             return 0;
         }
-        self.pace.claims_max(concurrency).saturating_sub(self.claimed.len())
+        self.pace.slots_max(concurrency).saturating_sub(self.claimed.len())
     }
 
     /// Says what the lane wants, and notes a claim or read that it asks for. `gate` is the time before which the host that it
@@ -322,8 +323,7 @@ mod tests {
         lane.claimed.clear();
         assert_eq!(lane.want(NOW, NOW, Some(&mut bucket)), Want::At(NOW.plus(second)), "the rate");
         lane.hold(NOW.plus(7 * second));
-        let held = lane.want(NOW.plus(second), NOW, Some(&mut bucket));
-        assert_eq!(held, Want::At(NOW.plus(7 * second)), "the hold");
+        assert_eq!(lane.want(NOW.plus(second), NOW, Some(&mut bucket)), Want::At(NOW.plus(7 * second)), "held");
         assert_eq!(claims(&lane.want(NOW.plus(7 * second), NOW, Some(&mut bucket))), 1);
     }
 

@@ -14,6 +14,9 @@ use crate::store::lanes::Changed;
 /// Lanes that are remembered although they have nothing to do, for their set-up's sake.
 const IDLE_MAX: usize = 4096;
 
+/// For how long after fresh work more of it is expected.
+const FRESH: Duration = Duration::from_millis(100);
+
 /// Lanes that are known, beyond which no more are read of those that wait: memory must not grow with the backlog.
 const KNOWN_MAX: usize = 2 * IDLE_MAX;
 
@@ -28,6 +31,8 @@ pub struct Lanes {
     /// The timer of each lane that has one.
     earliest: HashMap<DestinationId, Timestamp>,
     gates: HashMap<String, Timestamp>,
+    /// When something was last claimed as it was stored.
+    fresh_at: Timestamp,
     /// What is left of services' limits. They outlive a set-up that is read again, or each change would fill them.
     buckets: HashMap<Limit, Bucket>,
 }
@@ -116,10 +121,21 @@ impl Lanes {
         self.active.len()
     }
 
+    /// Something was claimed as it was stored.
+    pub const fn fresh(&mut self, now: Timestamp) {
+        self.fresh_at = now;
+    }
+
+    /// Whether there has been fresh work of late, for which a backlog is to leave room.
+    #[must_use]
+    pub fn is_beside_fresh(&self, now: Timestamp) -> bool {
+        now.since(self.fresh_at) < FRESH
+    }
+
     /// What a lane wants. A lane that waits for a time is looked at again then; one that has nothing to do may be forgotten until
     /// then.
     pub fn want(&mut self, id: DestinationId, now: Timestamp) -> Want {
-        let many = self.by_id.len() > IDLE_MAX;
+        let (many, beside_fresh) = (self.by_id.len() > IDLE_MAX, self.is_beside_fresh(now));
         let Some(lane) = self.by_id.get_mut(&id) else { return Want::Nothing };
         let gate = lane.setup().and_then(|setup| setup.rules.gate.as_ref()).and_then(|gate| self.gates.get(gate));
         let limit = lane.setup().and_then(|setup| setup.rules.rate.as_ref());
@@ -130,6 +146,7 @@ impl Lanes {
             self.buckets.insert(limit.clone(), Bucket::new(limit.rate, now));
         }
         let bucket = limit.and_then(|limit| self.buckets.get_mut(limit));
+        lane.pace.beside_fresh = beside_fresh;
         let want = lane.want(now, gate.copied().unwrap_or_default(), bucket);
         if many && lane.is_idle() {
             self.by_id.remove(&id);
@@ -272,6 +289,19 @@ mod tests {
     }
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    #[test]
+    fn fresh_work_is_expected_to_go_on_for_a_while() {
+        let mut lanes = Lanes::default();
+        assert!(!lanes.is_beside_fresh(NOW));
+        lanes.fresh(NOW);
+        lanes.touch(DestinationId::new(1));
+        for (after, expected) in [(Duration::ZERO, true), (FRESH / 2, true), (FRESH, false)] {
+            let _ = lanes.want(DestinationId::new(1), NOW.plus(after));
+            let lane = lanes.get(DestinationId::new(1));
+            assert_eq!(lane.map(|lane| lane.pace.beside_fresh), Some(expected), "{after:?} later");
+        }
+    }
 
     #[test]
     fn lanes_with_the_same_limit_use_it_up_together_whatever_is_read_again() {
