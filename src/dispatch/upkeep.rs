@@ -1,4 +1,4 @@
-//! What goes on beside the deliveries in the process that delivers: bulk replays, and retention.
+//! What goes on beside the deliveries in the process that delivers: what is at an end, bulk replays, and retention.
 //!
 //! It is a task of its own that makes one small step at a time and rests after each, so that no sender notices it. While there is
 //! nothing to do it sleeps until a change may have brought something.
@@ -70,6 +70,7 @@ pub struct Keeper {
     /// Whether what else is over is looked for.
     others: bool,
     giving_back: bool,
+    ending: bool,
     pruned: u64,
     pruned_others: u64,
 }
@@ -78,7 +79,16 @@ impl Keeper {
     /// With nothing to do yet.
     #[must_use]
     pub const fn new(store: Store, keep: Duration) -> Self {
-        Self { store, keep, prune_from: None, others: false, giving_back: false, pruned: 0, pruned_others: 0 }
+        Self {
+            store,
+            keep,
+            prune_from: None,
+            others: false,
+            giving_back: false,
+            ending: false,
+            pruned: 0,
+            pruned_others: 0,
+        }
     }
 
     /// Looks for what ended long ago from the beginning.
@@ -97,7 +107,16 @@ impl Keeper {
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn step(&mut self) -> Result<bool, StoreError> {
-        Ok(once(&self.store).await? | self.prune().await?)
+        Ok(self.end().await? | once(&self.store).await? | self.prune().await?)
+    }
+
+    /// What is at an end goes before all others: people wait for it.
+    async fn end(&mut self) -> Result<bool, StoreError> {
+        let busy = self.store.end_some().await?;
+        // An account may have left room.
+        self.giving_back |= self.ending && !busy;
+        self.ending = busy;
+        Ok(busy)
     }
 
     async fn prune(&mut self) -> Result<bool, StoreError> {
@@ -119,7 +138,7 @@ impl Keeper {
         }
         if self.giving_back {
             self.giving_back = self.store.give_back().await?;
-            if !self.giving_back {
+            if !self.giving_back && self.pruned + self.pruned_others > 0 {
                 let (events, others) = (std::mem::take(&mut self.pruned), std::mem::take(&mut self.pruned_others));
                 tracing::info!(events, others, "what ended long ago was removed, with all that belonged to it");
             }

@@ -135,7 +135,7 @@ pub async fn one(
     let event =
         NewEvent { account, data: payload(&body.data)?, idempotency_key: idempotency_key(&headers)?, event_type };
     let (account, event_type) = (event.account.clone(), event.event_type.clone());
-    let mut answers = accept(&app, vec![event]).await?;
+    let mut answers = accept(&app, &bearer, vec![event]).await?;
     let accepted = answers.pop().unwrap_or_else(|| Err(AcceptError::UnknownAccount(account.to_string())))?;
     Ok((StatusCode::ACCEPTED, axum::Json(stored(&accepted, &account, &event_type))))
 }
@@ -166,11 +166,10 @@ pub async fn many(
     if !(1..=BATCH_MAX).contains(&batch.events.len()) {
         return Err(Problem::invalid(format!("a batch has 1 to {BATCH_MAX} events")));
     }
-    app.limits().take_more(Who::Token(bearer.token.id), batch.events.len() - 1, app.store().clock().now());
     let checked: Vec<Result<NewEvent, Problem>> =
         batch.events.into_iter().map(|event| new_event(&bearer, event)).collect();
     let events: Vec<NewEvent> = checked.iter().filter_map(|event| event.as_ref().ok()).cloned().collect();
-    let mut answers = if events.is_empty() { Vec::new() } else { accept(&app, events).await? }.into_iter();
+    let mut answers = if events.is_empty() { Vec::new() } else { accept(&app, &bearer, events).await? }.into_iter();
     let mut results = Vec::with_capacity(checked.len());
     for event in checked {
         results.push(match event {
@@ -188,14 +187,20 @@ pub async fn many(
     Ok((status, axum::Json(BatchAnswer { accepted, refused, results })))
 }
 
-/// Stores them, or sends whoever brings them away while too much waits: better to say so at once than to let all wait.
-async fn accept(app: &App, events: Vec<NewEvent>) -> Result<Vec<Result<Accepted, AcceptError>>, Problem> {
+/// Stores them, or sends whoever brings them away while too much waits: better to say so at once than to let all wait. Each event
+/// that is let in counts as a request; of those that are sent away, only the request itself did.
+async fn accept(
+    app: &App,
+    bearer: &Bearer,
+    events: Vec<NewEvent>,
+) -> Result<Vec<Result<Accepted, AcceptError>>, Problem> {
     if app.store().is_crowded() {
         return Err(Problem::overloaded());
     }
     if app.store().is_crowded_by(&events) {
         return Err(Problem::crowding());
     }
+    app.limits().take_more(Who::Token(bearer.token.id), events.len().saturating_sub(1), app.store().clock().now());
     let accepted = tokio::time::timeout(STORE_TIME_MAX, app.store().accept(events)).await;
     Ok(accepted.map_err(|_| Problem::unanswered())??)
 }

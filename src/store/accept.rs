@@ -16,12 +16,12 @@ use crate::domain::time::Timestamp;
 use crate::store::error::{AcceptError, StoreError};
 use crate::store::events::event_id;
 use crate::store::matrix::{AccountSetup, read_setup};
+use crate::store::portion::portions;
 use crate::store::queue::{Claimed, Waiting};
+use crate::store::request::{Answer, Incoming};
 use crate::store::rows::{DeliveryRow, EventRow, Named, Rows, first_message};
 use crate::store::trouble::Troubles;
-use crate::store::writer::{Incoming, Numbers, Session};
-
-type Answer = Result<Accepted, AcceptError>;
+use crate::store::writer::{Numbers, Session};
 
 /// What was stored under a caller's name for an event.
 struct Known {
@@ -55,15 +55,19 @@ pub(crate) fn check<'a>(
 }
 
 impl Session {
-    /// Stores the events of all callers; one list of answers for each.
+    /// Stores the first events of each caller, as many as one transaction takes ([`crate::store::portion`]); one list of answers
+    /// for each caller, and one answer for each event that was taken.
     pub(crate) async fn accept(&mut self, callers: &[Incoming]) -> Result<Vec<Vec<Answer>>, StoreError> {
-        self.read_setups(callers.iter().flat_map(|(events, _)| events)).await?;
-        let mut known = self.read_known(callers.iter().flat_map(|(events, _)| events)).await?;
-        let mut troubles = self.read_troubles(callers.iter().flat_map(|(events, _)| events)).await?;
+        let waiting: Vec<&NewEvent> = callers.iter().flat_map(|caller| caller.rest()).collect();
+        self.read_setups(waiting.into_iter()).await?;
+        let taken = portions(callers, |event| self.deliveries_max(event));
+        let now: Vec<&NewEvent> = taken.iter().flat_map(|events| events.iter()).collect();
+        let mut known = self.read_known(now.iter().copied()).await?;
+        let mut troubles = self.read_troubles(now.into_iter()).await?;
         let mut numbers = self.numbers().await?;
         let mut rows = Rows::default();
         let mut answers = Vec::with_capacity(callers.len());
-        for (events, _) in callers {
+        for events in taken {
             let mut of_caller = Vec::with_capacity(events.len());
             for event in events {
                 of_caller.push(self.accept_one(event, &mut known, &mut troubles, &mut numbers, &mut rows)?);
@@ -74,6 +78,12 @@ impl Session {
         self.write_troubles(troubles).await?;
         self.numbers = Some(numbers);
         Ok(answers)
+    }
+
+    /// How many deliveries an event makes at most.
+    fn deliveries_max(&self, event: &NewEvent) -> usize {
+        let setup = self.setups.get(&event.account).and_then(|known| known.as_ref().ok()?.as_ref());
+        setup.map_or(0, |setup| setup.targets.len())
     }
 
     fn accept_one<'e>(

@@ -14,7 +14,8 @@ use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::events::account_key;
 use crate::store::matrix::read_channel;
-use crate::store::writer::{Request, Session};
+use crate::store::request::Request;
+use crate::store::writer::Session;
 
 /// A small write of the program's own, which is nobody's change and leaves no row in the audit trail.
 #[derive(Debug)]

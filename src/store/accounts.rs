@@ -151,7 +151,7 @@ impl Store {
             "WITH found AS MATERIALIZED (
                 SELECT id AS number, {later} AS later
                 FROM account {index}
-                WHERE {is_found} {condition}
+                WHERE removed_at IS NULL AND {is_found} {condition}
                 ORDER BY {by}{order}name COLLATE NOCASE, key LIMIT ?3)
              SELECT id, key, name, owner_email, timezone, status, created_at, later,
                (SELECT count(*) FROM destination WHERE account_id = account.id AND removed_at IS NULL
@@ -241,7 +241,7 @@ pub(crate) async fn read(connection: &mut SqliteConnection, key: &AccountKey) ->
 
 /// The account of that number, on a connection at hand.
 pub(crate) async fn read_by_id(connection: &mut SqliteConnection, id: AccountId) -> Result<Account, StoreError> {
-    let row = sqlx::query("SELECT id, key, name, owner_email, timezone, status, created_at FROM account WHERE id = ?")
+    let row = sqlx::query("SELECT id, key, name, owner_email, timezone, status, created_at FROM account WHERE id = ? AND removed_at IS NULL")
         .bind(id.number())
         .fetch_one(connection)
         .await?;

@@ -3,16 +3,27 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::{oneshot, watch};
+
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::event::Accepted;
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
 use crate::metrics::{Intake, Metrics};
 use crate::store::access::Chore;
-use crate::store::error::{AcceptError, CommandError, StoreError};
+use crate::store::error::{CommandError, StoreError};
 use crate::store::queue::{Claimed, Deliverer, Finished};
+use crate::store::request::{Answer, Incoming, Reply, Request};
 use crate::store::upkeep::Upkeep;
-use crate::store::writer::{Incoming, Reply, Request};
+
+/// Requests in one transaction.
+const BATCH_REQUESTS_MAX: usize = 512;
+
+/// Rows of hot kinds in one transaction, so that no caller waits long for another's.
+const BATCH_ROWS_MAX: usize = 4096;
+
+/// Bytes of payloads in one transaction, beyond which no more requests are put into it.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// One transaction's requests, by kind.
 pub(crate) struct Batch {
@@ -26,15 +37,29 @@ pub(crate) struct Batch {
     pub(crate) chores: Vec<(Chore, Reply<()>)>,
     pub(crate) upkeep: Vec<(Upkeep, Reply<u64>)>,
     pub(crate) look: bool,
+    /// Who is told when no transaction is open, and waits until then.
+    pub(crate) rests: Vec<(oneshot::Sender<()>, oneshot::Receiver<()>)>,
+    /// Who is told of a wait for another program, from now on.
+    pub(crate) patience: Option<watch::Sender<bool>>,
+    pub(crate) closing: Option<oneshot::Sender<()>>,
+    taken: Taken,
+}
+
+/// What was put into a batch.
+#[derive(Default)]
+struct Taken {
+    requests: usize,
+    rows: usize,
+    bytes: usize,
 }
 
 impl Batch {
-    /// Empty, for a transaction that begins now.
-    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+    /// For a transaction that begins now, with what the last one left.
+    pub(crate) fn new(metrics: Arc<Metrics>, carried: Vec<Incoming>) -> Self {
         Self {
             metrics,
             began: Instant::now(),
-            accepts: Vec::new(),
+            accepts: carried,
             claims: Vec::new(),
             finishes: Vec::new(),
             commands: Vec::new(),
@@ -42,12 +67,25 @@ impl Batch {
             chores: Vec::new(),
             upkeep: Vec::new(),
             look: false,
+            rests: Vec::new(),
+            patience: None,
+            closing: None,
+            taken: Taken::default(),
         }
     }
 
+    /// Whether one more request may go along. What was left by the last transaction does not count, or nobody else's would.
+    pub(crate) const fn has_room(&self) -> bool {
+        let Taken { requests, rows, bytes } = self.taken;
+        requests < BATCH_REQUESTS_MAX && rows < BATCH_ROWS_MAX && bytes < BATCH_BYTES_MAX
+    }
+
     pub(crate) fn put(&mut self, request: Request) {
+        self.taken.requests += 1;
+        self.taken.rows += request.rows();
+        self.taken.bytes += request.bytes();
         match request {
-            Request::Accept { events, reply } => self.accepts.push((events, reply)),
+            Request::Accept { events, reply } => self.accepts.push(Incoming::new(events, reply)),
             Request::Claim { deliveries, lease_ends, reply } => self.claims.push((deliveries, lease_ends, reply)),
             Request::Finish { results, reply } => self.finishes.push((results, reply)),
             Request::Run { actor, command, reply } => self.commands.push((actor, command, reply)),
@@ -55,7 +93,9 @@ impl Batch {
             Request::Chore { chore, reply } => self.chores.push((chore, reply)),
             Request::Upkeep { task, reply } => self.upkeep.push((task, reply)),
             Request::Look => self.look = true,
-            Request::Rest { .. } | Request::Close { .. } => {}
+            Request::Rest { resting, until } => self.rests.push((resting, until)),
+            Request::Patience { waits } => self.patience = Some(waits),
+            Request::Close { reply } => self.closing = Some(reply),
         }
     }
 
@@ -92,8 +132,8 @@ impl Batch {
 
     pub(crate) fn refuse(self, error: &StoreError) {
         self.metrics.commit_failures.add(1);
-        for (_, reply) in self.accepts {
-            let _ = reply.send(Err(error.again()));
+        for incoming in self.accepts {
+            incoming.refuse(error.again());
         }
         for (_, _, reply) in self.claims {
             let _ = reply.send(Err(error.again()));
@@ -119,7 +159,8 @@ impl Batch {
 /// What to answer, in the order of the batch's requests, once it is committed.
 #[derive(Default)]
 pub(crate) struct Answers {
-    pub(crate) accepted: Vec<Vec<Result<Accepted, AcceptError>>>,
+    /// Of each caller's first events, as many as were stored.
+    pub(crate) accepted: Vec<Vec<Answer>>,
     pub(crate) claimed: Vec<Vec<Claimed>>,
     pub(crate) done: Vec<Result<Done, CommandError>>,
     pub(crate) reclaimed: Vec<u64>,
@@ -141,11 +182,11 @@ impl Answers {
         metrics.reclaimed.add(self.reclaimed.iter().sum());
     }
 
-    pub(crate) fn send(self, batch: Batch) {
+    /// Answers; returns the callers of whose events some are still to be stored.
+    pub(crate) fn send(self, batch: Batch) -> Vec<Incoming> {
         self.count(&batch);
-        for ((_, reply), accepted) in batch.accepts.into_iter().zip(self.accepted) {
-            let _ = reply.send(Ok(accepted));
-        }
+        let answered = batch.accepts.into_iter().zip(self.accepted);
+        let left = answered.filter_map(|(incoming, answers)| incoming.answer(answers)).collect();
         for ((_, _, reply), claimed) in batch.claims.into_iter().zip(self.claimed) {
             let _ = reply.send(Ok(claimed));
         }
@@ -164,5 +205,6 @@ impl Answers {
         for ((_, reply), moved) in batch.upkeep.into_iter().zip(self.kept_up) {
             let _ = reply.send(moved);
         }
+        left
     }
 }

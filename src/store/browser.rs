@@ -13,6 +13,7 @@ use crate::store::Store;
 use crate::store::access::Chore;
 use crate::store::accounts::read_by_id;
 use crate::store::destinations::read_one;
+use crate::store::ending::not_ended;
 use crate::store::error::StoreError;
 use crate::store::events::event_id;
 use crate::store::matrix::read_catalogue;
@@ -34,13 +35,14 @@ impl Store {
             return Ok(Vec::new());
         }
         let account = read_by_id(&mut transaction, row.account).await?;
-        let rows = sqlx::query(
+        let rows = sqlx::query(concat!(
             "SELECT delivery.id, event.public_id, event.event_type, event.data, event.received_at, event.is_test,
                     event.down_since, event.tester, delivery.attempts + (delivery.state = 'pending')
              FROM delivery JOIN event ON event.id = delivery.event_id
-             WHERE delivery.destination_id = ?1 AND delivery.state IN ('pending', 'sending')
-             ORDER BY delivery.id LIMIT ?2",
-        )
+             WHERE delivery.destination_id = ?1 AND delivery.state IN ('pending', 'sending') AND ",
+            not_ended!(),
+            " ORDER BY delivery.id LIMIT ?2",
+        ))
         .bind(destination.number())
         .bind(FETCHED_MAX)
         .fetch_all(&mut *transaction)
@@ -94,11 +96,13 @@ impl Session {
         delivery: DeliveryId,
         document: &str,
     ) -> Result<(), StoreError> {
-        let moved = sqlx::query(
+        let moved = sqlx::query(concat!(
             "UPDATE delivery SET state = 'delivered', attempts = attempts + 1, due_at = NULL, reason = NULL,
                     duration_ms = 0, updated_at = ?3
-             WHERE id = ?1 AND destination_id = ?2 AND state = 'pending' RETURNING attempts",
-        )
+             WHERE id = ?1 AND destination_id = ?2 AND state = 'pending' AND ",
+            not_ended!(),
+            " RETURNING attempts",
+        ))
         .bind(delivery.number())
         .bind(destination.number())
         .bind(self.now.millis())

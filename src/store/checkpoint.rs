@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::store::error::StoreError;
-use crate::store::writer::Request;
+use crate::store::request::Request;
 use crate::store::{Revision, Store};
 
 /// The log is left alone until it has grown to that, in bytes.

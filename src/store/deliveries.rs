@@ -226,7 +226,9 @@ macro_rules! delivery_columns {
     () => {
         "delivery.id, event.public_id, event.event_type, account.key, destination.channel, destination.id,
          destination.label, delivery.state, delivery.attempts, delivery.status,
-         coalesce(delivery.reason, CASE WHEN delivery.state <> 'pending' THEN NULL
+         coalesce((SELECT 'is being cancelled: ' || ending.reason FROM ending WHERE delivery.state = 'pending'
+                AND ending.destination_id = delivery.destination_id AND ending.last >= delivery.id),
+             delivery.reason, CASE WHEN delivery.state <> 'pending' THEN NULL
              WHEN destination.state = 'paused' THEN destination.state_reason
              WHEN destination.channel = 'browser' AND json_type(destination.fields, '$.endpoint') IS NULL
              THEN 'its page is not open in the browser; it is shown when it is'
@@ -248,7 +250,7 @@ macro_rules! delivery_joins {
     () => {
         " JOIN event ON event.id = delivery.event_id
           JOIN destination ON destination.id = delivery.destination_id
-          JOIN account ON account.id = event.account_id"
+          JOIN account ON account.id = event.account_id AND account.removed_at IS NULL"
     };
 }
 pub(crate) use delivery_joins;

@@ -96,7 +96,8 @@ async fn read_any(
     let row = sqlx::query(
         "SELECT id, account_id, channel, label, fields, sealed IS NOT NULL, only_types, state, state_reason,
                 failing_since, last_failure, created_at, sealed
-         FROM destination WHERE id = ?1 AND (?2 OR removed_at IS NULL)",
+         FROM destination WHERE id = ?1 AND (removed_at IS NULL
+            OR ?2 AND EXISTS (SELECT 1 FROM account WHERE account.id = destination.account_id AND account.removed_at IS NULL))",
     )
     .bind(id.number())
     .bind(even_removed)

@@ -29,7 +29,9 @@ pub enum StoreError {
     #[error("nothing was stored: the database or its folder is read-only; make it writable")]
     NotWritable,
     /// Another process holds the database for longer than anybody waits.
-    #[error("the database is busy; another program holds it locked, try again when it has ended")]
+    #[error(
+        "nothing was stored: another program has held the database locked for ten seconds; end it (`fuser` on the file names it), or try again"
+    )]
     Busy,
     /// The database is damaged, or something else wrote to it.
     #[error("the database is damaged: {0}; stop bellboard, keep the file, and restore a backup")]

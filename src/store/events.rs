@@ -111,7 +111,7 @@ impl Store {
         let between = EVENTS.between("event.id", filter.since.map(|_| "?3"), filter.until.map(|_| "?4"));
         let statement = format!(
             "SELECT event.public_id, account.key, event.event_type, event.received_at, event.is_test
-             FROM event JOIN account ON account.id = event.account_id
+             FROM event JOIN account ON account.id = event.account_id AND account.removed_at IS NULL
              WHERE {of_account} AND (?2 IS NULL OR event.event_type = ?2)
                AND (?3 IS NULL OR event.received_at >= ?3) AND (?4 IS NULL OR event.received_at < ?4)
                AND (?5 IS NULL OR event.id < (SELECT id FROM event WHERE public_id = ?5)){between}
@@ -196,7 +196,7 @@ pub(crate) async fn read_event(
 ) -> Result<(Event, Vec<(Channel, NotSent)>), StoreError> {
     let row = sqlx::query(
         "SELECT event.public_id, account.key, event.event_type, event.received_at, event.is_test, event.data, event.not_sent
-         FROM event JOIN account ON account.id = event.account_id WHERE event.public_id = ?",
+         FROM event JOIN account ON account.id = event.account_id AND account.removed_at IS NULL WHERE event.public_id = ?",
     )
     .bind(id.as_bytes().to_vec())
     .fetch_optional(connection)

@@ -77,7 +77,7 @@ impl Store {
                      WHERE destination_id = trouble.id AND state = 'pending' LIMIT ?2)) AS waiting,
                     (SELECT count(*) FROM (SELECT 1 FROM delivery
                      WHERE destination_id = trouble.id AND state = 'failed' LIMIT ?2)) AS failed
-             FROM trouble JOIN account ON account.id = trouble.account_id
+             FROM trouble JOIN account ON account.id = trouble.account_id AND account.removed_at IS NULL
              ORDER BY state = 'disabled' AND state_reason LIKE 'disabled by %', waiting + failed DESC,
                       failing_since IS NULL, failing_since, trouble.id",
         )

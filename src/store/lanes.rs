@@ -10,6 +10,7 @@ use crate::domain::id::{AccountId, DeliveryId, DestinationId};
 use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::destinations::{open_fields, read_one};
+use crate::store::ending::not_ended;
 use crate::store::error::StoreError;
 use crate::store::queue::{HEAD_MAX, Waiting};
 
@@ -106,7 +107,9 @@ pub const LANE_HEADS: &str = concat!(
     "
              FROM json_each(?1) AS lane
              CROSS JOIN delivery ON delivery.id IN (
-                SELECT id FROM delivery WHERE state = 'pending' AND destination_id = lane.value
+                SELECT id FROM delivery WHERE state = 'pending' AND destination_id = lane.value AND ",
+    not_ended!(),
+    "
                 ORDER BY due_at, id LIMIT ?2)
              UNION ALL
              SELECT delivery.destination_id, delivery.id,
@@ -118,6 +121,7 @@ pub const LANE_HEADS: &str = concat!(
                 SELECT delivery.id FROM delivery INDEXED BY delivery_order
                 CROSS JOIN event ON event.id = delivery.event_id
                 WHERE delivery.state = 'pending' AND delivery.destination_id = lane.value AND event.is_test = 0
+                  AND delivery.id > coalesce((SELECT last FROM ending WHERE ending.destination_id = lane.value), 0)
                 ORDER BY delivery.id LIMIT 1)
              UNION ALL
              SELECT delivery.destination_id, delivery.id, CASE WHEN delivery.due_at <= ?3 THEN 0
@@ -125,7 +129,9 @@ pub const LANE_HEADS: &str = concat!(
              FROM json_each(?4) AS lane
              CROSS JOIN event ON event.is_test = 1
              CROSS JOIN delivery ON delivery.event_id = event.id
-             WHERE delivery.state = 'pending' AND delivery.destination_id = lane.value
+             WHERE delivery.state = 'pending' AND delivery.destination_id = lane.value AND ",
+    not_ended!(),
+    "
              ORDER BY 3, 2"
 );
 

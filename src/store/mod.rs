@@ -55,10 +55,15 @@ pub mod slots;
 
 pub mod outbox;
 
+pub mod request;
+
 pub mod writer;
 
 pub mod failpoint;
+
 pub mod upkeep;
+
+mod ending;
 
 pub mod replays;
 
@@ -81,6 +86,8 @@ mod bulk;
 mod rows;
 
 mod accept;
+
+mod portion;
 
 mod trouble;
 
@@ -130,8 +137,8 @@ use crate::store::error::{AcceptError, CommandError, StoreError};
 use crate::store::keys::KeySource;
 use crate::store::outbox::Inbox;
 use crate::store::progress::Progress;
+use crate::store::request::Request;
 use crate::store::seal::Sealer;
-use crate::store::writer::Request;
 
 /// Where the store is and how it is opened.
 #[derive(Clone, Debug)]
@@ -252,7 +259,8 @@ impl Store {
     /// an event that is refused keeps no other from being stored.
     ///
     /// # Errors
-    /// When the store cannot be written; then none was stored.
+    /// When the store cannot be written. Then none was stored, or, of events that make more than a few thousand deliveries
+    /// together, perhaps the first ones.
     pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Result<Accepted, AcceptError>>, StoreError> {
         if self.role < Role::Operate {
             return Err(StoreError::ReadOnly);
@@ -261,6 +269,17 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         self.request(Request::Accept { events, reply }).await?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// From now on writes of this process wait for as long as another program holds the database locked, instead of being refused
+    /// after ten seconds. What is returned tells when such a wait begins, which is after a second, and when it is over.
+    ///
+    /// # Errors
+    /// When nothing can be written here.
+    pub async fn wait_for_others(&self) -> Result<watch::Receiver<bool>, StoreError> {
+        let (waits, waiting) = watch::channel(false);
+        self.request(Request::Patience { waits }).await?;
+        Ok(waiting)
     }
 
     /// Returns when the writer has come round between two transactions: it moves.

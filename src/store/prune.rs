@@ -133,6 +133,19 @@ impl Store {
 
 impl Session {
     pub(crate) async fn prune(&mut self, events: &[i64]) -> Result<u64, StoreError> {
+        // Somebody may have sent one again since it was looked at.
+        let ended: Vec<i64> = sqlx::query_scalar(
+            "SELECT one.value FROM json_each(?) AS one WHERE NOT EXISTS (SELECT 1 FROM delivery
+             WHERE delivery.event_id = one.value AND delivery.state IN ('pending', 'sending'))",
+        )
+        .bind(Value::from(events.to_vec()).to_string())
+        .fetch_all(&mut self.connection)
+        .await?;
+        self.remove_events(&Value::from(ended).to_string()).await
+    }
+
+    /// Removes these events, a JSON array of their numbers, with all that belongs to them; returns how many there were.
+    pub(crate) async fn remove_events(&mut self, ids: &str) -> Result<u64, StoreError> {
         const STATEMENTS: [&str; 5] = [
             "DELETE FROM attempt WHERE delivery_id IN (
                 SELECT delivery.id FROM json_each(?) AS one CROSS JOIN delivery ON delivery.event_id = one.value)",
@@ -142,18 +155,9 @@ impl Session {
             "DELETE FROM idempotency WHERE event_id IN (SELECT value FROM json_each(?))",
             "DELETE FROM event WHERE id IN (SELECT value FROM json_each(?))",
         ];
-        // Somebody may have sent one again since it was looked at.
-        let ended: Vec<i64> = sqlx::query_scalar(
-            "SELECT one.value FROM json_each(?) AS one WHERE NOT EXISTS (SELECT 1 FROM delivery
-             WHERE delivery.event_id = one.value AND delivery.state IN ('pending', 'sending'))",
-        )
-        .bind(Value::from(events.to_vec()).to_string())
-        .fetch_all(&mut self.connection)
-        .await?;
-        let ids = Value::from(ended).to_string();
         let mut removed = 0;
         for statement in STATEMENTS {
-            removed = sqlx::query(statement).bind(&ids).execute(&mut self.connection).await?.rows_affected();
+            removed = sqlx::query(statement).bind(ids).execute(&mut self.connection).await?.rows_affected();
         }
         Ok(removed)
     }

@@ -19,10 +19,12 @@ use crate::domain::message::Message;
 use crate::domain::own_event;
 use crate::domain::payload::Payload;
 use crate::domain::time::Timestamp;
+use crate::store::ending::not_ended;
 use crate::store::error::StoreError;
 use crate::store::events::event_id;
 use crate::store::matrix::read_setup;
-use crate::store::writer::{Request, Session};
+use crate::store::request::Request;
+use crate::store::writer::Session;
 use crate::store::{Store, accounts};
 
 /// How much of a lane is read, and kept in memory, at once.
@@ -157,13 +159,22 @@ impl Store {
 }
 
 /// What to send of pending deliveries, with the number that the try will have.
-const CLAIMABLE: &str = "SELECT delivery.id, delivery.destination_id, delivery.attempts + 1, delivery.attempts_base,
+const CLAIMABLE: &str = concat!(
+    "SELECT delivery.id, delivery.destination_id, delivery.attempts + 1, delivery.attempts_base,
             delivery.due_since, event.public_id, event.event_type, event.received_at, event.is_test, event.data,
             event.account_id, event.down_since, event.tester, delivery.created_at
      FROM json_each(?) AS claimed
      CROSS JOIN delivery ON delivery.id = claimed.value
      CROSS JOIN event ON event.id = delivery.event_id
-     WHERE delivery.state = 'pending'";
+     WHERE delivery.state = 'pending' AND ",
+    not_ended!()
+);
+
+const MARK_CLAIMED: &str = concat!(
+    "UPDATE delivery SET state = 'sending', attempts = attempts + 1, due_at = ?2, updated_at = ?3
+     WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending' AND ",
+    not_ended!()
+);
 
 impl Session {
     pub(crate) async fn claim(
@@ -173,15 +184,12 @@ impl Session {
     ) -> Result<Vec<Claimed>, StoreError> {
         let ids = serde_json::Value::from(deliveries.iter().map(|id| id.number()).collect::<Vec<_>>()).to_string();
         let rows = sqlx::query(CLAIMABLE).bind(&ids).fetch_all(&mut self.connection).await?;
-        let marked = sqlx::query(
-            "UPDATE delivery SET state = 'sending', attempts = attempts + 1, due_at = ?2, updated_at = ?3
-             WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending'",
-        )
-        .bind(&ids)
-        .bind(lease_ends.millis())
-        .bind(self.now.millis())
-        .execute(&mut self.connection)
-        .await?;
+        let marked = sqlx::query(MARK_CLAIMED)
+            .bind(&ids)
+            .bind(lease_ends.millis())
+            .bind(self.now.millis())
+            .execute(&mut self.connection)
+            .await?;
         let count = usize::try_from(marked.rows_affected()).unwrap_or(usize::MAX);
         let mut messages = Vec::with_capacity(rows.len());
         if rows.len() < count {

@@ -18,6 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::bounds::EVENTS;
 use crate::store::deliveries::{DeliveryFilter, DeliveryRow};
+use crate::store::ending::{BEING_CANCELLED, are_ending};
 use crate::store::error::StoreError;
 use crate::store::events::{account_key, event_id};
 use crate::store::matrix::{AccountSetup, read_setup};
@@ -137,13 +138,23 @@ impl Store {
     /// When the store cannot be read.
     pub async fn plan_missed(&self, filter: &DeliveryFilter) -> Result<Plan, StoreError> {
         let mut plan = Plan::default();
-        let cancelled = DeliveryFilter { state: Some(DeliveryState::Cancelled), ..filter.clone() };
-        self.each_delivery(&cancelled, |row| {
-            let by_hand = row.reason.as_deref().is_none_or(|reason| reason.starts_with("cancelled by "));
-            if row.attempts == 0 && !by_hand && !row.test {
+        let of_state = |state| DeliveryFilter { state: Some(state), ..filter.clone() };
+        let mut add = |row: &DeliveryRow| {
+            if row.attempts == 0 && !row.test {
                 plan.add(ReplayItem::Again(row.id), || sample_of(row));
             }
             !plan.more
+        };
+        // A step of it waits until these are cancelled.
+        if are_ending(&mut *self.readers().acquire().await?).await? {
+            let is_ending = |reason: &String| reason.starts_with(BEING_CANCELLED);
+            self.each_delivery(&of_state(DeliveryState::Pending), |row| {
+                !row.reason.as_ref().is_some_and(is_ending) || add(row)
+            })
+            .await?;
+        }
+        self.each_delivery(&of_state(DeliveryState::Cancelled), |row| {
+            row.reason.as_deref().is_none_or(|reason| reason.starts_with("cancelled by ")) || add(row)
         })
         .await?;
         let mut setups = HashMap::new();
@@ -209,7 +220,7 @@ async fn read_candidates(
     let between = EVENTS.between("event.id", filter.since.map(|_| "?3"), filter.until.map(|_| "?4"));
     let statement = format!(
         "SELECT event.id, event.public_id, account.key, event.event_type, event.received_at, event.not_sent
-         FROM event JOIN account ON account.id = event.account_id
+         FROM event JOIN account ON account.id = event.account_id AND account.removed_at IS NULL
          WHERE {of_account} AND (?2 IS NULL OR event.event_type = ?2) AND (?3 IS NULL OR event.received_at >= ?3)
            AND (?4 IS NULL OR event.received_at < ?4) AND (?5 IS NULL OR event.id < ?5)
            AND event.is_test = 0 AND event.not_sent <> '[]'{of_event}{between}

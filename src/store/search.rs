@@ -55,7 +55,7 @@ impl Store {
                     delivery.id IS NOT NULL, {}
               FROM (SELECT * FROM event WHERE account_id = (SELECT id FROM account WHERE key = ?1) AND received_at >= ?2{between}
                     ORDER BY id DESC LIMIT ?3) AS event
-              CROSS JOIN account ON account.id = event.account_id
+              CROSS JOIN account ON account.id = event.account_id AND account.removed_at IS NULL
               LEFT JOIN delivery ON delivery.event_id = event.id
               LEFT JOIN destination ON destination.id = delivery.destination_id
               WHERE (?4 IS NULL OR destination.channel = ?4) AND (?5 IS NULL OR event.event_type LIKE ?5 ESCAPE '\\')

@@ -1,4 +1,4 @@
-//! What goes on beside the deliveries, in small steps of one short transaction each: bulk replays, retention.
+//! What goes on beside the deliveries, in small steps of one short transaction each: ends, bulk replays, retention.
 //!
 //! The process that delivers asks for a step when it has time for one. A step that fails takes back its own rows only, and keeps
 //! nothing else of its transaction from being written.
@@ -12,11 +12,14 @@ use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::rekey::Sealed;
-use crate::store::writer::{Request, Session};
+use crate::store::request::Request;
+use crate::store::writer::Session;
 
 /// A step.
 #[derive(Clone, Debug)]
 pub enum Upkeep {
+    /// Ends a little of what is at an end: backlogs, and accounts that were removed.
+    Ends,
     /// Sends a little more of each bulk replay that runs.
     Replays,
     /// Removes these events, with all that belongs to them, as far as it has ended still.
@@ -60,6 +63,7 @@ impl Session {
         sqlx::query("SAVEPOINT upkeep").execute(&mut self.connection).await?;
         let told = self.work.len();
         let moved = match task {
+            Upkeep::Ends => self.step_ends().await,
             Upkeep::Replays => self.step_replays().await,
             Upkeep::Prune { events } => self.prune(events).await,
             Upkeep::Reseal(what) => self.reseal(what).await,

@@ -15,7 +15,7 @@ use sqlx::{Row, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 
 use crate::store::Revision;
-use crate::store::writer::Request;
+use crate::store::request::Request;
 
 /// How often to look although nothing was heard.
 const POLL: Duration = Duration::from_secs(1);

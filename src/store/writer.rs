@@ -10,149 +10,41 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::domain::account::AccountKey;
-use crate::domain::command::{Actor, Command, Done};
-use crate::domain::event::{Accepted, NewEvent};
-use crate::domain::id::{AccountId, DeliveryId};
+use crate::domain::id::AccountId;
 use crate::domain::time::{SharedClock, Timestamp};
 use crate::store::Revision;
-use crate::store::access::Chore;
 use crate::store::batch::{Answers, Batch};
 use crate::store::commands::Trail;
-use crate::store::error::{AcceptError, CommandError, StoreError};
+use crate::store::error::StoreError;
 use crate::store::failpoint;
 use crate::store::matrix::KnownSetup;
 use crate::store::outbox::Outbox;
-use crate::store::queue::{Claimed, Deliverer, Finished, NewWork};
+use crate::store::queue::{Claimed, NewWork};
+use crate::store::request::{Incoming, Request};
 use crate::store::seal::Sealer;
 use crate::store::slots::Slots;
 use crate::store::storms::Storms;
 use crate::store::turns::Turns;
-use crate::store::upkeep::Upkeep;
 
 /// Requests that may wait before callers do.
 pub const WAITING_MAX: usize = 1024;
 
-/// Requests in one transaction.
-const BATCH_REQUESTS_MAX: usize = 512;
-
-/// Rows of hot kinds in one transaction, so that no caller waits long for another's.
-const BATCH_ROWS_MAX: usize = 4096;
-
-/// Bytes of payloads in one transaction, beyond which no more requests are put into it.
-const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
-
 /// For how long a destination may only fail, unless the dispatcher says otherwise.
 pub const FAILING_MAX: Duration = Duration::from_hours(5 * 24);
 
+/// How long who waits for as long as it takes does so until it says so, and between two tries after that.
+const PATIENCE_ROUND: Duration = Duration::from_secs(1);
+
 /// Accounts whose set-up is kept between batches.
 const SETUPS_MAX: usize = 10_000;
-
-/// An answer, sent after the commit.
-pub type Reply<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
-
-/// Events of one caller, and where their answers go.
-pub(crate) type Incoming = (Vec<NewEvent>, Reply<Vec<Result<Accepted, AcceptError>>>);
-
-/// Something to write.
-pub enum Request {
-    /// Events that came in.
-    Accept {
-        /// Which.
-        events: Vec<NewEvent>,
-        /// One answer for each.
-        reply: Reply<Vec<Result<Accepted, AcceptError>>>,
-    },
-    /// Deliveries that are about to be sent.
-    Claim {
-        /// Which; those that are no longer pending are left out of the answer.
-        deliveries: Vec<DeliveryId>,
-        /// Until when they are this process's.
-        lease_ends: Timestamp,
-        /// What to send.
-        reply: Reply<Vec<Claimed>>,
-    },
-    /// What became of sends.
-    Finish {
-        /// Which.
-        results: Arc<[Finished]>,
-        /// Answered when they are durable.
-        reply: Reply<()>,
-    },
-    /// A person's change.
-    Run {
-        /// Who.
-        actor: Actor,
-        /// What.
-        command: Command,
-        /// What came of it.
-        reply: Reply<Done, CommandError>,
-    },
-    /// This process delivers from now on: what the last one was sending is pending again.
-    Reclaim {
-        /// This process.
-        deliverer: Deliverer,
-        /// How many deliveries were reclaimed.
-        reply: Reply<u64>,
-    },
-    /// A small write of the program's own.
-    Chore {
-        /// What.
-        chore: Chore,
-        /// Answered when it is durable.
-        reply: Reply<()>,
-    },
-    /// A small step of something that goes on beside the deliveries. When it cannot be done, nothing else suffers.
-    Upkeep {
-        /// What.
-        task: Upkeep,
-        /// How many rows it moved.
-        reply: Reply<u64>,
-    },
-    /// Begin no transaction for a while: the log of commits is to begin anew.
-    Rest {
-        /// Told when none is open.
-        resting: oneshot::Sender<()>,
-        /// When this is told, or dropped, the rest is over.
-        until: oneshot::Receiver<()>,
-    },
-    /// Another process may have committed.
-    Look,
-    /// Write what waits, then end.
-    Close {
-        /// Answered at the end.
-        reply: oneshot::Sender<()>,
-    },
-}
-
-impl Request {
-    fn rows(&self) -> usize {
-        match self {
-            Self::Accept { events, .. } => events.len(),
-            Self::Claim { deliveries, .. } => deliveries.len(),
-            Self::Finish { results, .. } => results.len(),
-            Self::Run { .. } | Self::Reclaim { .. } => 64,
-            Self::Upkeep { .. } => 256,
-            Self::Chore { .. } => 1,
-            Self::Look | Self::Rest { .. } | Self::Close { .. } => 0,
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Accept { events, .. } => events.iter().map(|event| event.data.as_str().len()).sum(),
-            _ => 0,
-        }
-    }
-}
 
 /// What all requests of one transaction share.
 pub(crate) struct Session {
@@ -206,6 +98,8 @@ pub(crate) struct Writer {
     data_version: i64,
     revision: watch::Sender<Revision>,
     outbox: Outbox,
+    /// Told of a wait for another program; nothing while such a wait has an end.
+    patience: Option<watch::Sender<bool>>,
 }
 
 impl Writer {
@@ -234,37 +128,46 @@ impl Writer {
             slots: outbox.slots.clone(),
             may_claim: false,
         };
-        Ok(Self { session, turns: Turns::on(options.get_filename()), options, clock, data_version, revision, outbox })
+        Ok(Self {
+            session,
+            turns: Turns::on(options.get_filename()),
+            options,
+            clock,
+            data_version,
+            revision,
+            outbox,
+            patience: None,
+        })
     }
 
     /// Serves requests until it is told to close or nobody can ask any more.
     pub(crate) async fn serve(mut self, mut requests: mpsc::Receiver<Request>) {
-        let mut batch = Vec::new();
-        while let Some(first) = requests.recv().await {
-            let (mut rows, mut bytes) = (first.rows(), first.bytes());
-            batch.push(first);
-            while batch.len() < BATCH_REQUESTS_MAX && rows < BATCH_ROWS_MAX && bytes < BATCH_BYTES_MAX {
+        let mut carried = Vec::new();
+        let mut closing = None;
+        loop {
+            let first = if carried.is_empty() { requests.recv().await } else { None };
+            if first.is_none() && carried.is_empty() {
+                return;
+            }
+            let mut batch = Batch::new(self.outbox.metrics.clone(), carried);
+            first.into_iter().for_each(|request| batch.put(request));
+            while batch.has_room() {
                 let Ok(request) = requests.try_recv() else { break };
-                rows += request.rows();
-                bytes += request.bytes();
-                batch.push(request);
+                batch.put(request);
             }
-            let mut closing = None;
-            let mut rests = Vec::new();
-            let mut sorted = Batch::new(self.outbox.metrics.clone());
-            for request in batch.drain(..) {
-                match request {
-                    Request::Close { reply } => closing = Some(reply),
-                    Request::Rest { resting, until } => rests.push((resting, until)),
-                    other => sorted.put(other),
-                }
+            closing = batch.closing.take().or(closing);
+            if let Some(waits) = batch.patience.take() {
+                self.be_patient(waits).await;
             }
-            self.commit(sorted).await;
+            let rests = std::mem::take(&mut batch.rests);
+            carried = self.commit(batch).await;
             for (resting, until) in rests {
                 let _ = resting.send(());
                 let _ = until.await;
             }
-            if let Some(reply) = closing {
+            if carried.is_empty()
+                && let Some(reply) = closing.take()
+            {
                 let _ = self.session.connection.close().await;
                 let _ = reply.send(());
                 return;
@@ -272,12 +175,13 @@ impl Writer {
         }
     }
 
-    async fn commit(&mut self, mut batch: Batch) {
+    /// Writes all of it, or nothing; returns what is left for the next transaction.
+    async fn commit(&mut self, mut batch: Batch) -> Vec<Incoming> {
         if batch.is_empty() {
             if batch.look {
                 self.look().await;
             }
-            return;
+            return Vec::new();
         }
         // Whatever breaks, the callers get an answer and the next transaction begins on a connection of its own.
         let written = AssertUnwindSafe(self.transact(&mut batch)).catch_unwind().await;
@@ -286,7 +190,7 @@ impl Writer {
             Ok(answers) => {
                 let lanes = batch.touches_lanes();
                 self.announce(lanes);
-                answers.send(batch);
+                answers.send(batch)
             }
             Err(error) => {
                 tracing::error!(%error, "a transaction failed; nothing of it was stored");
@@ -294,6 +198,7 @@ impl Writer {
                 let claimed = std::mem::take(&mut self.session.claimed);
                 self.outbox.forget(&std::mem::take(&mut self.session.work), &claimed);
                 self.recover().await;
+                Vec::new()
             }
         }
     }
@@ -302,9 +207,7 @@ impl Writer {
         self.session.now = self.clock.now();
         self.session.may_claim = !batch.touches_lanes();
         let _turn = self.turns.take().await;
-        // Two statements that share the way to the driver's thread.
-        let begun = sqlx::query("BEGIN IMMEDIATE; PRAGMA data_version").fetch_one(&mut self.session.connection).await?;
-        if self.notice_others(begun.try_get(0)?) {
+        if self.begin().await? {
             self.lanes_changed();
             self.session.may_claim = false;
         }
@@ -337,6 +240,34 @@ impl Writer {
         sqlx::query("COMMIT").execute(&mut self.session.connection).await?;
         batch.failpoints().for_each(|(_, after)| failpoint::pass(after));
         Ok(answers)
+    }
+
+    /// Waits for another program for as long as it takes from now on, and says so.
+    async fn be_patient(&mut self, waits: watch::Sender<bool>) {
+        self.options = self.options.clone().busy_timeout(PATIENCE_ROUND);
+        let statement = format!("PRAGMA busy_timeout = {}", PATIENCE_ROUND.as_millis());
+        if let Err(error) = sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut self.session.connection).await {
+            tracing::warn!(%error, "cannot change how long to wait for the database");
+        }
+        self.patience = Some(waits);
+    }
+
+    /// Begins a transaction; says whether another process has committed since the last one.
+    async fn begin(&mut self) -> Result<bool, StoreError> {
+        loop {
+            // Two statements that share the way to the driver's thread.
+            let begun = sqlx::query("BEGIN IMMEDIATE; PRAGMA data_version").fetch_one(&mut self.session.connection);
+            match (begun.await.map_err(StoreError::from), &self.patience) {
+                // The first of them failed, so nothing has begun.
+                (Err(StoreError::Busy), Some(waits)) => drop(waits.send_replace(true)),
+                (begun, waits) => {
+                    if let Some(waits) = waits {
+                        waits.send_if_modified(|waited| std::mem::take(waited));
+                    }
+                    return Ok(self.notice_others(begun?.try_get(0)?));
+                }
+            }
+        }
     }
 
     /// Whether another process has committed since this connection last looked. If so, nothing that was remembered holds.

@@ -18,6 +18,8 @@ mod console;
 
 mod channels;
 
+mod http;
+
 mod store;
 
 mod dispatch;

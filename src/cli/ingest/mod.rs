@@ -11,7 +11,7 @@ use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::cli::failure::{EXIT_FAILED, EXIT_NOT_FOUND, Failure};
 use crate::cli::ingest::lines::{Batch, Lines};
@@ -53,7 +53,9 @@ impl Ingest {
         let (sender, batches) = mpsc::channel(1);
         tokio::task::spawn_blocking(move || read(input, &sender));
         let mut tally = Tally::new(session.out);
-        let ended = accept_all(&store, batches, &mut tally).await;
+        // The last word of a stream may be its last for hours: what came in is not given up because somebody copies the file.
+        let waiting = store.wait_for_others().await?;
+        let ended = accept_all(&store, batches, waiting, &mut tally).await;
         let deliveries = tally.deliveries;
         tally.finish(ended)?;
         if deliveries == 0 { Ok(()) } else { session.say_when_nobody_delivers(&store) }
@@ -88,6 +90,7 @@ type Answers = (Vec<u64>, Result<Vec<Result<Accepted, AcceptError>>, StoreError>
 async fn accept_all(
     store: &Store,
     mut batches: mpsc::Receiver<io::Result<Batch>>,
+    mut waiting: watch::Receiver<bool>,
     tally: &mut Tally,
 ) -> Result<(), Failure> {
     let mut in_flight = FuturesOrdered::new();
@@ -97,6 +100,7 @@ async fn accept_all(
             // Answers first: a batch that was just put in flight has then asked the store before the next one does.
             biased;
             Some(answers) = in_flight.next() => tally.take(answers)?,
+            Ok(()) = waiting.changed(), if !in_flight.is_empty() => tally.wait(*waiting.borrow_and_update()),
             batch = batches.recv(), if ended.is_none() && in_flight.len() < BATCHES_IN_FLIGHT_MAX => match batch {
                 Some(Ok(batch)) => {
                     tally.refuse(&batch.refused);
@@ -143,6 +147,15 @@ impl Tally {
         self.refuse(&refused);
         self.show_progress();
         Ok(())
+    }
+
+    fn wait(&self, waits: bool) {
+        self.clear_progress();
+        self.out.aside(if waits {
+            "another program holds the database locked (`fuser` on the file names it); this waits, and goes on when it has ended"
+        } else {
+            "the database is free again; it goes on"
+        });
     }
 
     fn refuse(&mut self, lines: &[(u64, String)]) {

@@ -85,28 +85,11 @@ pub(crate) async fn edit(
 }
 
 pub(crate) async fn remove(session: &mut Session, actor: &Actor, key: &AccountKey) -> Result<Done, CommandError> {
-    const STATEMENTS: [&str; 14] = [
-        "DELETE FROM storm WHERE destination_id IN (SELECT id FROM destination WHERE account_id = ?)",
-        "DELETE FROM attempt WHERE delivery_id IN (SELECT delivery.id FROM event JOIN delivery ON delivery.event_id = event.id
-         WHERE event.account_id = ?)",
-        "DELETE FROM delivery WHERE event_id IN (SELECT id FROM event WHERE account_id = ?)",
-        "DELETE FROM idempotency WHERE account_id = ?",
-        "DELETE FROM event WHERE account_id = ?",
-        "DELETE FROM preference WHERE account_id = ?",
-        "DELETE FROM trouble WHERE account_id = ?",
-        "DELETE FROM mute WHERE account_id = ?",
-        "DELETE FROM event_type WHERE account_id = ?",
-        "DELETE FROM token WHERE account_id = ?",
-        "DELETE FROM enrolment WHERE account_id = ?",
-        "DELETE FROM access WHERE destination_id IN (SELECT id FROM destination WHERE account_id = ?)",
-        "DELETE FROM destination WHERE account_id = ?",
-        "DELETE FROM account WHERE id = ?",
-    ];
     let account = read(&mut session.connection, key).await?;
-    for statement in STATEMENTS {
-        sqlx::query(statement).bind(account.id.number()).execute(&mut session.connection).await?;
+    let mut says = format!("{} ({key}) was removed, with its events and deliveries", account.profile.name);
+    if !session.end_account(account.id).await? {
+        says.push_str("; they are many and go from the file little by little");
     }
-    let says = format!("{} ({key}) was removed, with its events and deliveries", account.profile.name);
     let record = Record {
         account: Some(key),
         command: "remove_account",

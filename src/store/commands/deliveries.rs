@@ -15,6 +15,7 @@ use crate::store::accounts::read_by_id;
 use crate::store::commands::Record;
 use crate::store::commands::matrix::unknown_type;
 use crate::store::destinations::read_one;
+use crate::store::ending::{are_ending, not_ended};
 use crate::store::error::{CommandError, StoreError};
 use crate::store::events::account_key;
 use crate::store::matrix::read_catalogue;
@@ -23,6 +24,9 @@ use crate::store::writer::Session;
 
 /// The type of a test when none is named: every receiver is made for it.
 const TEST_TYPE: &str = "server.stopped";
+
+/// Said when nothing can be sent again, perhaps only for the moment.
+const STILL_ENDING: &str = "nothing of this can be sent again now; what waited for a destination is still being cancelled, so try again in a minute";
 
 pub(crate) async fn test(
     session: &mut Session,
@@ -64,6 +68,9 @@ pub(crate) async fn replay(
 ) -> Result<Done, CommandError> {
     let moved: Vec<_> = resend(session, deliveries).await?.into_iter().map(|(_, waiting)| waiting.delivery).collect();
     if moved.is_empty() {
+        if are_ending(&mut session.connection).await? {
+            return Err(CommandError::Refused(STILL_ENDING.to_owned()));
+        }
         return Err(nothing_moved(
             deliveries,
             "have ended, to a destination that is enabled or paused, can be sent again",
@@ -79,14 +86,15 @@ pub(crate) async fn replay(
 
 /// Makes deliveries that have ended pending again, as far as there is somewhere to send them; returns which, in order.
 pub(crate) async fn resend(session: &mut Session, deliveries: &[DeliveryId]) -> Result<Vec<NewWork>, StoreError> {
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "UPDATE delivery SET state = 'pending', attempts_base = attempts, due_at = ?2, due_since = ?2, updated_at = ?2,
                 reason = NULL, status = NULL, duration_ms = NULL, folded_into = NULL
          WHERE id IN (SELECT value FROM json_each(?1)) AND state NOT IN ('pending', 'sending')
            AND EXISTS (SELECT 1 FROM destination WHERE destination.id = delivery.destination_id
-                       AND destination.removed_at IS NULL AND destination.state <> 'disabled')
-         RETURNING destination_id, id",
-    )
+                       AND destination.removed_at IS NULL AND destination.state <> 'disabled') AND ",
+        not_ended!(),
+        " RETURNING destination_id, id",
+    ))
     .bind(ids(deliveries))
     .bind(session.now.millis())
     .fetch_all(&mut session.connection)
@@ -107,10 +115,12 @@ pub(crate) async fn cancel(
     actor: &Actor,
     deliveries: &[DeliveryId],
 ) -> Result<Done, CommandError> {
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "UPDATE delivery SET state = 'cancelled', due_at = NULL, updated_at = ?2, reason = ?3
-         WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending' RETURNING id",
-    )
+         WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending' AND ",
+        not_ended!(),
+        " RETURNING id",
+    ))
     .bind(ids(deliveries))
     .bind(session.now.millis())
     .bind(format!("cancelled by {}", actor.login))
@@ -151,7 +161,7 @@ async fn finish(
 async fn account_of(session: &mut Session, delivery: DeliveryId) -> Result<AccountKey, StoreError> {
     let row = sqlx::query(
         "SELECT account.key FROM delivery JOIN event ON event.id = delivery.event_id
-         JOIN account ON account.id = event.account_id WHERE delivery.id = ?",
+         JOIN account ON account.id = event.account_id AND account.removed_at IS NULL WHERE delivery.id = ?",
     )
     .bind(delivery.number())
     .fetch_one(&mut session.connection)

@@ -7,7 +7,6 @@ use crate::domain::account::{Account, AccountKey};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::channel::Channel;
 use crate::domain::command::{Actor, DestinationForm, Done};
-use crate::domain::delivery::Reason;
 use crate::domain::destination::{Destination, DestinationState, FieldValue, FieldValues, LABEL_CHARACTERS_MAX};
 use crate::domain::id::DestinationId;
 use crate::domain::text::safe_line;
@@ -16,6 +15,7 @@ use crate::store::commands::Record;
 use crate::store::commands::access::forget_access;
 use crate::store::commands::matrix::unknown_type;
 use crate::store::destinations::{open_fields, read_one, split_fields};
+use crate::store::ending::Ended;
 use crate::store::error::{CommandError, StoreError};
 use crate::store::matrix::read_catalogue;
 use crate::store::writer::Session;
@@ -189,7 +189,7 @@ pub(crate) async fn set_state(
     }
     if state == DestinationState::Disabled {
         let reason = format!("the destination was disabled: {}", state_reason.as_deref().unwrap_or_default());
-        says.push_str(&cancelled(cancel_waiting(session, id, &reason).await?));
+        says.push_str(&cancelled(&session.end_backlog(id, &reason).await?));
     }
     let record = Record {
         account: Some(&account.key),
@@ -212,8 +212,8 @@ pub(crate) async fn remove(session: &mut Session, actor: &Actor, id: Destination
         .execute(&mut session.connection)
         .await?;
     forget_access(session, id).await?;
-    let waiting = cancel_waiting(session, id, "the destination was removed").await?;
-    let says = format!("{} was removed{}", before.label, cancelled(waiting));
+    let ended = session.end_backlog(id, "the destination was removed").await?;
+    let says = format!("{} was removed{}", before.label, cancelled(&ended));
     let record = Record {
         account: Some(&account.key),
         command: "remove_destination",
@@ -226,24 +226,16 @@ pub(crate) async fn remove(session: &mut Session, actor: &Actor, id: Destination
     Ok(Done { says, change: Some(change), ..Done::default() })
 }
 
-async fn cancel_waiting(session: &mut Session, id: DestinationId, reason: &str) -> Result<u64, StoreError> {
-    let cancelled = sqlx::query(
-        "UPDATE delivery SET state = 'cancelled', due_at = NULL, reason = ?2, updated_at = ?3
-         WHERE destination_id = ?1 AND state = 'pending'",
-    )
-    .bind(id.number())
-    .bind(Reason::new(reason).as_str())
-    .bind(session.now.millis())
-    .execute(&mut session.connection)
-    .await?;
-    Ok(cancelled.rows_affected())
-}
-
-fn cancelled(count: u64) -> String {
-    match count {
-        0 => String::new(),
-        1 => "; the delivery that waited for it is cancelled".to_owned(),
-        count => format!("; the {count} deliveries that waited for it are cancelled"),
+fn cancelled(ended: &Ended) -> String {
+    match ended {
+        Ended { deliveries: 0, .. } => String::new(),
+        Ended { deliveries: 1, .. } => "; the delivery that waited for it is cancelled".to_owned(),
+        Ended { deliveries, is_more: false } => {
+            format!("; the {deliveries} deliveries that waited for it are cancelled")
+        }
+        Ended { deliveries, is_more: true } => {
+            format!("; the more than {deliveries} deliveries that waited for it are cancelled")
+        }
     }
 }
 

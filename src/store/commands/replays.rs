@@ -10,6 +10,7 @@ use crate::domain::replay::{ITEMS_MAX, ReplayItem, ReplayState, step};
 use crate::domain::time::Timestamp;
 use crate::store::commands::Record;
 use crate::store::commands::deliveries::resend;
+use crate::store::ending::are_ending;
 use crate::store::error::{CommandError, StoreError};
 use crate::store::queue::{NewWork, Waiting};
 use crate::store::replays::read_replay;
@@ -131,6 +132,10 @@ impl Session {
 
     /// Sends as much of a replay as may be on its way now.
     async fn step_replay(&mut self, id: ReplayId) -> Result<Vec<NewWork>, StoreError> {
+        // What is being cancelled may be in it, and is sent again when that is done.
+        if are_ending(&mut self.connection).await? {
+            return Ok(Vec::new());
+        }
         let row = sqlx::query("SELECT sent + passed, total, under_way, stepped_at FROM replay WHERE id = ?")
             .bind(id.number())
             .fetch_one(&mut self.connection)

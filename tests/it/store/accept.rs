@@ -1,6 +1,7 @@
 //! Events that come in.
 
 use bellboard::domain::channel::Channel;
+use bellboard::domain::command::Command;
 use bellboard::domain::event::NewEvent;
 use bellboard::domain::matrix::{CellSetting, NotSent};
 use bellboard::store::deliveries::DeliveryFilter;
@@ -8,7 +9,7 @@ use bellboard::store::error::AcceptError;
 use bellboard::store::events::EventFilter;
 use futures_util::FutureExt;
 
-use crate::support::{TestStore, acme, event};
+use crate::support::{TestStore, acme, event, other, profile};
 
 #[tokio::test]
 async fn an_event_is_stored_with_its_deliveries_and_reasons() {
@@ -139,4 +140,38 @@ async fn a_line_that_is_long_says_so() {
         assert!(accept.await.unwrap()[0].is_err(), "there are no such accounts");
     }
     assert!(!test.store.is_crowded());
+}
+
+#[tokio::test]
+async fn events_that_make_many_deliveries_let_others_in_between() {
+    let test = TestStore::acme().await;
+    for number in 0..3 {
+        test.webhook_at(&format!("https://hooks{number}.acme.test/in")).await;
+    }
+    test.set("job.fail", Channel::Webhook, CellSetting::On).await;
+    test.run(Command::AddAccount { key: other(), profile: profile() }).await.unwrap();
+    let mine = |count: usize| (0..count).map(|_| event("job.fail", "{}", None)).collect::<Vec<_>>();
+    let many = test.store.accept(mine(3000));
+    let same = test.store.accept(mine(1));
+    let others = test.store.accept(vec![NewEvent { account: other(), ..event("job.fail", "{}", None) }]);
+    tokio::pin!(many, same, others);
+    // In this order to the writer, which has what all of them bring before it answers any.
+    tokio::select! {
+        biased;
+        _ = &mut many => panic!("twelve thousand deliveries in one transaction"),
+        _ = &mut same => panic!("an account's event went before earlier ones"),
+        accepted = &mut others => assert!(accepted.unwrap()[0].is_ok()),
+    }
+    let (many, same) = tokio::join!(many, same);
+    let numbers: Vec<i64> = many
+        .unwrap()
+        .into_iter()
+        .chain(same.unwrap())
+        .flat_map(|accepted| accepted.unwrap().deliveries)
+        .map(|(delivery, _)| delivery.number())
+        .collect();
+    assert_eq!(numbers.len(), 4 * 3001, "three webhooks and an email address");
+    assert!(numbers.is_sorted(), "in the order in which they came");
+    let counted = test.store.deliveries(&DeliveryFilter { limit: 20_000, ..DeliveryFilter::default() }).await.unwrap();
+    assert_eq!(counted.len(), numbers.len() + 1, "all of it is stored");
 }

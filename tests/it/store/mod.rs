@@ -45,4 +45,6 @@ mod mutes;
 
 mod others;
 
+mod ending;
+
 mod breaking;
