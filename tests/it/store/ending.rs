@@ -10,6 +10,8 @@ use bellboard::domain::id::{DeliveryId, DestinationId};
 use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::replay::ReplayState;
 use bellboard::domain::time::Timestamp;
+use bellboard::store::accounts::AccountFilter;
+use bellboard::store::audit::ChangeFilter;
 use bellboard::store::deliveries::{DeliveryFilter, DeliveryRow};
 use bellboard::store::events::EventFilter;
 use bellboard::store::queue::Claimed;
@@ -162,7 +164,7 @@ async fn a_large_account_is_gone_with_the_command_and_its_rows_in_steps() {
     assert!(says.ends_with("little by little"), "{says}");
     assert!(count(&test, "event").await > 0);
     assert!(test.store.account(&acme()).await.is_err());
-    assert!(test.store.accounts(&Default::default()).await.unwrap().is_empty());
+    assert!(test.store.accounts(&AccountFilter::default()).await.unwrap().is_empty());
     assert!(test.store.events(&EventFilter::default()).await.unwrap().is_empty());
     assert!(test.store.deliveries(&DeliveryFilter::default()).await.unwrap().is_empty());
     assert!(test.store.live(None, 10).await.unwrap().is_empty());
@@ -170,7 +172,7 @@ async fn a_large_account_is_gone_with_the_command_and_its_rows_in_steps() {
     assert!(claim(&test, 1..=MANY).await.is_empty(), "none of it is sent any more");
     assert!(test.store.accept(vec![event("job.fail", "{}", None)]).await.unwrap()[0].is_err());
     assert!(test.run(Command::Cancel { deliveries: vec![DeliveryId::new(MANY)] }).await.is_err());
-    let change = test.store.changes(&Default::default()).await.unwrap().into_iter();
+    let change = test.store.changes(&ChangeFilter::default()).await.unwrap().into_iter();
     let added = change.into_iter().find(|change| change.command == "add_destination").unwrap();
     assert!(test.run(Command::Undo { change: added.id }).await.is_err(), "it has no account any more");
 
