@@ -58,7 +58,7 @@ impl Session {
     /// Stores the first events of each caller, as many as one transaction takes ([`crate::store::portion`]); one list of answers
     /// for each caller, and one answer for each event that was taken.
     pub(crate) async fn accept(&mut self, callers: &[Incoming]) -> Result<Vec<Vec<Answer>>, StoreError> {
-        let waiting: Vec<&NewEvent> = callers.iter().flat_map(|caller| caller.rest()).collect();
+        let waiting: Vec<&NewEvent> = callers.iter().flat_map(Incoming::rest).collect();
         self.read_setups(waiting.into_iter()).await?;
         let taken = portions(callers, |event| self.deliveries_max(event));
         let now: Vec<&NewEvent> = taken.iter().flat_map(|events| events.iter()).collect();

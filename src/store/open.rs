@@ -1,6 +1,6 @@
 //! Opens the database file: makes it when it is not there, refuses what is not ours, brings the schema up to date.
 //!
-//! `PRAGMA optimize` (sqlite.org/lang_analyze.html) is never run. What is asked often goes by an index because of how it is written
+//! `PRAGMA optimize` (`lang_analyze.html` on sqlite.org) is never run. What is asked often goes by an index because of how it is written
 //! (`CROSS JOIN`, `INDEXED BY`, literals of partial indexes), which a test asserts without statistics and with those of a small file;
 //! so they could improve nothing, and such as were made before a file grew could one day lead a new statement through all of it.
 

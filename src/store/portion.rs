@@ -19,7 +19,7 @@ const ACCOUNT_ROWS_MAX: usize = 2048;
 
 /// The events of each caller that are stored now: its first ones, perhaps all, perhaps none. `deliveries` says how many an event
 /// makes at most.
-pub(crate) fn portions<'c>(callers: &'c [Incoming], deliveries: impl Fn(&NewEvent) -> usize) -> Vec<&'c [NewEvent]> {
+pub(crate) fn portions(callers: &[Incoming], deliveries: impl Fn(&NewEvent) -> usize) -> Vec<&[NewEvent]> {
     let rows = |event: &NewEvent| 1 + deliveries(event);
     let all = callers.iter().flat_map(Incoming::rest).map(rows).sum::<usize>();
     if all <= ACCOUNT_ROWS_MAX {

@@ -150,7 +150,9 @@ impl Writer {
                 return;
             }
             let mut batch = Batch::new(self.outbox.metrics.clone(), carried);
-            first.into_iter().for_each(|request| batch.put(request));
+            if let Some(request) = first {
+                batch.put(request);
+            }
             while batch.has_room() {
                 let Ok(request) = requests.try_recv() else { break };
                 batch.put(request);
@@ -262,7 +264,7 @@ impl Writer {
                 (Err(StoreError::Busy), Some(waits)) => drop(waits.send_replace(true)),
                 (begun, waits) => {
                     if let Some(waits) = waits {
-                        waits.send_if_modified(|waited| std::mem::take(waited));
+                        waits.send_if_modified(std::mem::take);
                     }
                     return Ok(self.notice_others(begun?.try_get(0)?));
                 }
