@@ -80,6 +80,12 @@ impl Head {
         !self.fresh || (self.known.is_empty() && !self.complete)
     }
 
+    /// Whether more may wait than is known.
+    #[must_use]
+    pub const fn is_long(&self) -> bool {
+        !self.complete
+    }
+
     /// When the first that is known is due.
     #[must_use]
     pub fn next(&self) -> Option<Timestamp> {

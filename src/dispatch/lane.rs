@@ -34,8 +34,9 @@ pub struct Lane {
     pub sending: usize,
     /// When its failing was last noted in the store.
     pub noted_at: Option<Timestamp>,
-    /// How fast its destination answers.
-    pub pace: Pace,
+    pace: Pace,
+    /// Whether there has been fresh work of late, be it for others.
+    pub beside_fresh: bool,
     hold_until: Timestamp,
 }
 
@@ -193,7 +194,7 @@ impl Lane {
         if !in_turn || !self.may_send() || setup.held || setup.rules.rate.is_some() || self.hold_until.max(gate) > now {
             return 0;
         }
-        self.pace.slots_max(concurrency).saturating_sub(self.claimed.len())
+        self.pace.claims_max(concurrency, false).saturating_sub(self.claimed.len())
     }
 
     /// Says what the lane wants, and notes a claim or read that it asks for. `gate` is the time before which the host that it
@@ -214,7 +215,8 @@ impl Lane {
         if held > now {
             return Want::At(held);
         }
-        let mut free = self.pace.claims_max(setup.rules.concurrency.max(1)).saturating_sub(self.claimed.len());
+        let yields = self.beside_fresh && self.head.is_long();
+        let mut free = self.pace.claims_max(setup.rules.concurrency.max(1), yields).saturating_sub(self.claimed.len());
         if let Some(bucket) = &mut bucket {
             let available = bucket.available(now);
             if available == 0 && free > 0 {
@@ -253,16 +255,8 @@ mod tests {
         assert_eq!(lane.want(NOW, NOW, None), Want::Setup);
         let rules = LaneRules { concurrency, rate: None, gate: None };
         let (settings, state) = (Err("never sent in this test".to_owned()), DestinationState::Enabled);
-        lane.set_up(Setup {
-            channel: Channel::Webhook,
-            account: None,
-            settings,
-            rules,
-            state,
-            failing_since: None,
-            held: false,
-            strict: false,
-        });
+        let (channel, account, failing_since, held, strict) = (Channel::Webhook, None, None, false, false);
+        lane.set_up(Setup { channel, account, settings, rules, state, failing_since, held, strict });
         assert_eq!(lane.want(NOW, NOW, None), Want::Head(false));
         let head = (1..=waiting).map(|id| Waiting { delivery: DeliveryId::new(id), due_at: NOW });
         lane.set_head(head.take(HEAD_MAX));
@@ -301,6 +295,12 @@ mod tests {
         check(8, Some(Duration::ZERO), 128);
         check(8, Some(Duration::from_millis(20)), 24);
         check(8, Some(Duration::from_secs(2)), 8);
+        for (waiting, expected) in [(256, 16), (255, 128)] {
+            let mut lane = lane(8, waiting);
+            lane.sent(Duration::from_millis(1));
+            lane.beside_fresh = true;
+            assert_eq!(claims(&lane.want(NOW, NOW, None)), expected, "only a long backlog yields to fresh work");
+        }
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Lanes {
             self.buckets.insert(limit.clone(), Bucket::new(limit.rate, now));
         }
         let bucket = limit.and_then(|limit| self.buckets.get_mut(limit));
-        lane.pace.beside_fresh = beside_fresh;
+        lane.beside_fresh = beside_fresh;
         let want = lane.want(now, gate.copied().unwrap_or_default(), bucket);
         if many && lane.is_idle() {
             self.by_id.remove(&id);
@@ -299,7 +299,7 @@ mod tests {
         for (after, expected) in [(Duration::ZERO, true), (FRESH / 2, true), (FRESH, false)] {
             let _ = lanes.want(DestinationId::new(1), NOW.plus(after));
             let lane = lanes.get(DestinationId::new(1));
-            assert_eq!(lane.map(|lane| lane.pace.beside_fresh), Some(expected), "{after:?} later");
+            assert_eq!(lane.map(|lane| lane.beside_fresh), Some(expected), "{after:?} later");
         }
     }
 
