@@ -6,9 +6,11 @@ import re
 import subprocess
 import unittest
 
-from rig import BINARY, PATIENCE, SECRET, Store, free_port, package, program, wait_until
+from rig import BINARY, PATIENCE, SECRET, Receiver, Store, free_port, package, program, wait_until
 
 TOPICS = pathlib.Path(__file__).parents[2] / "assets" / "help"
+
+README = TOPICS.parents[1] / "README.md"
 
 # The language of a block, the file that it goes into, and what runs it.
 RECEIVERS = {
@@ -34,7 +36,19 @@ class Commands(unittest.TestCase):
             with self.subTest(topic=name), Store() as store:
                 self.run_topic(store, [text for language, text in blocks(name) if language == "sh"])
 
-    def run_topic(self, store, texts):
+    def test_every_command_of_the_readme_runs(self):
+        texts = re.findall(r"^ *```sh\n(.*?)^ *```$", README.read_text(), re.M | re.S)
+        self.assertGreaterEqual(len(texts), 3, "its blocks are found")
+        # The source's own two commands are what runs this.
+        of_the_program = [text for text in texts if "cargo run" not in text]
+        self.assertEqual(len(texts) - len(of_the_program), 1)
+        with Receiver() as receiver, Store() as store:
+            # As after its first three steps.
+            store.acme(receiver.url)
+            self.run_topic(store, of_the_program, account_is_there=True)
+            self.assertEqual(len(receiver.requests), 1)
+
+    def run_topic(self, store, texts, account_is_there=False):
         if not texts:
             return
         programs = os.path.join(store.folder, "programs")
@@ -44,7 +58,7 @@ class Commands(unittest.TestCase):
         environment = store.environment | {"PATH": f"{programs}:{store.environment['PATH']}"}
         store.serve()
         wait_until(store.is_ready)
-        if not any("accounts add acme" in text for text in texts):
+        if not account_is_there and not any("accounts add acme" in text for text in texts):
             store.ok("accounts", "add", "acme", "--name", "Acme Ltd", "--email", "ops@acme.example")
         for text in texts:
             # The port is the one thing that a test cannot take as it stands: another program may listen there.
