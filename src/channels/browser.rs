@@ -168,8 +168,8 @@ async fn attempt(
 ) -> Exchange {
     let text = document(message, words, bytes_max);
     let made = push.subscriber.encrypt(text.as_bytes());
-    let made = made.and_then(|body| Ok((body, identity.authorization(&push.endpoint, message.sent_at)?)));
-    let (body, authorization) = match made {
+    let made = made.and_then(|body| Ok((body, identity.token(&push.endpoint, message.sent_at)?)));
+    let (body, token) = match made {
         Ok(made) => made,
         Err(problem) => {
             let reason = Reason::new(problem);
@@ -184,7 +184,7 @@ async fn attempt(
         ("topic", message.thread()),
     ];
     let mut headers = HeaderMap::new();
-    for (name, value) in plain.iter().chain(&[("authorization", authorization.clone())]) {
+    for (name, value) in plain.iter().chain(&[("authorization", identity.authorization(&token))]) {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(*name, value);
         }
@@ -196,7 +196,7 @@ async fn attempt(
     let (method, url) = ("POST".to_owned(), push.shown.clone());
     let shown = SentRequest { method, url, headers: shown_headers, body: body_shown };
     let mut secrets = push.secrets.clone();
-    secrets.push(Secret::new(authorization));
+    secrets.push(token);
     let (method, url) = (reqwest::Method::POST, push.endpoint.clone());
     let call = Call { method, url, headers, body, kept_max: BODY_KEPT_MAX, shown, secrets };
     client.exchange(call, |answer| judge(answer, message.sent_at)).await

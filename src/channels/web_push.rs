@@ -15,6 +15,7 @@ use serde_json::json;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 
 /// Longest text that fits: push services take 4,096 bytes (RFC 8030 section 7.2), of which the header takes 86, the tag 16 and
@@ -71,11 +72,11 @@ impl Identity {
         &self.public
     }
 
-    /// The `Authorization` for a request to that endpoint (RFC 8292 section 3).
+    /// The token for a request to that endpoint (RFC 8292 section 2).
     ///
     /// # Errors
     /// When nothing can be signed.
-    pub fn authorization(&self, endpoint: &Url, now: Timestamp) -> Result<String, String> {
+    pub fn token(&self, endpoint: &Url, now: Timestamp) -> Result<Secret, String> {
         let claims = json!({
             "aud": endpoint.origin().ascii_serialization(),
             "exp": now.plus(TOKEN_VALID).seconds(),
@@ -83,7 +84,13 @@ impl Identity {
         });
         let token = jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &self.signer)
             .map_err(|error| format!("no token could be signed for the push service: {error}"))?;
-        Ok(format!("vapid t={token}, k={}", self.public))
+        Ok(Secret::new(token))
+    }
+
+    /// The `Authorization` that shows a token (RFC 8292 section 3).
+    #[must_use]
+    pub fn authorization(&self, token: &Secret) -> String {
+        format!("vapid t={}, k={}", token.expose(), self.public)
     }
 }
 
@@ -196,7 +203,7 @@ mod tests {
         let identity = Identity::new(&Zeroizing::new(new_key().unwrap()), "mailto:ops@acme.test").unwrap();
         let endpoint = Url::parse("https://push.example.net:8443/p/JzLQ3raZJfFBR0aqvOMsLrt54w4rJUsV").unwrap();
         let now = Timestamp::from_millis(1_700_000_000_000);
-        let authorization = identity.authorization(&endpoint, now).unwrap();
+        let authorization = identity.authorization(&identity.token(&endpoint, now).unwrap());
         let (token, key) = authorization.strip_prefix("vapid t=").unwrap().split_once(", k=").unwrap();
         assert_eq!(key, identity.public_key());
         let point = bytes(key);

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::cli::failure::{EXIT_FAILED, Failure};
+use crate::cli::forget::Forget;
 use crate::cli::output::Table;
 use crate::cli::session::Session;
 use crate::cli::show::{self, DoneObject};
@@ -35,6 +36,8 @@ pub enum Audit {
         /// Which, as `chg_17`
         change: ChangeId,
     },
+    /// Forget the secrets that removed destinations had, which are kept, sealed, for taking a removal back
+    Forget(Forget),
 }
 
 /// Which changes to list.
@@ -57,8 +60,12 @@ impl Audit {
     /// # Errors
     /// When it cannot be done; nothing has changed then.
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
+        if let Self::Forget(forget) = self {
+            return forget.run(session).await;
+        }
         let store = session.open().await?;
         match self {
+            Self::Forget(_) => Ok(()),
             Self::List(which) => {
                 let filter = ChangeFilter { account: which.account, before: which.before, limit: which.limit };
                 let changes = store.changes(&filter).await?;

@@ -89,6 +89,8 @@ pub mod memory;
 
 pub mod prune;
 
+pub mod forget;
+
 pub mod scripts;
 
 pub mod help;

@@ -24,8 +24,8 @@ impl Output {
     /// # Errors
     /// When stdout cannot be written.
     pub fn document(self, document: &impl Serialize) -> io::Result<()> {
-        let mut stdout = io::BufWriter::new(io::stdout().lock());
-        serde_json::to_writer_pretty(&mut stdout, document)?;
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text::safe_json(&serde_json::to_string_pretty(document)?).as_bytes())?;
         stdout.write_all(b"\n")?;
         stdout.flush()
     }
@@ -35,10 +35,10 @@ impl Output {
     /// # Errors
     /// When stdout cannot be written.
     pub fn ndjson(self, document: &impl Serialize) -> io::Result<()> {
-        let mut line = serde_json::to_vec(document)?;
-        line.push(b'\n');
+        let mut line = text::safe_json(&serde_json::to_string(document)?).into_owned();
+        line.push('\n');
         let mut stdout = io::stdout().lock();
-        stdout.write_all(&line)?;
+        stdout.write_all(line.as_bytes())?;
         stdout.flush()
     }
 

@@ -107,6 +107,7 @@ const fn audit(command: &Audit) -> Reach {
     match command {
         Audit::List(_) | Audit::Export | Audit::Verify { .. } => inside(Look),
         Audit::Undo { .. } => inside(Operate),
+        Audit::Forget(forget) => inside(unless_dry(Administer, forget.dry_run)),
     }
 }
 

@@ -107,7 +107,14 @@ impl Config {
     pub fn dispatch(&self) -> dispatch::Options {
         let retry = RetryPolicy { schedule: self.delivery.retry.clone(), age_max: self.delivery.max_age };
         let (storm, failing_max) = (self.delivery.storm, self.delivery.disable_after);
-        dispatch::Options { retry, storm, failing_max, keep: self.delivery.keep, ..dispatch::Options::default() }
+        dispatch::Options {
+            retry,
+            storm,
+            failing_max,
+            keep: self.delivery.keep,
+            keep_secrets: self.store.keep_secrets,
+            ..dispatch::Options::default()
+        }
     }
 
     /// The HTTP side, unless it is off.

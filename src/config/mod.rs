@@ -68,10 +68,12 @@ pub struct Config {
 }
 
 /// The database.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Store {
     /// The file with the key that seals secrets.
     pub key_file: Option<PathBuf>,
+    /// How long secrets that a change replaced are kept, for taking it back.
+    pub keep_secrets: Duration,
 }
 
 /// How deliveries are tried and kept.
@@ -226,7 +228,7 @@ impl Default for Config {
                 disable_after: dispatch::Options::default().failing_max,
                 storm: StormPolicy::default(),
             },
-            store: Store::default(),
+            store: Store { key_file: None, keep_secrets: dispatch::Options::default().keep_secrets },
             network: Network::default(),
             email: Email::default(),
             messages: Messages::default(),

@@ -127,6 +127,13 @@ pub const SETTINGS: &[Setting] = &[
     },
     path!("store", "key_file", store.key_file),
     Setting {
+        section: "store",
+        name: "keep_secrets",
+        is_list: false,
+        set: |config, value| value.duration().map(|duration| config.store.keep_secrets = duration),
+        get: |config| Some(Value::Text(write_duration(config.store.keep_secrets))),
+    },
+    Setting {
         section: "network",
         name: "allow",
         is_list: true,

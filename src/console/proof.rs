@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use crate::domain::text::{safe_json, safe_line};
 use crate::domain::time::Timestamp;
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::files;
@@ -52,7 +53,7 @@ impl Table {
         match format {
             Format::Text => self.rows.iter().fold(String::new(), |mut text, row| {
                 let cells: Vec<_> = row.iter().filter(|cell| !cell.is_empty()).map(String::as_str).collect();
-                let _ = writeln!(text, "{}", cells.join("  "));
+                let _ = writeln!(text, "{}", safe_line(&cells.join("  ")));
                 text
             }),
             Format::Json => {
@@ -62,7 +63,7 @@ impl Table {
                     serde_json::Value::Object(members.collect())
                 };
                 let rows: Vec<_> = self.rows.iter().map(row).collect();
-                format!("{}\n", serde_json::Value::Array(rows))
+                format!("{}\n", safe_json(&serde_json::Value::Array(rows).to_string()))
             }
             Format::Csv => {
                 let line = |cells: Vec<String>| format!("{}\r\n", cells.join(","));
@@ -74,11 +75,16 @@ impl Table {
     }
 }
 
-/// A cell as RFC 4180 wants it. What a spreadsheet would take for a formula begins with an apostrophe.
+/// What makes a spreadsheet take a cell for a formula, when it stands first (OWASP, "CSV Injection"), also in full width.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
+/// A cell as RFC 4180 wants it, made safe for a terminal, so that it is one line. What a spreadsheet would take for a formula, even
+/// behind spaces, begins with an apostrophe.
 fn quoted(cell: &str) -> String {
-    let formula = if cell.starts_with(['=', '+', '-', '@', '\t']) { "'" } else { "" };
-    if formula.is_empty() && !cell.contains(['"', ',', '\n', '\r']) {
-        return cell.to_owned();
+    let cell = safe_line(cell);
+    let formula = if cell.trim_start().starts_with(FORMULA) { "'" } else { "" };
+    if formula.is_empty() && !cell.contains(['"', ',']) {
+        return cell.into_owned();
     }
     format!("\"{formula}{}\"", cell.replace('"', "\"\""))
 }
@@ -98,12 +104,13 @@ pub fn sha256(text: &str) -> String {
 pub fn of_delivery(detail: &DeliveryDetail, now: Timestamp, format: Format) -> String {
     if format == Format::Json {
         let delivery = serde_json::to_string(detail).unwrap_or_default();
+        let delivery = safe_json(&delivery);
         let hash = sha256(&delivery);
         return format!("{{\"delivery\":{delivery},\"made_at\":\"{now}\",\"sha256_of_delivery\":\"{hash}\"}}\n");
     }
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:<12} {value}");
+        let _ = writeln!(text, "{name:<12} {}", safe_line(value));
     };
     let row = &detail.delivery;
     line("delivery", &row.id.to_string());
@@ -115,7 +122,7 @@ pub fn of_delivery(detail: &DeliveryDetail, now: Timestamp, format: Format) -> S
     for attempt in &detail.attempts {
         let _ = writeln!(text, "\n== try {}: {}", attempt.number, attempt.outcome);
         let mut line = |name: &str, value: &str| {
-            let _ = writeln!(text, "{name:<12} {value}");
+            let _ = writeln!(text, "{name:<12} {}", safe_line(value));
         };
         line("began", &format!("{}, took {} ms", attempt.started_at, attempt.duration_ms));
         if let Some(reason) = &attempt.reason {
@@ -135,14 +142,15 @@ pub fn of_delivery(detail: &DeliveryDetail, now: Timestamp, format: Format) -> S
 }
 
 fn message(text: &mut String, side: char, first: &str, headers: &[(String, String)], body: &str) {
-    let _ = writeln!(text, "{side} {first}");
+    let mut line = |line: &str| {
+        let _ = writeln!(text, "{}", format!("{side} {}", safe_line(line)).trim_end());
+    };
+    line(first);
     for (name, value) in headers {
-        let _ = writeln!(text, "{side} {name}: {value}");
+        line(&format!("{name}: {value}"));
     }
-    let _ = writeln!(text, "{side}");
-    for line in body.lines() {
-        let _ = writeln!(text, "{side} {line}");
-    }
+    line("");
+    body.lines().for_each(line);
 }
 
 /// Writes a file that only its owner can read, under a name that nothing had before, and its hash beside it, in a file of that
@@ -204,6 +212,15 @@ mod tests {
             "[{\"at\":\"1\",\"why\":\"a \\\"b\\\", c\"},{\"at\":\"\",\"why\":\"=1+1\"}]\n"
         );
         assert_eq!(table.write(Format::Text), "1  a \"b\", c\n=1+1\n");
+        let cell = |cell: &str| {
+            let table = Table { names: &["n"], rows: vec![vec![cell.to_owned()]] };
+            table.write(Format::Csv).trim_start_matches("n\r\n").trim_end_matches("\r\n").to_owned()
+        };
+        for formula in ["=1", "+1", "-1", "@f", "\t=1", "\r=1", "\n=1", " =1", "\u{200b}=1", "\u{ff1d}1", "\u{feff}+1"]
+        {
+            assert!(cell(formula).starts_with("\"'"), "{formula:?}: {}", cell(formula));
+        }
+        assert_eq!(cell("a\nb\u{1b}[2J\u{9b}1m\u{202e}"), "a b·[2J·1m");
         assert_eq!(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 

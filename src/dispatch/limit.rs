@@ -86,6 +86,12 @@ impl Bucket {
         self.tokens_at(now) >= self.capacity && self.left(now) == usize::MAX
     }
 
+    /// How full it is, from 0 to 1.
+    #[must_use]
+    pub fn share(&self, now: Timestamp) -> f64 {
+        self.tokens_at(now) / self.capacity
+    }
+
     fn tokens_at(&self, now: Timestamp) -> f64 {
         let millis = now.since(self.filled_at).as_secs_f64() * 1000.0;
         (self.tokens + millis * self.per_milli).min(self.capacity)

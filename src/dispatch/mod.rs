@@ -68,6 +68,8 @@ pub struct Options {
     pub storm: StormPolicy,
     /// How long what has ended stays readable.
     pub keep: Duration,
+    /// How long secrets that a change replaced are kept, for taking it back.
+    pub keep_secrets: Duration,
     /// How long a shutdown waits for sends that are under way.
     pub shutdown_max: Duration,
 }
@@ -80,6 +82,7 @@ impl Default for Options {
             failing_max: Duration::from_hours(5 * 24),
             storm: StormPolicy::default(),
             keep: Duration::from_hours(90 * 24),
+            keep_secrets: Duration::from_hours(90 * 24),
             shutdown_max: Duration::from_secs(10),
         }
     }
@@ -164,7 +167,8 @@ pub fn start(store: Store, senders: impl Into<Arc<Senders>>, options: Options) -
     let task = tokio::spawn(async move {
         let mut paused = false;
         let Some(lock) = take_lock(&store, &mut word_receiver, &mut paused, &status_sender).await else { return };
-        let upkeep = tokio::spawn(upkeep::run(store.clone(), options.keep, status_sender.subscribe()));
+        let upkeep =
+            tokio::spawn(upkeep::run(store.clone(), options.keep, options.keep_secrets, status_sender.subscribe()));
         let sending_max = files::room_for(options.sending_max * 3 / 2) * 2 / 3;
         let options = Options { sending_max, ..options };
         let mut engine = Engine::new(store, senders, options, status_sender);

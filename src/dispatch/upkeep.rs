@@ -26,10 +26,10 @@ const STALL: Duration = Duration::from_secs(5);
 /// How often what ended long ago is looked for.
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
-/// Keeps things up until it is dropped. What has ended is kept for `keep`.
-pub(crate) async fn run(store: Store, keep: Duration, mut status: watch::Receiver<Status>) {
+/// Keeps things up until it is dropped. What has ended is kept for `keep`, and what changes replaced for `keep_secrets`.
+pub(crate) async fn run(store: Store, keep: Duration, keep_secrets: Duration, mut status: watch::Receiver<Status>) {
     let mut revision = store.revision();
-    let mut keeper = Keeper::new(store, keep);
+    let mut keeper = Keeper::new(store, keep, keep_secrets);
     let mut next_prune = Instant::now() + SLEEP_MAX;
     let mut told = false;
     loop {
@@ -65,12 +65,15 @@ pub(crate) async fn run(store: Store, keep: Duration, mut status: watch::Receive
 pub struct Keeper {
     store: Store,
     keep: Duration,
+    keep_secrets: Duration,
     /// Where retention goes on; nothing while it rests.
     prune_from: Option<Place>,
     /// Whether what else is over is looked for.
     others: bool,
     giving_back: bool,
     ending: bool,
+    /// Whether secrets that are kept for too long are looked for.
+    forgetting: bool,
     pruned: u64,
     pruned_others: u64,
 }
@@ -78,14 +81,16 @@ pub struct Keeper {
 impl Keeper {
     /// With nothing to do yet.
     #[must_use]
-    pub const fn new(store: Store, keep: Duration) -> Self {
+    pub const fn new(store: Store, keep: Duration, keep_secrets: Duration) -> Self {
         Self {
             store,
             keep,
+            keep_secrets,
             prune_from: None,
             others: false,
             giving_back: false,
             ending: false,
+            forgetting: false,
             pruned: 0,
             pruned_others: 0,
         }
@@ -94,6 +99,7 @@ impl Keeper {
     /// Looks for what ended long ago from the beginning.
     pub fn begin_pruning(&mut self) {
         self.prune_from = Some(Place::default());
+        self.forgetting = true;
     }
 
     /// How many events went since it began to look.
@@ -107,7 +113,7 @@ impl Keeper {
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn step(&mut self) -> Result<bool, StoreError> {
-        Ok(self.end().await? | once(&self.store).await? | self.prune().await?)
+        Ok(self.end().await? | once(&self.store).await? | self.forget().await? | self.prune().await?)
     }
 
     /// What is at an end goes before all others: people wait for it.
@@ -117,6 +123,17 @@ impl Keeper {
         self.giving_back |= self.ending && !busy;
         self.ending = busy;
         Ok(busy)
+    }
+
+    async fn forget(&mut self) -> Result<bool, StoreError> {
+        if self.forgetting {
+            let forgotten = self.store.forget_some(self.store.clock().now().minus(self.keep_secrets)).await?;
+            self.forgetting = forgotten > 0;
+            if forgotten > 0 {
+                tracing::info!(secrets = forgotten, "secrets that changes replaced long ago were forgotten");
+            }
+        }
+        Ok(self.forgetting)
     }
 
     async fn prune(&mut self) -> Result<bool, StoreError> {

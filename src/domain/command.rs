@@ -12,6 +12,7 @@ use crate::domain::catalogue::Severity;
 use crate::domain::channel::Channel;
 use crate::domain::destination::{DestinationState, FieldValue, FieldValues};
 use crate::domain::id::{ChangeId, DeliveryId, DestinationId, ReplayId, TokenId};
+use crate::domain::kept_secrets::KeptSecrets;
 use crate::domain::matrix::CellSetting;
 use crate::domain::mute;
 use crate::domain::replay::ReplayItem;
@@ -252,6 +253,11 @@ pub enum Command {
     UseKey {
         /// Which.
         key: KeyId,
+    },
+    /// Secrets that the audit trail keeps go, and with them the way back to them. This cannot be taken back.
+    ForgetSecrets {
+        /// Which.
+        which: KeptSecrets,
     },
     /// Several changes as one: all or none, and taken back together.
     Together {

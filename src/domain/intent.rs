@@ -66,6 +66,7 @@ impl Command {
             }
             Self::Enrol { by: EnrolBy::Code(_), channel, .. } => format!("enrol a {}", channel.title()),
             Self::SetNotification { account, event_type, .. } => format!("set the row {event_type} of {account}"),
+            Self::ForgetSecrets { .. } => "forget secrets that the audit trail keeps".to_owned(),
             Self::UseKey { key } => format!("seal secrets with the key {key}"),
             Self::Together { changes, .. } => match changes.as_slice() {
                 [] => "change nothing".to_owned(),

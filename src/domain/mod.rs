@@ -54,6 +54,8 @@ pub mod own_event;
 
 pub mod vendor;
 
+pub mod kept_secrets;
+
 pub mod command;
 
 pub mod role;

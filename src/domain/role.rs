@@ -47,6 +47,7 @@ impl Command {
             | Self::RevokeToken { .. }
             | Self::RevealSecret { .. }
             | Self::Prune { .. }
+            | Self::ForgetSecrets { .. }
             | Self::UseKey { .. } => Role::Administer,
             Self::AddAccount { .. }
             | Self::EditAccount { .. }

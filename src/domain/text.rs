@@ -5,6 +5,7 @@
 //! line of visible text whose width is known.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -46,6 +47,30 @@ pub fn safe_line(text: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn safe_lines(text: &str, lines_max: usize) -> Vec<String> {
     text.lines().take(lines_max).map(|line| safe_line(&line.replace('\t', "  ")).into_owned()).collect()
+}
+
+/// A JSON document in which no character is one that a terminal obeys: they are written as `\\uXXXX`, which means the same to
+/// whoever reads JSON (RFC 8259 section 7). Such characters stand in strings only, and those under U+0020 are written so already.
+#[must_use]
+pub fn safe_json(document: &str) -> Cow<'_, str> {
+    let acts = |character: char| {
+        !matches!(character, '\n' | '\r' | '\t')
+            && (character.is_control() || is_invisible(character) || matches!(character, '\u{2028}' | '\u{2029}'))
+    };
+    if !document.contains(acts) {
+        return Cow::Borrowed(document);
+    }
+    let mut safe = String::with_capacity(document.len() + 64);
+    for character in document.chars() {
+        if acts(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
 }
 
 /// Cuts to at most `columns` columns of a terminal, at a grapheme's edge; a cut text ends in `…`.
@@ -135,6 +160,17 @@ mod tests {
         check("\u{301}x", "x");
         check("wide 漢字", "wide 漢字");
         check("👩\u{200d}🚀", "👩🚀");
+    }
+
+    #[test]
+    fn json_says_the_same_and_does_nothing() {
+        let text = "a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}x\u{200b}\u{e0041}\u{2028}漢\"\\";
+        let document = serde_json::json!({ text: [text] });
+        for written in [document.to_string(), serde_json::to_string_pretty(&document).unwrap()] {
+            let safe = safe_json(&written);
+            assert!(safe.chars().all(|c| c == '\n' || safe_line(&c.to_string()) == c.to_string()), "{safe:?}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), document);
+        }
     }
 
     #[test]

@@ -1,6 +1,15 @@
 //! Who asks, and what they may: a bearer token (RFC 6750) with a scope and perhaps one account.
 //!
 //! A token is looked up by its hash. One that is unknown and one that was revoked get the same answer.
+//!
+//! # Why no time tells anything
+//!
+//! What somebody shows is hashed in the two functions that read it ([`shown`], [`shown_code`]) and is nowhere else: no handler
+//! has the text to compare. The hash (SHA-256) is looked up as a whole in an index. How long that takes may depend on how many of
+//! the hash's first bytes are in the index, but nobody can choose these: a guess that is right but for its last sign has another
+//! hash altogether. So a time tells nothing of how near a guess is. [`crate::domain::secret::Secret`] cannot be compared at all,
+//! the signature of a link in a mail is compared in constant time ([`crate::channels::unsubscribe`]), and `tests/it/tidy.rs`
+//! holds all of it to that.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,6 +18,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use ipnet::IpNet;
+use serde::{Deserialize, Deserializer};
 
 use crate::domain::access::{Scope, SecretHash, Token};
 use crate::domain::account::AccountKey;
@@ -107,11 +117,11 @@ impl FromRequestParts<App> for Bearer {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let peer = Peer::from_request_parts(parts, app).await?;
         let now = app.store().clock().now();
-        let Some(shown) = bearer(parts) else {
+        let Some(shown) = shown(parts) else {
             app.limits().take(Who::Stranger(peer.0), now)?;
             return Err(Problem::unauthorized("show a token as `Authorization: Bearer …`"));
         };
-        let token = app.store().token(SecretHash::of(shown)).await?;
+        let token = app.store().token(shown).await?;
         let Some(token) = token else {
             app.limits().take(Who::Stranger(peer.0), now)?;
             return Err(Problem::unauthorized(
@@ -128,12 +138,22 @@ impl FromRequestParts<App> for Bearer {
     }
 }
 
-/// The text behind `Authorization: Bearer`.
-fn bearer(parts: &Parts) -> Option<&str> {
+/// The hash of what stands behind `Authorization: Bearer`.
+#[must_use]
+pub fn shown(parts: &Parts) -> Option<SecretHash> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && (1..=TOKEN_BYTES_MAX).contains(&token.len())).then_some(token)
+    let may_be_one = scheme.eq_ignore_ascii_case("bearer") && (1..=TOKEN_BYTES_MAX).contains(&token.len());
+    may_be_one.then(|| SecretHash::of(token))
+}
+
+/// Reads an enrolment code of a body, as its hash.
+///
+/// # Errors
+/// When it is no text.
+pub fn shown_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretHash, D::Error> {
+    String::deserialize(deserializer).map(|typed| SecretHash::of_code(&typed))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::domain::command::{Actor, Command, DestinationForm, EnrolBy};
 use crate::domain::id::DeliveryId;
 use crate::domain::secret::Secret;
 use crate::domain::text::{safe_line, shorten};
-use crate::http::auth::Peer;
+use crate::http::auth::{Peer, shown_code};
 use crate::http::body::Json;
 use crate::http::devices::Own;
 use crate::http::limit::Who;
@@ -73,8 +73,9 @@ fn file(media_type: &'static str, text: &'static str) -> Response {
 #[serde(deny_unknown_fields)]
 pub struct Code {
     /// Works once, within an hour.
-    #[schema(example = "4TQ7K-M2XWA-9HD3V")]
-    code: String,
+    #[serde(deserialize_with = "shown_code")]
+    #[schema(value_type = String, example = "4TQ7K-M2XWA-9HD3V")]
+    code: SecretHash,
 }
 
 /// What a browser needs to know before it enrols itself.
@@ -111,7 +112,9 @@ pub struct Keys {
 #[serde(deny_unknown_fields)]
 pub struct Enrolment {
     /// The code.
-    code: String,
+    #[serde(deserialize_with = "shown_code")]
+    #[schema(value_type = String)]
+    code: SecretHash,
     /// Its subscription; none when it has no push service, so that it is notified only while its page is open.
     subscription: Option<Subscription>,
     /// What it is, as `Firefox on Linux`.
@@ -155,7 +158,7 @@ pub struct Shown {
 pub async fn offer(State(app): State<App>, peer: Peer, Json(body): Json<Code>) -> Result<axum::Json<Offer>, Problem> {
     let now = app.store().clock().now();
     app.limits().take(Who::Stranger(peer.0), now)?;
-    let found = app.store().enrolment(SecretHash::of_code(&body.code)).await?;
+    let found = app.store().enrolment(body.code).await?;
     let enrolment = found
         .filter(|enrolment| enrolment.channel == Channel::Browser)
         .ok_or_else(|| Problem::not_found("there is no such link; ask support for a new one"))?;
@@ -202,7 +205,7 @@ pub async fn enrol(
     let fields = values_from_text(Channel::Browser, &text).map_err(CommandError::Fields)?;
     let form = DestinationForm { label: String::new(), only: Vec::new(), fields };
     let actor = Actor { login: "enrolment link".to_owned(), origin: format!("from {}", peer.0) };
-    let by = EnrolBy::Code(SecretHash::of_code(&body.code));
+    let by = EnrolBy::Code(body.code);
     let done = app.store().run(&actor, Command::Enrol { by, channel: Channel::Browser, form }).await?;
     let id = done.destination.ok_or_else(|| Problem::invalid("nothing was enrolled; try again"))?;
     let (account, _) = app.store().destination(id).await?;

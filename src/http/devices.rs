@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use crate::channels::form::values_from_text;
@@ -14,7 +14,7 @@ use crate::domain::channel::Channel;
 use crate::domain::command::{Actor, Command, DestinationForm, Done, EnrolBy};
 use crate::domain::id::DestinationId;
 use crate::domain::secret::Secret;
-use crate::http::auth::{Bearer, Peer};
+use crate::http::auth::{Bearer, Peer, shown, shown_code};
 use crate::http::body::{InPath, Json};
 use crate::http::events::known_key;
 use crate::http::limit::Who;
@@ -41,8 +41,9 @@ pub struct Registration {
 #[serde(deny_unknown_fields)]
 pub struct RegistrationByCode {
     /// Works once, within an hour.
-    #[schema(example = "4TQ7K-M2XWA-9HD3V")]
-    code: String,
+    #[serde(deserialize_with = "shown_code")]
+    #[schema(value_type = String, example = "4TQ7K-M2XWA-9HD3V")]
+    code: SecretHash,
     /// The device.
     device: Registration,
 }
@@ -69,9 +70,10 @@ impl FromRequestParts<App> for Own {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let peer = Peer::from_request_parts(parts, app).await?;
         app.limits().take(Who::Visitor(peer.0), app.store().clock().now())?;
-        let shown = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let shown = shown.and_then(|value| value.split_once(' ')).map_or("", |(_, token)| token.trim());
-        let id = app.store().access(SecretHash::of(shown)).await?;
+        let id = match shown(parts) {
+            Some(shown) => app.store().access(shown).await?,
+            None => None,
+        };
         id.map(Self).ok_or_else(|| Problem::unauthorized("show what this device got when it was registered"))
     }
 }
@@ -97,7 +99,7 @@ pub async fn register_by_code(
     let now = app.store().clock().now();
     app.limits().take(Who::Stranger(peer.0), now)?;
     let actor = Actor { login: "enrolment code".to_owned(), origin: format!("from {}", peer.0) };
-    let by = EnrolBy::Code(SecretHash::of_code(&body.code));
+    let by = EnrolBy::Code(body.code);
     register(&app, &actor, by, body.device).await
 }
 

@@ -15,6 +15,8 @@ pub mod state;
 
 pub mod auth;
 
+pub mod counts;
+
 pub mod limit;
 
 pub mod body;
@@ -126,8 +128,8 @@ pub fn start(store: Store, options: Options, dispatcher: watch::Receiver<Status>
     let tls = options.tls.clone().map(Tls::open).transpose()?;
     let (stop, stopped) = watch::channel(false);
     let (bound_sender, bound) = watch::channel(None);
-    let listen = options.listen;
+    let (listen, proxies) = (options.listen, options.proxies.clone());
     let app = App::new(store, options, dispatcher, stopped.clone());
-    let task = tokio::spawn(server::run(listen, tls, routes::router(app), bound_sender, stopped));
+    let task = tokio::spawn(server::run(listen, proxies, tls, routes::router(app), bound_sender, stopped));
     Ok(Handle { stop, bound, task })
 }

@@ -1,7 +1,7 @@
 //! The listening socket and its connections, each within limits.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -22,11 +23,16 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::http::auth::Peer;
+use crate::http::counts::{Counts, Held, network};
 use crate::http::problem::Problem;
 use crate::http::tls::Tls;
 
 /// Connections at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 2048;
+
+/// Connections of one address (of IPv6: of one network) at once; what it opens beyond is closed. Not those of the proxies that the
+/// config names, who speak for many.
+const CONNECTIONS_OF_ONE_MAX: usize = 256;
 
 /// How long the head of a request may take to arrive, also the first on a connection: an idle one is closed then.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
@@ -50,6 +56,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Listens and serves until it is told to stop.
 pub async fn run(
     listen: SocketAddr,
+    proxies: Vec<IpNet>,
     mut tls: Option<Tls>,
     router: Router,
     bound: watch::Sender<Option<SocketAddr>>,
@@ -64,6 +71,7 @@ pub async fn run(
     bound.send_replace(Some(local));
     let router = router.layer(middleware::from_fn(within_time));
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let of = Counts::default();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -72,9 +80,15 @@ pub async fn run(
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((stream, peer, permit)) => {
+            Ok((stream, peer, one_of_all)) => {
+                let from = Peer(peer.ip().to_canonical());
+                let Some(one_of_its_own) = share_of(&of, from, &proxies) else {
+                    tracing::warn!(peer = %from.0, "an address has {CONNECTIONS_OF_ONE_MAX} connections; one more was closed");
+                    continue;
+                };
+                let room = Room { _one_of_all: one_of_all, _one_of_its_own: one_of_its_own };
                 let tls = tls.as_mut().map(Tls::acceptor);
-                connections.spawn(serve(stream, tls, peer, router.clone(), stopped.clone(), permit));
+                connections.spawn(serve(stream, tls, from, router.clone(), stopped.clone(), room));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
@@ -84,6 +98,21 @@ pub async fn run(
     }
     drop(listener);
     let _ = tokio::time::timeout(STOP_TIME_MAX, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+/// Room for one connection; given back when it is dropped.
+struct Room {
+    _one_of_all: OwnedSemaphorePermit,
+    _one_of_its_own: Option<Held<IpAddr>>,
+}
+
+/// Room among an address's own connections; `Some(None)` for a proxy, which needs none.
+#[expect(clippy::option_option, reason = "no room, no need of any, and some are three things")]
+fn share_of(of: &Counts<IpAddr>, from: Peer, proxies: &[IpNet]) -> Option<Option<Held<IpAddr>>> {
+    if proxies.iter().any(|range| range.contains(&from.0)) {
+        return Some(None);
+    }
+    of.hold(network(from.0), CONNECTIONS_OF_ONE_MAX).map(Some)
 }
 
 /// Ends when the server is told to stop, or nobody is left who could tell it.
@@ -118,32 +147,31 @@ async fn accept(
 async fn serve(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
-    peer: SocketAddr,
+    from: Peer,
     router: Router,
     stopped: watch::Receiver<bool>,
-    permit: OwnedSemaphorePermit,
+    room: Room,
 ) {
     // Answers are small, and one that waits for an acknowledgement waits 40 ms.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIME_MAX));
     let stream = Box::pin(stream);
-    let from = Peer(peer.ip().to_canonical());
     let ended = match tls {
         None => speak(stream, from, router, stopped).await,
         Some(tls) => match tokio::time::timeout(HEAD_TIME_MAX, tls.accept(stream)).await {
             Ok(Ok(stream)) => speak(stream, from, router, stopped).await,
             Ok(Err(error)) => {
-                tracing::debug!(%error, peer = %peer, "a client did not come to TLS");
+                tracing::debug!(%error, peer = %from.0, "a client did not come to TLS");
                 Ok(())
             }
             Err(_) => Ok(()),
         },
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, peer = %peer, "a connection ended early");
+        tracing::debug!(%error, peer = %from.0, "a connection ended early");
     }
-    drop(permit);
+    drop(room);
 }
 
 /// HTTP on a connection, until it ends or the server does.

@@ -1,7 +1,6 @@
 //! What all handlers share.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -10,6 +9,7 @@ use crate::dispatch::Status;
 use crate::domain::id::DestinationId;
 use crate::domain::time::Timestamp;
 use crate::http::Options;
+use crate::http::counts::{Counts, Held};
 use crate::http::limit::Limits;
 use crate::http::metrics::Seen;
 use crate::http::problem::Problem;
@@ -27,7 +27,7 @@ struct Inner {
     options: Options,
     limits: Limits,
     streams: Arc<Semaphore>,
-    streams_of: Arc<Mutex<HashMap<DestinationId, usize>>>,
+    streams_of: Counts<DestinationId>,
     dispatcher: watch::Receiver<Status>,
     probed: tokio::sync::Mutex<Option<(Timestamp, Option<Problem>)>>,
     seen: Seen,
@@ -49,20 +49,7 @@ const PROBE_TIME_MAX: Duration = Duration::from_secs(5);
 /// Room for one open page; given back when it is dropped.
 pub struct StreamRoom {
     _one_of_all: OwnedSemaphorePermit,
-    of: Arc<Mutex<HashMap<DestinationId, usize>>>,
-    id: DestinationId,
-}
-
-impl Drop for StreamRoom {
-    fn drop(&mut self) {
-        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = of.get_mut(&self.id) {
-            *open -= 1;
-            if *open == 0 {
-                of.remove(&self.id);
-            }
-        }
-    }
+    _one_of_its_own: Held<DestinationId>,
 }
 
 impl App {
@@ -80,7 +67,7 @@ impl App {
             options,
             limits: Limits::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
-            streams_of: Arc::default(),
+            streams_of: Counts::default(),
             dispatcher,
             probed: tokio::sync::Mutex::new(None),
             seen: Seen::default(),
@@ -117,16 +104,8 @@ impl App {
     #[must_use]
     pub fn stream_room(&self, id: DestinationId) -> Option<StreamRoom> {
         let one_of_all = Arc::clone(&self.inner.streams).try_acquire_owned().ok()?;
-        let of = Arc::clone(&self.inner.streams_of);
-        {
-            let mut counts = of.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = counts.entry(id).or_default();
-            if *open >= STREAMS_OF_ONE_MAX {
-                return None;
-            }
-            *open += 1;
-        }
-        Some(StreamRoom { _one_of_all: one_of_all, of, id })
+        let one_of_its_own = self.inner.streams_of.hold(id, STREAMS_OF_ONE_MAX)?;
+        Some(StreamRoom { _one_of_all: one_of_all, _one_of_its_own: one_of_its_own })
     }
 
     /// What was last seen to wait.

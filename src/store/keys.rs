@@ -215,7 +215,7 @@ async fn sealed_sample(connection: &mut SqliteConnection) -> Result<Option<(Stri
         (
             "audit_secret",
             "SELECT 'destination:' || replace(json_extract(before, '$.id'), 'dst_', ''), sealed
-             FROM audit_secret JOIN audit ON id = audit_id LIMIT 1",
+             FROM audit_secret JOIN audit ON id = audit_id WHERE length(sealed) > 0 LIMIT 1",
         ),
     ];
     for (table, statement) in SAMPLES {

@@ -109,6 +109,8 @@ pub mod keys;
 
 pub mod rekey;
 
+pub mod forget;
+
 pub mod files;
 
 mod migrate;

@@ -94,7 +94,7 @@ impl Store {
             None => 0,
         };
         let all: i64 = sqlx::query_scalar(
-            "SELECT (SELECT count(*) FROM destination WHERE sealed IS NOT NULL) + (SELECT count(*) FROM audit_secret)
+            "SELECT (SELECT count(*) FROM destination WHERE sealed IS NOT NULL) + (SELECT count(*) FROM audit_secret WHERE length(sealed) > 0)
              + (SELECT count(*) FROM keyring)",
         )
         .fetch_one(&mut *connection)
@@ -220,7 +220,7 @@ async fn others(connection: &mut SqliteConnection, key: KeyId) -> Result<Vec<Sea
     .fetch_all(&mut *connection)
     .await?;
     let changes: Vec<i64> = sqlx::query_scalar(
-        "SELECT audit_id FROM audit_secret WHERE substr(sealed, 1, length(?1)) <> ?1 ORDER BY audit_id",
+        "SELECT audit_id FROM audit_secret WHERE length(sealed) > 0 AND substr(sealed, 1, length(?1)) <> ?1 ORDER BY audit_id",
     )
     .bind(prefix.as_slice())
     .fetch_all(connection)

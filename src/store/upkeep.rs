@@ -36,6 +36,11 @@ pub enum Upkeep {
     GiveBack,
     /// Seals these secrets anew, with the key that the database names.
     Reseal(Sealed),
+    /// Forgets a few of the secrets that changes before that time replaced.
+    ForgetSecrets {
+        /// When.
+        before: Timestamp,
+    },
     /// This process delivers from now on, by these rules.
     Begin {
         /// When messages of one kind to one person are folded.
@@ -62,11 +67,16 @@ impl Session {
     pub(crate) async fn upkeep_in_savepoint(&mut self, task: &Upkeep) -> Result<Result<u64, StoreError>, StoreError> {
         sqlx::query("SAVEPOINT upkeep").execute(&mut self.connection).await?;
         let told = self.work.len();
+        let wipes = matches!(task, Upkeep::Ends | Upkeep::Reseal(_) | Upkeep::ForgetSecrets { .. });
+        if wipes {
+            self.wiping(true).await?;
+        }
         let moved = match task {
             Upkeep::Ends => self.step_ends().await,
             Upkeep::Replays => self.step_replays().await,
             Upkeep::Prune { events } => self.prune(events).await,
             Upkeep::Reseal(what) => self.reseal(what).await,
+            Upkeep::ForgetSecrets { before } => self.forget_some(*before).await,
             Upkeep::PruneOthers { before } => self.prune_others(*before).await,
             Upkeep::GiveBack => self.give_back().await,
             Upkeep::Begin { storm, failing_max } => {
@@ -82,6 +92,9 @@ impl Session {
             sqlx::query("ROLLBACK TO upkeep").execute(&mut self.connection).await?;
         }
         sqlx::query("RELEASE upkeep").execute(&mut self.connection).await?;
+        if wipes {
+            self.wiping(false).await?;
+        }
         Ok(moved)
     }
 }

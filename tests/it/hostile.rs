@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use bellboard::channels::preview::preview;
 use bellboard::channels::slack;
 use bellboard::channels::templates::Templates;
+use bellboard::console::proof::{Format, Table, of_delivery};
 use bellboard::domain::account::{AccountStatus, Profile};
 use bellboard::domain::channel::Channel;
 use bellboard::domain::command::Command;
@@ -14,13 +15,14 @@ use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::message::Message;
 use bellboard::domain::payload::Payload;
 use bellboard::domain::sample;
+use bellboard::domain::text::safe_json;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::cli::Cli;
 use crate::console::harness::Console;
-use crate::support::acme;
+use crate::support::{TestStore, acme};
 
 /// Names of members that templates and screens look at.
 const MEMBERS: [&str; 8] = ["name", "server", "uid", "process_name", "reason", "user", "app", "account_name"];
@@ -163,6 +165,76 @@ fn every_message_says_it_and_does_nothing() {
     ran.unwrap();
 }
 
+/// The cells of a line of CSV (RFC 4180), for which a line break in a cell would be another line.
+fn cells(line: &str) -> Vec<String> {
+    let (mut cells, mut quoted) = (vec![String::new()], false);
+    let mut signs = line.chars().peekable();
+    while let Some(sign) = signs.next() {
+        match sign {
+            '"' if quoted && signs.peek() == Some(&'"') => cells.last_mut().unwrap().extend(signs.next()),
+            '"' => quoted = !quoted,
+            ',' if !quoted => cells.push(String::new()),
+            _ => cells.last_mut().unwrap().push(sign),
+        }
+    }
+    cells
+}
+
+fn check_export(text: &str) {
+    let row = || vec![text.to_owned(), format!("={text}"), format!("{text}\r\n=1+1")];
+    let table = Table { names: &["one", "two", "three"], rows: vec![row(), row()] };
+    let csv = table.write(Format::Csv);
+    assert_eq!(csv.matches("\r\n").count(), 3, "a line a row: {csv:?}");
+    for line in csv.trim_end_matches("\r\n").split("\r\n") {
+        is_tame(line, text);
+        let cells = cells(line);
+        assert_eq!(cells.len(), 3, "{text:?}: {line:?}");
+        let formula = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+        for cell in &cells {
+            assert!(!cell.trim_start().starts_with(formula), "{text:?}: {cell:?}");
+        }
+    }
+    is_tame(&table.write(Format::Text), text);
+    assert_eq!(table.write(Format::Text).lines().count(), 2, "{text:?}");
+    let json = table.write(Format::Json);
+    is_tame(&json, text);
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()[1]["one"], json!(text), "the same text");
+    let document = serde_json::to_string_pretty(&json!({ text: text })).unwrap();
+    is_tame(&safe_json(&document), text);
+    assert_eq!(serde_json::from_str::<Value>(&safe_json(&document)).unwrap(), json!({ text: text }));
+}
+
+#[test]
+fn what_is_exported_is_read_as_text_and_nothing_else() {
+    corpus().iter().for_each(|text| check_export(text));
+    let formulas =
+        ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "\u{200b}=1", "\"=1", "'=1", ",=1", ";=1"];
+    formulas.iter().for_each(|text| check_export(text));
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    let ran = runner.run(&mixed(), |text| {
+        check_export(&text);
+        Ok(())
+    });
+    ran.unwrap();
+}
+
+#[tokio::test]
+async fn a_proof_is_tame() {
+    let test = TestStore::acme().await;
+    test.webhook().await;
+    test.set("job.fail", Channel::Webhook, CellSetting::On).await;
+    test.set("job.fail", Channel::Email, CellSetting::Off).await;
+    let console = Console::open(test).await;
+    for text in corpus() {
+        let delivery = console.test.emit("job.fail", &payload(&text)).await.deliveries[0].0;
+        console.deliver(delivery, 500, Next::Failed { reason: Reason::new(&text), gone: false }).await;
+        let detail = console.test.store.delivery(delivery).await.unwrap();
+        for format in [Format::Text, Format::Json] {
+            is_tame(&of_delivery(&detail, console.test.clock_now(), format), &text);
+        }
+    }
+}
+
 #[test]
 fn what_commands_print_is_a_line_a_thing() {
     let cli = Cli::acme();
@@ -203,8 +275,10 @@ fn what_commands_print_is_a_line_a_thing() {
     for command in
         ["accounts list", "events list --account acme", "destinations list acme", "audit list", "matrix show acme"]
     {
-        let out = cli.run(command).ok();
-        is_tame(&out, command);
+        for option in ["", "--plain ", "--json "] {
+            let out = cli.run(&format!("{option}{command}")).ok();
+            is_tame(&out, command);
+        }
     }
     let listed = cli.run("--json accounts list").json();
     let lines = cli.run("accounts list").ok().lines().count();

@@ -149,6 +149,41 @@ fn only_the_store_knows_sql() {
     report("no SQL outside of src/store", &found);
 }
 
+/// What shows that nobody compares what somebody showed, sign by sign: see the docs of `src/http/auth.rs`.
+#[test]
+fn what_is_shown_is_looked_up_by_its_hash_and_never_compared() {
+    let in_auth = |file: &str| file == "src/http/auth.rs" || !file.starts_with("src/http/");
+    let read = absent(&["header::AUTHORIZATION", "\"authorization\"", "SecretHash::of_code("], in_auth);
+    report("only src/http/auth.rs reads what somebody shows, and hashes it", &read);
+    let kept = absent(&["code: String", "token: String", "secret: String"], |file| !file.starts_with("src/http/"));
+    // What an app registers is an address, no proof of anything.
+    let kept: Vec<_> = kept.into_iter().filter(|line| !line.contains("devices.rs")).collect();
+    report("no body of a request keeps the text of a code or token", &kept);
+    let mut compared = Vec::new();
+    // A destination's fields are compared with what the same person's form says.
+    for (file, text) in rust_files("src").into_iter().filter(|(file, _)| file != "src/domain/destination.rs") {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_wrong =
+            |line: &&str| line.contains("expose()") && ["==", "!=", ".eq(", ".cmp("].iter().any(|by| line.contains(by));
+        compared.extend(code.lines().filter(is_wrong).map(|line| format!("{file}: {}", line.trim())));
+    }
+    report("a secret is compared in constant time, or by its hash", &compared);
+    let stored = rust_files("src/store").into_iter().map(|(_, text)| text).collect::<String>();
+    assert!(stored.contains("hash = ?") && !stored.contains("hash LIKE"), "hashes are looked up as a whole");
+}
+
+/// Resolves only while the type has no `PartialEq`: with it, two implementations fit, and this does not compile.
+#[test]
+fn a_secret_cannot_be_compared() {
+    trait Compared<Marker> {
+        const IS: bool = false;
+    }
+    impl<T: ?Sized> Compared<()> for T {}
+    struct Can;
+    impl<T: ?Sized + PartialEq> Compared<Can> for T {}
+    assert!(!<bellboard::domain::secret::Secret as Compared<_>>::IS);
+}
+
 #[test]
 fn only_channels_know_the_network_client() {
     let found = absent(&["reqwest::", "lettre::"], |file| file.starts_with("src/channels/"));

@@ -184,8 +184,34 @@ class HeldUp(unittest.TestCase):
                         selector.unregister(key.fileobj)
             self.assertEqual(len(store.json("events", "list", "--account", "acme", "--limit", "1000")) > 0, True)
 
-    def test_more_connections_than_there_is_room_for_wait_and_are_served(self):
+    def test_one_address_cannot_take_every_place(self):
         with Store() as store:
+            store.acme()
+            store.serve()
+            wait_until(store.is_ready)
+            api = Api(store)
+            request = api.head("GET", "/healthz") + b"\r\n"
+
+            def served(wire):
+                wire.settimeout(60)
+                with contextlib.suppress(ConnectionError):
+                    wire.sendall(request)
+                    return wire.recv(100).startswith(b"HTTP/1.1 200")
+
+            place = (api.address.hostname, api.address.port)
+            with contextlib.ExitStack() as stack:
+                wires = [stack.enter_context(api.connect()) for _ in range(300)]
+                self.assertFalse(served(wires[-1]), "its own share is taken")
+                other = stack.enter_context(socket.create_connection(place, source_address=("127.0.0.2", 0)))
+                self.assertTrue(served(other), "another address has its own")
+                self.assertTrue(served(wires[0]), "what it holds is served")
+                wires[0].close()
+                again = lambda: served(stack.enter_context(api.connect()))
+                wait_until(again, 60)
+
+    def test_more_connections_than_there_is_room_for_wait_and_are_served(self):
+        # As they come through a proxy, all from its address.
+        with Store(BELLBOARD_HTTP_PROXIES="127.0.0.0/8") as store:
             store.acme()
             store.serve()
             wait_until(store.is_ready)

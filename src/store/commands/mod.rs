@@ -43,6 +43,7 @@ use crate::domain::id::ChangeId;
 use crate::store::chain::{self, Hash, Link};
 use crate::store::commands::together::Leader;
 use crate::store::error::{CommandError, StoreError};
+use crate::store::forget;
 use crate::store::writer::Session;
 
 /// What the rows of the audit trail that follow belong to.
@@ -112,6 +113,7 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
             notification::set(session, actor, account, event_type, channels.as_deref(), params).await
         }
         Command::UseKey { key } => keys::use_key(session, actor, *key).await,
+        Command::ForgetSecrets { which } => forget::run(session, actor, which).await,
         Command::Together { account, says, changes } => {
             let leader = Leader { account: account.as_ref(), command: together::NAME, says, after: Value::Null };
             together::run(session, actor, leader, changes).await
@@ -176,6 +178,7 @@ impl Session {
         sqlx::query("SAVEPOINT command").execute(&mut self.connection).await?;
         let told = self.work.len();
         self.trail = Trail::default();
+        self.wiping(true).await?;
         self.follow_key().await?;
         let done = execute(self, actor, command).await;
         if done.is_err() {
@@ -185,6 +188,7 @@ impl Session {
             sqlx::query("ROLLBACK TO command").execute(&mut self.connection).await?;
         }
         sqlx::query("RELEASE command").execute(&mut self.connection).await?;
+        self.wiping(false).await?;
         self.forget();
         Ok(done)
     }

@@ -12,6 +12,7 @@ use crate::store::audit;
 use crate::store::commands::{Record, conflict, destinations, execute, mutes, rotation, setup, together};
 use crate::store::destinations::{read_even_removed, read_one};
 use crate::store::error::{CommandError, StoreError};
+use crate::store::forget;
 use crate::store::writer::Session;
 
 /// A column that says of the row `one` of the audit trail whether what it depends on lets it be taken back: an account that
@@ -61,11 +62,13 @@ pub(crate) async fn undo(session: &mut Session, actor: &Actor, id: ChangeId) -> 
         return Err(CommandError::Refused(format!("{id} has been taken back already")));
     }
     conflict::refuse_if_changed_since(session, &change).await?;
+    let sealed: Option<Vec<u8>> = row.try_get(10)?;
+    forget::refuse_if_forgotten(&change.says, sealed.as_deref())?;
     let outer = session.trail.undoing.replace(id);
     let done = match change.command.as_str() {
-        "edit_destination" => restore_settings(session, actor, &change, row.try_get(10)?).await,
-        rotation::NAME => rotation::take_back(session, actor, &change, row.try_get(10)?).await,
-        "remove_destination" => restore_destination(session, actor, &change, row.try_get(10)?).await,
+        "edit_destination" => restore_settings(session, actor, &change, sealed).await,
+        rotation::NAME => rotation::take_back(session, actor, &change, sealed).await,
+        "remove_destination" => restore_destination(session, actor, &change, sealed).await,
         setup::NAME | together::NAME => together::take_back(session, actor, &change).await,
         _ => match inverse(&change) {
             Ok(command) => execute(session, actor, &command).await,

@@ -60,7 +60,7 @@ pub async fn side_by_side(large: &Rates, receiver: &Process) {
 
 /// Removes as the process that delivers does.
 async fn keep(store: Store, stop: Arc<AtomicBool>, removed: Arc<AtomicU64>) {
-    let mut keeper = Keeper::new(store, KEEP);
+    let mut keeper = Keeper::new(store, KEEP, KEEP);
     keeper.begin_pruning();
     let before = removed.load(Ordering::Relaxed);
     while !stop.load(Ordering::Relaxed) {

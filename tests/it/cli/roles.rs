@@ -122,6 +122,8 @@ look       inside   audit list
 look       inside   audit export
 look       inside   audit verify
 operate    inside   audit undo chg_1
+administer inside   audit forget --yes
+look       inside   audit forget --dry-run
 look       outside  config show
 nobody     outside  config show --example
 nobody     outside  config path

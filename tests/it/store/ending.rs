@@ -57,7 +57,8 @@ async fn start_again(test: TestStore) -> TestStore {
 
 /// Makes all steps; returns how many.
 async fn finish(test: &TestStore) -> usize {
-    let mut keeper = Keeper::new(test.store.clone(), std::time::Duration::from_hours(24));
+    let mut keeper =
+        Keeper::new(test.store.clone(), std::time::Duration::from_hours(24), std::time::Duration::from_hours(24));
     let mut steps = 0;
     while keeper.step().await.unwrap() {
         steps += 1;
@@ -121,7 +122,8 @@ async fn a_replay_of_what_is_being_cancelled_holds_all_of_it_and_waits() {
     let start = Command::StartReplay { account: Some(acme()), what: "all".to_owned(), items: plan.items };
     let id = test.run(start).await.unwrap().replay.unwrap();
     assert_eq!(test.store.replay(id).await.unwrap().sent, 0, "it waits for the end of the backlog");
-    let mut keeper = Keeper::new(test.store.clone(), std::time::Duration::from_hours(24));
+    let mut keeper =
+        Keeper::new(test.store.clone(), std::time::Duration::from_hours(24), std::time::Duration::from_hours(24));
     for _ in 0..1000 {
         keeper.step().await.unwrap();
         let pending = rows(&test, DeliveryState::Pending).await;

@@ -28,6 +28,8 @@ mod rotation;
 
 mod keys;
 
+mod forget;
+
 mod upgrades;
 
 mod prune;

@@ -22,7 +22,7 @@ async fn events(test: &TestStore) -> usize {
 
 /// Prunes until nothing is left to do; returns how many steps that took.
 async fn prune(test: &TestStore, keep: Duration) -> usize {
-    let mut keeper = Keeper::new(test.store.clone(), keep);
+    let mut keeper = Keeper::new(test.store.clone(), keep, keep);
     keeper.begin_pruning();
     let mut steps = 1;
     while keeper.step().await.unwrap() {
