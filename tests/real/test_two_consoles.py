@@ -36,3 +36,39 @@ class TwoConsoles(unittest.TestCase):
                 wait_until(lambda: len(receiver.requests) == 1)
                 standby.wait_for("heartbeat stopped")
                 standby.wait_for("delivered 200")
+
+    def test_two_in_one_form(self):
+        with Receiver() as receiver, Store() as store:
+            store.acme(receiver.url)
+            with Tmux(BINARY, store.environment) as one, Tmux(BINARY, store.environment) as other:
+                for tmux in (one, other):
+                    tmux.wait_for("Acme Ltd")
+                    tmux.keys("Enter")
+                    tmux.wait_for("provisioned ok")
+                    tmux.keys("End", "Right", "Right", "Right", "Right", "Enter")
+                    tmux.wait_for("> Webhook")
+                    tmux.keys("e")
+                    tmux.wait_for("Signing secret")
+                one.text("/one")
+                one.wait_for("/in/one")
+                other.text("/other")
+                other.wait_for("/in/other")
+                other.keys("Enter")
+                other.wait_for("t sends a test there")
+                url = f"{receiver.url}/other"
+                one.wait_for("changed this destination while this form was open")
+                one.keys("Enter")
+                self.assertIn("/in/other", one.wait_for("save mine over theirs"))
+                one.keys("n")
+                one.wait_for("/in/one")
+
+                def kept():
+                    rows = store.json("destinations", "list", "acme")
+                    return next(row["fields"]["url"] for row in rows if row["channel"] == "webhook")
+
+                self.assertEqual(kept(), url)
+                one.keys("Enter")
+                one.wait_for("save mine over theirs")
+                one.keys("y")
+                one.wait_for("t sends a test there")
+                self.assertEqual(kept(), f"{receiver.url}/one")

@@ -5,6 +5,8 @@ mod fields;
 
 mod helping;
 
+mod overtaken;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,6 +20,7 @@ use crate::console::keymap::{Action, Place};
 use crate::console::screen::{JobDone, Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::destination_form::fields::{form_field, typed, written};
 use crate::console::screens::destination_form::helping::event_types;
+use crate::console::screens::destination_form::overtaken::Theirs;
 use crate::console::screens::pick::Choice;
 use crate::console::speech::Speech;
 use crate::console::theme::Theme;
@@ -60,8 +63,8 @@ pub struct DestinationScreen {
     test_after: bool,
     /// What the destination was when the form was opened.
     opened: Option<Destination>,
-    /// Whether somebody else has changed it since.
-    overtaken: bool,
+    /// What somebody else has made of it since.
+    theirs: Option<Theirs>,
     /// Whether somebody removed it since, so that saving makes a new one.
     is_anew: bool,
     /// The secret that is being asked for.
@@ -103,7 +106,7 @@ impl DestinationScreen {
             rooms_of: (String::new(), String::new()),
             test_after: false,
             opened: of.cloned(),
-            overtaken: false,
+            theirs: None,
             is_anew: false,
             revealing: None,
             types: Vec::new(),
@@ -139,7 +142,7 @@ impl DestinationScreen {
 
     /// Goes on as the form of a new destination, since the one that it was opened for is gone. Its secrets went with it.
     fn begin_anew(&mut self) {
-        (self.id, self.opened, self.overtaken, self.is_anew) = (None, None, false, true);
+        (self.id, self.opened, self.theirs, self.is_anew) = (None, None, None, true);
         for field in &mut self.form.fields {
             (field.kept, field.touched) = (false, true);
         }
@@ -172,11 +175,10 @@ impl DestinationScreen {
             Some(id) => Command::EditDestination { id, form },
             None => Command::AddDestination { account: self.account.clone(), channel: self.channel, form },
         });
-        if self.overtaken {
-            let text = "Somebody changed this destination while this form was open. Save yours over it?";
-            return Outcome::Ask(Question::sure(text.to_owned(), "yes, save mine".to_owned(), save));
+        match &self.theirs {
+            Some(theirs) => self.whose(theirs, save),
+            None => save,
         }
-        save
     }
 
     fn refused(&mut self, errors: &[FieldError]) -> Outcome {
@@ -231,11 +233,8 @@ impl Screen for DestinationScreen {
         Box::pin(async move {
             self.types = event_types(&store.matrix(&self.account).await?);
             if let Some(opened) = &self.opened {
-                match store.destination(opened.id).await {
-                    Ok((_, now)) => {
-                        self.overtaken =
-                            (&now.label, &now.only, &now.fields) != (&opened.label, &opened.only, &opened.fields);
-                    }
+                match self.look_for_theirs(store, opened).await {
+                    Ok(theirs) => self.theirs = theirs,
                     // What was typed is not lost with the destination.
                     Err(StoreError::NotFound(_)) if self.form.changed() => self.begin_anew(),
                     Err(error) => return Err(error),
@@ -321,6 +320,9 @@ impl Screen for DestinationScreen {
             return Some(Message::warn(text));
         }
         let wrong = self.form.wrong();
+        if let (Some(theirs), None) = (&self.theirs, &wrong) {
+            return Some(Message::warn(theirs.words()));
+        }
         if !self.on_room() || wrong.is_some() && !self.text("room").is_empty() {
             return wrong;
         }

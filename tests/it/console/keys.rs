@@ -307,33 +307,6 @@ async fn an_old_change_is_announced_before_it_is_taken_back() {
 }
 
 #[tokio::test]
-async fn nothing_that_somebody_else_changed_is_overwritten_silently() {
-    let mut console = Console::on_acme().await;
-    let bob = bellboard::domain::command::Actor { login: "bob".to_owned(), origin: "pts/7".to_owned() };
-    console.keys("space").await;
-    let cells = vec![bellboard::domain::command::CellChange {
-        event_type: "account.provision.ok".to_owned(),
-        channel: Channel::Email,
-        to: CellSetting::On,
-    }];
-    let command = bellboard::domain::command::Command::SetCells { account: acme(), cells };
-    console.test.store.run(&bob, command).await.unwrap();
-    console.keys("u").await;
-    assert!(console.picture().contains("bob changed it since"), "{}", console.picture());
-    console.keys("e").await;
-    console.typed("x").await;
-    let mut profile = console.test.store.account(&acme()).await.unwrap().profile;
-    profile.timezone = "Europe/Vienna".to_owned();
-    let command = bellboard::domain::command::Command::EditAccount { key: acme(), profile };
-    console.test.store.run(&bob, command).await.unwrap();
-    console.reload().await;
-    console.keys("enter").await;
-    assert!(console.picture().contains("Europe/Vienna. Save yours over it?"), "{}", console.picture());
-    console.keys("n").await;
-    assert_eq!(console.test.store.account(&acme()).await.unwrap().profile.name, "Acme Ltd");
-}
-
-#[tokio::test]
 async fn the_live_pane_is_narrowed_and_goes_to_failures() {
     let mut console = Console::on_acme().await;
     let failing = console.busy().await;

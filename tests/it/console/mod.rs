@@ -8,6 +8,8 @@ mod jobs;
 
 mod keys;
 
+mod together;
+
 mod marking;
 mod roles;
 
