@@ -15,7 +15,9 @@ use crate::console::screens::dead::Dead;
 use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destinations::Destinations;
 use crate::console::screens::destinations::sorted::Order;
+use crate::console::screens::event::EventScreen;
 use crate::console::screens::failures::Failures;
+use crate::console::screens::history::History;
 use crate::domain::channel::Channel;
 use crate::store::accounts::AccountOrder;
 
@@ -23,7 +25,7 @@ use crate::store::accounts::AccountOrder;
 const FILE_BYTES_MAX: u64 = 16 * 1024;
 
 /// Most screens that are opened again.
-const SCREENS_MAX: usize = 4;
+const SCREENS_MAX: usize = 8;
 
 /// A screen as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +58,26 @@ pub enum Kept {
     Delivery {
         /// Its id.
         id: String,
+    },
+    /// An event.
+    Event {
+        /// Its id.
+        id: String,
+    },
+    /// The history of an account, a cell or a destination.
+    History {
+        /// Whose.
+        account: String,
+        /// The row, of a cell's.
+        event_type: Option<String>,
+        /// The column, of a cell's.
+        channel: Option<String>,
+        /// The destination, of a destination's.
+        destination: Option<String>,
+        /// What people call it.
+        name: String,
+        /// What was looked for.
+        find: String,
     },
     /// An account.
     Account {
@@ -148,6 +170,14 @@ pub fn open(services: &Shared, kept: &[Kept]) -> Vec<Box<dyn Screen>> {
             Kept::Delivery { id } => {
                 let Ok(id) = id.parse() else { break };
                 screens.push(Box::new(DeliveryScreen::new(services, id)));
+            }
+            Kept::Event { id } => {
+                let Ok(id) = id.parse() else { break };
+                screens.push(Box::new(EventScreen::new(services, id)));
+            }
+            Kept::History { .. } => {
+                let Some(history) = History::again(services, one) else { break };
+                screens.push(Box::new(history));
             }
             Kept::Account { key, event_type, channel, in_live, find } => {
                 let (Ok(key), Ok(channel)) = (key.parse(), channel.parse::<Channel>()) else { break };

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::console::keymap::{Action, Place};
+use crate::console::memory::Kept;
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::delivery::DeliveryScreen;
 use crate::console::screens::destinations::Destinations;
@@ -222,6 +223,13 @@ impl Screen for EventScreen {
             _ => return Outcome::Ignored,
         }
         Outcome::Handled
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        match self.which {
+            Which::This(id) => Some(Kept::Event { id: id.to_string() }),
+            _ => None,
+        }
     }
 
     fn status(&self) -> Option<Message> {

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
+use crate::console::memory::Kept;
 use crate::console::screen::{Load, Message, Outcome, Screen, Shared};
 use crate::console::screens::history_words::{Difference, differences};
 use crate::console::speech::Speech;
@@ -41,6 +42,21 @@ impl History {
     pub fn new(services: Shared, subject: Subject, name: String) -> Self {
         let (cursor, finder) = (ListCursor::default(), Finder::default());
         Self { services, subject, name, all: Vec::new(), rows: Vec::new(), cursor, finder }
+    }
+
+    /// As it was left; nothing where that cannot be read.
+    #[must_use]
+    pub fn again(services: Shared, kept: &Kept) -> Option<Self> {
+        let Kept::History { account, event_type, channel, destination, name, find } = kept else { return None };
+        let account = account.parse().ok()?;
+        let subject = match (event_type, channel, destination) {
+            (Some(event_type), Some(channel), _) => {
+                Subject::Cell { account, event_type: event_type.clone(), channel: channel.parse().ok()? }
+            }
+            (_, _, Some(id)) => Subject::Destination { account, id: id.parse().ok()? },
+            _ => Subject::Account(account),
+        };
+        Some(Self { finder: Finder::with(find), ..Self::new(services, subject, name.clone()) })
     }
 
     fn row(&self) -> Option<&HistoryRow> {
@@ -169,6 +185,22 @@ impl Screen for History {
             self.narrow();
         }
         Outcome::Handled
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        let (event_type, channel, destination) = match &self.subject {
+            Subject::Account(_) => (None, None, None),
+            Subject::Cell { event_type, channel, .. } => (Some(event_type.clone()), Some(*channel), None),
+            Subject::Destination { id, .. } => (None, None, Some(id.to_string())),
+        };
+        Some(Kept::History {
+            account: self.subject.account().to_string(),
+            event_type,
+            channel: channel.map(|channel| channel.name().to_owned()),
+            destination,
+            name: self.name.clone(),
+            find: self.finder.text().to_owned(),
+        })
     }
 
     fn status(&self) -> Option<Message> {

@@ -99,6 +99,32 @@ async fn the_next_start_opens_what_was_open() {
 }
 
 #[tokio::test]
+async fn an_event_and_a_history_are_opened_again_where_they_exist_still() {
+    let mut console = Console::on_acme().await;
+    console.busy().await;
+    for (keys, title) in [("tab w", "> why"), ("q tab up H", "history of")] {
+        console.keys(keys).await;
+        // In the path, a screen beneath is called by its key until it is read.
+        let body = |picture: &str| picture.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+        let (kept, before) = (console.app.kept(), console.picture());
+        assert!(before.contains(title), "{before}");
+        console.reopen().await;
+        console.app.open_again(&kept).await;
+        console.resize(80, 24);
+        assert_eq!(body(&console.picture()), body(&before), "after {keys}");
+    }
+    console.keys("g a enter tab w").await;
+    let kept = console.app.kept();
+    console.test.damage("DELETE FROM attempt; DELETE FROM delivery; DELETE FROM idempotency; DELETE FROM event").await;
+    console.reopen().await;
+    console.app.open_again(&kept).await;
+    console.resize(80, 24);
+    let picture = console.picture();
+    assert!(picture.contains("there is no event"), "the nearest screen says so: {picture}");
+    assert!(picture.contains("accounts > Acme Ltd"), "{picture}");
+}
+
+#[tokio::test]
 async fn who_is_kept_to_the_terminal_writes_no_file_and_gets_no_shell() {
     let mut console = Console::on_acme().await;
     console.busy().await;
