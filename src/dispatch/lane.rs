@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::dispatch::head::Head;
 use crate::dispatch::limit::Bucket;
-use crate::dispatch::pace::Pace;
+use crate::dispatch::pace::{Pace, is_beside_fresh};
 use crate::dispatch::setup::Setup;
 use crate::dispatch::shares::{Share, Speed};
 use crate::dispatch::want::Want;
@@ -35,8 +35,8 @@ pub struct Lane {
     /// When its failing was last noted in the store.
     pub noted_at: Option<Timestamp>,
     pace: Pace,
-    /// Whether there has been fresh work of late, be it for others.
-    pub beside_fresh: bool,
+    /// When there was fresh work, be it for others.
+    pub fresh_at: Timestamp,
     hold_until: Timestamp,
 }
 
@@ -215,7 +215,7 @@ impl Lane {
         if held > now {
             return Want::At(held);
         }
-        let yields = self.beside_fresh && self.head.is_long();
+        let yields = is_beside_fresh(self.fresh_at, now) && self.head.is_long();
         let mut free = self.pace.claims_max(setup.rules.concurrency.max(1), yields).saturating_sub(self.claimed.len());
         if let Some(bucket) = &mut bucket {
             let available = bucket.available(now);
@@ -255,8 +255,8 @@ mod tests {
         assert_eq!(lane.want(NOW, NOW, None), Want::Setup);
         let rules = LaneRules { concurrency, rate: None, gate: None };
         let (settings, state) = (Err("never sent in this test".to_owned()), DestinationState::Enabled);
-        let (channel, account, failing_since, held, strict) = (Channel::Webhook, None, None, false, false);
-        lane.set_up(Setup { channel, account, settings, rules, state, failing_since, held, strict });
+        let (channel, account, strict) = (Channel::Webhook, None, false);
+        lane.set_up(Setup { channel, account, settings, rules, state, failing_since: None, held: false, strict });
         assert_eq!(lane.want(NOW, NOW, None), Want::Head(false));
         let head = (1..=waiting).map(|id| Waiting { delivery: DeliveryId::new(id), due_at: NOW });
         lane.set_head(head.take(HEAD_MAX));
@@ -298,7 +298,7 @@ mod tests {
         for (waiting, expected) in [(256, 16), (255, 128)] {
             let mut lane = lane(8, waiting);
             lane.sent(Duration::from_millis(1));
-            lane.beside_fresh = true;
+            lane.fresh_at = NOW;
             assert_eq!(claims(&lane.want(NOW, NOW, None)), expected, "only a long backlog yields to fresh work");
         }
     }

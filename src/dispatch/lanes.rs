@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::channels::limit::{Allowance, Limit};
 use crate::dispatch::lane::Lane;
 use crate::dispatch::limit::Bucket;
+use crate::dispatch::pace;
 use crate::dispatch::want::Want;
 use crate::domain::id::{DeliveryId, DestinationId};
 use crate::domain::time::Timestamp;
@@ -13,9 +14,6 @@ use crate::store::lanes::Changed;
 
 /// Lanes that are remembered although they have nothing to do, for their set-up's sake.
 const IDLE_MAX: usize = 4096;
-
-/// For how long after fresh work more of it is expected.
-const FRESH: Duration = Duration::from_millis(100);
 
 /// Lanes that are known, beyond which no more are read of those that wait: memory must not grow with the backlog.
 const KNOWN_MAX: usize = 2 * IDLE_MAX;
@@ -129,13 +127,13 @@ impl Lanes {
     /// Whether there has been fresh work of late, for which a backlog is to leave room.
     #[must_use]
     pub fn is_beside_fresh(&self, now: Timestamp) -> bool {
-        now.since(self.fresh_at) < FRESH
+        pace::is_beside_fresh(self.fresh_at, now)
     }
 
     /// What a lane wants. A lane that waits for a time is looked at again then; one that has nothing to do may be forgotten until
     /// then.
     pub fn want(&mut self, id: DestinationId, now: Timestamp) -> Want {
-        let (many, beside_fresh) = (self.by_id.len() > IDLE_MAX, self.is_beside_fresh(now));
+        let many = self.by_id.len() > IDLE_MAX;
         let Some(lane) = self.by_id.get_mut(&id) else { return Want::Nothing };
         let gate = lane.setup().and_then(|setup| setup.rules.gate.as_ref()).and_then(|gate| self.gates.get(gate));
         let limit = lane.setup().and_then(|setup| setup.rules.rate.as_ref());
@@ -146,7 +144,7 @@ impl Lanes {
             self.buckets.insert(limit.clone(), Bucket::new(limit.rate, now));
         }
         let bucket = limit.and_then(|limit| self.buckets.get_mut(limit));
-        lane.beside_fresh = beside_fresh;
+        lane.fresh_at = self.fresh_at;
         let want = lane.want(now, gate.copied().unwrap_or_default(), bucket);
         if many && lane.is_idle() {
             self.by_id.remove(&id);
@@ -296,10 +294,10 @@ mod tests {
         assert!(!lanes.is_beside_fresh(NOW));
         lanes.fresh(NOW);
         lanes.touch(DestinationId::new(1));
-        for (after, expected) in [(Duration::ZERO, true), (FRESH / 2, true), (FRESH, false)] {
-            let _ = lanes.want(DestinationId::new(1), NOW.plus(after));
-            let lane = lanes.get(DestinationId::new(1));
-            assert_eq!(lane.map(|lane| lane.beside_fresh), Some(expected), "{after:?} later");
+        let _ = lanes.want(DestinationId::new(1), NOW);
+        assert_eq!(lanes.get(DestinationId::new(1)).map(|lane| lane.fresh_at), Some(NOW), "each lane knows");
+        for (after, expected) in [(0, true), (50, true), (100, false)] {
+            assert_eq!(lanes.is_beside_fresh(NOW.plus(Duration::from_millis(after))), expected, "{after} ms later");
         }
     }
 

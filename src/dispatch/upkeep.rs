@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::dispatch::Status;
+use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::prune::Place;
@@ -72,8 +73,8 @@ pub struct Keeper {
     others: bool,
     giving_back: bool,
     ending: bool,
-    /// Whether secrets that are kept for too long are looked for.
-    forgetting: bool,
+    /// Secrets that changes before this replaced are looked for, to be forgotten.
+    forget_before: Option<Timestamp>,
     pruned: u64,
     pruned_others: u64,
 }
@@ -90,7 +91,7 @@ impl Keeper {
             others: false,
             giving_back: false,
             ending: false,
-            forgetting: false,
+            forget_before: None,
             pruned: 0,
             pruned_others: 0,
         }
@@ -99,7 +100,7 @@ impl Keeper {
     /// Looks for what ended long ago from the beginning.
     pub fn begin_pruning(&mut self) {
         self.prune_from = Some(Place::default());
-        self.forgetting = true;
+        self.forget_before = Some(self.store.clock().now().minus(self.keep_secrets));
     }
 
     /// How many events went since it began to look.
@@ -126,14 +127,14 @@ impl Keeper {
     }
 
     async fn forget(&mut self) -> Result<bool, StoreError> {
-        if self.forgetting {
-            let forgotten = self.store.forget_some(self.store.clock().now().minus(self.keep_secrets)).await?;
-            self.forgetting = forgotten > 0;
-            if forgotten > 0 {
-                tracing::info!(secrets = forgotten, "secrets that changes replaced long ago were forgotten");
-            }
+        let Some(before) = self.forget_before else { return Ok(false) };
+        let secrets = self.store.forget_some(before).await?;
+        if secrets == 0 {
+            self.forget_before = None;
+        } else {
+            tracing::info!(secrets, "secrets that changes replaced long ago were forgotten");
         }
-        Ok(self.forgetting)
+        Ok(secrets > 0)
     }
 
     async fn prune(&mut self) -> Result<bool, StoreError> {
