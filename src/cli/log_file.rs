@@ -23,6 +23,9 @@ pub const KEPT: u32 = 4;
 pub struct LogFile {
     path: PathBuf,
     file: File,
+    bytes_max: u64,
+    /// Whether the end of the last line is missing, for want of room.
+    is_torn: bool,
 }
 
 impl LogFile {
@@ -31,7 +34,11 @@ impl LogFile {
     /// # Errors
     /// When it cannot be opened for writing.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: files::append(path)? })
+        Self::limited(path, BYTES_MAX)
+    }
+
+    fn limited(path: &Path, bytes_max: u64) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), file: files::append(path)?, bytes_max, is_torn: false })
     }
 
     /// Whether the path still leads to the open file.
@@ -47,7 +54,7 @@ impl LogFile {
             self.file = files::append(&self.path)?;
         }
         let found = self.file.metadata()?;
-        if !found.is_file() || found.len() < BYTES_MAX {
+        if !found.is_file() || found.len() < self.bytes_max {
             return Ok(());
         }
         // Several consoles may write the same file: one of them puts it aside.
@@ -73,7 +80,23 @@ impl LogFile {
 impl Write for LogFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let _ = self.tidy();
-        self.file.write(line)
+        if self.is_torn {
+            self.file.write_all(b"\n")?;
+            self.is_torn = false;
+        }
+        let mut done = 0;
+        while done < line.len() {
+            match self.file.write(&line[done..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.is_torn = done > 0;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(done)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -106,6 +129,50 @@ mod tests {
         assert_eq!(begins(KEPT).unwrap(), "round 2");
         assert!(begins(KEPT + 1).is_err());
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn several_that_write_while_it_is_put_aside_lose_and_tear_no_line() {
+        const WRITERS: usize = 4;
+        const LINES: usize = 400;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        // All that is written has room in the files that are kept, and each is put aside several times.
+        let line = |writer: usize, number: usize| format!("{writer}.{number} {}\n", "x".repeat(40));
+        let bytes_max = (WRITERS * LINES * line(0, 100).len()) as u64 / 4;
+        std::thread::scope(|scope| {
+            for writer in 0..WRITERS {
+                let mut log = LogFile::limited(&path, bytes_max).unwrap();
+                scope.spawn(move || {
+                    for number in 0..LINES {
+                        log.write_all(line(writer, number).as_bytes()).unwrap();
+                    }
+                });
+            }
+        });
+        let mut files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        assert!((3..=KEPT as usize + 1).contains(&files.len()), "{files:?}");
+        let mut found: Vec<String> = files
+            .iter()
+            .flat_map(|file| fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        let mut expected: Vec<String> =
+            (0..WRITERS * LINES).map(|all| line(all / LINES, all % LINES).trim_end().to_owned()).collect();
+        found.sort();
+        expected.sort();
+        assert!(found == expected, "{} lines of {}", found.len(), expected.len());
+    }
+
+    #[test]
+    fn a_line_that_the_disk_had_no_room_for_spoils_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut log = LogFile::open(&path).unwrap();
+        log.write_all(b"half of a li").unwrap();
+        log.is_torn = true;
+        log.write_all(b"whole\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "half of a li\nwhole\n");
     }
 
     #[test]

@@ -1,16 +1,15 @@
 //! Where log lines go: into a file in the state folder, or to stderr when the process runs without a person before it, and as the
 //! journal wants them where that is what stderr is. Never onto a screen.
 
-use std::io::{self, Stderr, Write};
+use std::io;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::failure::{EXIT_REFUSED, Failure};
-use crate::cli::log_bound::Bounded;
+use crate::cli::log_bound::{Bounded, Style};
 use crate::cli::log_file::LogFile;
 
 /// How much is logged.
@@ -55,12 +54,22 @@ pub enum Format {
     Json,
 }
 
+impl Format {
+    const fn style(self) -> Style {
+        match self {
+            Self::Text => Style::Text,
+            Self::Json => Style::Json,
+        }
+    }
+}
+
 /// Logs to stderr from now on. Where that is the journal, each line begins with its priority and leaves the time to the journal.
 pub fn to_stderr(level: Level, format: Format) {
     if is_journal() {
-        start(level, format, false, Journal(Mutex::new(Bounded::new(io::stderr()))));
+        let style = Style::Journal { json: format == Format::Json };
+        start(level, format, false, Bounded::new(io::stderr(), style));
     } else {
-        start(level, format, true, Mutex::new(Bounded::new(io::stderr())));
+        start(level, format, true, Bounded::new(io::stderr(), format.style()));
     }
 }
 
@@ -73,7 +82,7 @@ pub fn to_file(level: Level, format: Format, path: &Path) -> Result<(), Failure>
         let path = path.display();
         Failure::new(EXIT_REFUSED, format!("the log file {path} cannot be written: {error}; make its folder writable"))
     })?;
-    start(level, format, true, Mutex::new(Bounded::new(file)));
+    start(level, format, true, Bounded::new(file, format.style()));
     Ok(())
 }
 
@@ -101,47 +110,4 @@ fn is_journal() -> bool {
     let named = std::env::var("JOURNAL_STREAM").unwrap_or_default();
     let found = rustix::fs::fstat(io::stderr()).map(|file| format!("{}:{}", file.st_dev, file.st_ino));
     found.is_ok_and(|found| found == named)
-}
-
-/// The journal: each line begins with its priority in angle brackets (sd-daemon(3)).
-struct Journal(Mutex<Bounded<Stderr>>);
-
-/// A line to the journal.
-struct Line<'a> {
-    priority: u8,
-    journal: &'a Mutex<Bounded<Stderr>>,
-}
-
-impl<'a> MakeWriter<'a> for Journal {
-    type Writer = Line<'a>;
-
-    fn make_writer(&'a self) -> Line<'a> {
-        Line { priority: priority(tracing::Level::INFO), journal: &self.0 }
-    }
-
-    fn make_writer_for(&'a self, metadata: &tracing::Metadata<'_>) -> Line<'a> {
-        Line { priority: priority(*metadata.level()), journal: &self.0 }
-    }
-}
-
-impl Write for Line<'_> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let whole = [format!("<{}>", self.priority).as_bytes(), line].concat();
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).write_all(&whole)?;
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).flush()
-    }
-}
-
-/// As syslog(3) counts: error, warning, information, debugging.
-const fn priority(level: tracing::Level) -> u8 {
-    match level {
-        tracing::Level::ERROR => 3,
-        tracing::Level::WARN => 4,
-        tracing::Level::INFO => 6,
-        tracing::Level::DEBUG | tracing::Level::TRACE => 7,
-    }
 }

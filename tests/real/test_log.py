@@ -1,0 +1,91 @@
+"""The log stays bounded whatever fails: every receiver, the disk, a client that sends nonsense without end. No line of it is torn."""
+
+import collections
+import contextlib
+import errno
+import http.client
+import json
+import os
+import pathlib
+import re
+import subprocess
+import unittest
+
+from crash import faults
+from rig import BINARY, Store, wait_until
+from test_http import Api
+
+# As in src/cli/log_bound.rs.
+LINES_MAX, OF_A_KIND_MAX = 300, 60
+
+EVENTS = 400
+
+
+class Bounded(unittest.TestCase):
+    def serve(self, store, *arguments):
+        self.log = os.path.join(store.folder, "serve.log")
+        process = subprocess.Popen([BINARY, "serve", "--log-file", self.log, "--log-format", "json", *arguments],
+                                   env=store.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        store.processes.append(process)
+        wait_until(store.is_ready)
+
+    def lines(self):
+        """The log's lines, each a whole object."""
+        return [json.loads(line) for line in pathlib.Path(self.log).read_text().splitlines()]
+
+    def check(self):
+        """So many lines in each minute, and so many of one kind; the minutes of the log and those of the clock overlap."""
+        lines = self.lines()
+        print(f"{len(lines)} lines")
+        minutes = 1 + len({re.match(r"[^:]+:\d+", time)[0] for time in (line["timestamp"] for line in lines)})
+        told = [line for line in lines if "like" in line]
+        self.assertLessEqual(len(lines) - len(told), LINES_MAX * minutes)
+        kinds = collections.Counter((line["target"], line["level"], line["message"]) for line in lines if line not in told)
+        self.assertLessEqual(max(kinds.values()), OF_A_KIND_MAX * minutes, kinds)
+
+    def flood(self, store):
+        lines = [json.dumps({"account": "acme", "event_type": "server.stopped", "data": {"n": n}}) + "\n" for n in range(EVENTS)]
+        store.ok("ingest", "-", input="".join(lines).encode())
+
+    def test_while_every_receiver_is_dead(self):
+        with Store(BELLBOARD_DELIVERY_RETRY="1ms,1ms,1ms,1ms") as store:
+            # Nobody listens there.
+            store.acme("http://127.0.0.1:9/in")
+            self.serve(store)
+            self.flood(store)
+            wait_until(lambda: not store.json("deliveries", "list", "--state", "pending") and not store.json("deliveries", "list", "--state", "sending"))
+            self.check()
+
+    def test_while_the_disk_is_full(self):
+        folder, library = faults.build()
+        self.addCleanup(folder.cleanup)
+        with Store() as store:
+            store.acme("http://127.0.0.1:9/in")
+            api = Api(store)
+            broken = faults.Faults(library, store.folder)
+            self.addCleanup(broken.close)
+            store.environment |= broken.environment
+            self.serve(store)
+            # The database cannot grow; the log, which is beside it here, cannot either, and is whole again afterwards.
+            broken.fail(faults.GROW, errno.ENOSPC)
+            statuses = [api.emit({"event_type": "server.stopped", "data": {"x": "y" * 20_000}})[0] for _ in range(EVENTS)]
+            self.assertIn(503, statuses)
+            broken.heal()
+            wait_until(lambda: api.emit()[0] == 202)
+            self.check()
+
+    def test_while_a_client_sends_nonsense(self):
+        with Store() as store:
+            store.acme()
+            api = Api(store)
+            self.serve(store)
+            for number in range(EVENTS):
+                with api.connect() as wire, contextlib.suppress(OSError, http.client.HTTPException):
+                    wire.sendall((b"\x16\x03\x01\x00\xff", b"GET / HTTP/9.9\r\n\r\n", b"\x00" * 100, b"POST /v1/events HTTP/1.1\r\ncontent-length: x\r\n\r\n",
+                                  api.head("POST", "/v1/events", "content-length: 5") + b"\r\n{\x1b[2J")[number % 5])
+            self.assertEqual(api.emit()[0], 202)
+            self.check()
+
+
+if __name__ == "__main__":
+    unittest.main()
