@@ -7,7 +7,7 @@ use crate::cli::args::Globals;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, Table};
 use crate::cli::paths::Paths;
-use crate::cli::session::{load_config, senders};
+use crate::cli::session::{load_config, read_config, senders};
 use crate::config::{Config, EXAMPLE, Origin};
 use crate::console::keymap::remap;
 
@@ -98,7 +98,11 @@ fn path(paths: &Paths, out: Output) -> Result<(), Failure> {
 }
 
 fn check(paths: &Paths, out: Output) -> Result<(), Failure> {
-    let config = load_config(paths)?;
+    let config = read_config(paths).map_err(|error| {
+        let (last, before) = error.each().split_last().unwrap_or((&error, &[]));
+        before.iter().for_each(|error| out.aside(error.to_string()));
+        Failure::usage(last.to_string())
+    })?;
     senders(&config)?;
     config.check_tls().map_err(|error| Failure::usage(error.to_string()))?;
     let path = paths.config.display();

@@ -13,6 +13,7 @@ use crate::cli::output::Output;
 use crate::cli::paths::Paths;
 use crate::cli::progress;
 use crate::config::Config;
+use crate::config::error::ConfigError;
 use crate::dispatch;
 use crate::domain::command::{Actor, Command, Done};
 use crate::domain::role::Role;
@@ -234,11 +235,19 @@ pub fn senders(config: &Config) -> Result<Senders, Failure> {
 /// # Errors
 /// When something in it is wrong.
 pub fn load_config(paths: &Paths) -> Result<Config, Failure> {
+    read_config(paths).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// As [`load_config`], for who wants to tell each thing that is wrong.
+///
+/// # Errors
+/// When something in it is wrong.
+pub fn read_config(paths: &Paths) -> Result<Config, ConfigError> {
     // A variable that is no UTF-8 is none of ours.
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let environment = environment.filter(|_| !paths.restricted);
-    Config::load(&paths.config, paths.config_named, environment).map_err(|error| Failure::usage(error.to_string()))
+    Config::load(&paths.config, paths.config_named, environment)
 }
 
 impl From<OpenError> for Failure {

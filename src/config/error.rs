@@ -47,6 +47,32 @@ pub enum ConfigError {
         /// What is wrong, and what to write instead.
         problem: String,
     },
+    /// Several things are wrong; there are at least two.
+    #[error("{} (and {} more that is wrong; `bellboard config check` tells all)", .0[0], .0.len() - 1)]
+    Several(Vec<ConfigError>),
+}
+
+impl ConfigError {
+    /// All that is wrong, in the order in which it was met.
+    ///
+    /// # Errors
+    /// When anything is.
+    pub(crate) fn all(mut found: Vec<Self>) -> Result<(), Self> {
+        match found.len() {
+            0 => Ok(()),
+            1 => Err(found.remove(0)),
+            _ => Err(Self::Several(found)),
+        }
+    }
+
+    /// Each thing that is wrong for itself.
+    #[must_use]
+    pub fn each(&self) -> &[Self] {
+        match self {
+            Self::Several(found) => found,
+            one => std::slice::from_ref(one),
+        }
+    }
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

@@ -254,7 +254,7 @@ impl Config {
     /// Reads the file, then the environment, which wins. A file that is not there is an error only when `required`.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its place and what to write instead.
+    /// All that is wrong, with its place and what to write instead.
     pub fn load(
         path: &Path,
         required: bool,
@@ -262,15 +262,16 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         files::check_target(path)
             .map_err(|problem| ConfigError::Unsafe { path: path.display().to_string(), problem })?;
-        let mut config = match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(path, &text)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => Self::default(),
+        let mut config = Self::default();
+        let mut wrong = match std::fs::read_to_string(path) {
+            Ok(text) => load::apply_file(&mut config, path, &text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => Vec::new(),
             Err(error) => {
                 return Err(ConfigError::Unreadable { path: path.display().to_string(), problem: error.to_string() });
             }
         };
-        load::apply_environment(&mut config, environment)?;
-        Ok(config)
+        wrong.extend(load::apply_environment(&mut config, environment));
+        ConfigError::all(wrong).map(|()| config)
     }
 
     /// What a file's text says; its path is for the errors.
@@ -279,8 +280,7 @@ impl Config {
     /// The first thing that is wrong, with its place and what to write instead.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        load::apply_file(&mut config, path, text)?;
-        Ok(config)
+        ConfigError::all(load::apply_file(&mut config, path, text)).map(|()| config)
     }
 
     /// Every option with its value in force; nothing for one that has no value.
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn the_example_has_every_option_at_its_default() {
         let (default, mut example) = (Config::default(), Config::default());
-        load::apply_file(&mut example, Path::new("assets/config.toml"), &uncommented()).unwrap();
+        assert_eq!(load::apply_file(&mut example, Path::new("assets/config.toml"), &uncommented()), []);
         for ((setting, expected), (_, found)) in default.effective().zip(example.effective()) {
             let name = setting.full_name();
             assert!(example.origins.contains_key(&name), "{name} is not in assets/config.toml");
@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn the_example_as_it_is_changes_nothing() {
         let mut config = Config::default();
-        load::apply_file(&mut config, Path::new("assets/config.toml"), EXAMPLE).unwrap();
+        assert_eq!(load::apply_file(&mut config, Path::new("assets/config.toml"), EXAMPLE), []);
         assert_eq!(config.origins, BTreeMap::new());
     }
 

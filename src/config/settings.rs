@@ -349,13 +349,26 @@ pub fn is_section(name: &str) -> bool {
     SETTINGS.iter().any(|setting| setting.section == name)
 }
 
-/// The option whose name is most like `given`, when one is like it at all.
+/// The option whose name is most like `given`, or that has this name in another table.
 #[must_use]
 pub fn nearest(given: &str) -> Option<&'static Setting> {
+    let name = given.rsplit('.').next().unwrap_or(given);
     SETTINGS
         .iter()
         .map(|setting| (edit_distance(&setting.full_name(), given), setting))
         .filter(|(distance, setting)| *distance <= setting.full_name().len() / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, setting)| setting)
+        .or_else(|| SETTINGS.iter().find(|setting| setting.name == name))
+}
+
+/// The table whose name is most like `given`, when one is like it at all.
+#[must_use]
+pub fn nearest_section(given: &str) -> Option<&'static str> {
+    let sections = SETTINGS.iter().map(|setting| setting.section);
+    sections
+        .map(|section| (edit_distance(section, given), section))
+        .filter(|(distance, section)| *distance <= section.len() / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, section)| section)
 }

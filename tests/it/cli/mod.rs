@@ -8,6 +8,8 @@ mod care;
 
 mod config;
 
+mod config_wrong;
+
 mod delivering;
 
 mod destinations;
