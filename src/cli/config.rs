@@ -100,7 +100,9 @@ fn path(paths: &Paths, out: Output) -> Result<(), Failure> {
 fn check(paths: &Paths, out: Output) -> Result<(), Failure> {
     let config = read_config(paths).map_err(|error| {
         let (last, before) = error.each().split_last().unwrap_or((&error, &[]));
-        before.iter().for_each(|error| out.aside(error.to_string()));
+        for error in before {
+            out.aside(error.to_string());
+        }
         Failure::usage(last.to_string())
     })?;
     senders(&config)?;
