@@ -48,7 +48,7 @@ pub enum ConfigError {
         problem: String,
     },
     /// Several things are wrong; there are at least two.
-    #[error("{} (and {} more that is wrong; `bellboard config check` tells all)", .0[0], .0.len() - 1)]
+    #[error("{} (and {} more; `bellboard config check` tells all that is wrong)", .0[0], .0.len() - 1)]
     Several(Vec<ConfigError>),
 }
 
