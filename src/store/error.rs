@@ -87,9 +87,15 @@ impl From<sqlx::Error> for StoreError {
             8 => Self::NotWritable,
             11 | 26 => Self::Damaged(database.message().to_owned()),
             13 => Self::Full,
-            _ => Self::Io(database.message().to_owned()),
+            _ => Self::Io(with_advice(database.message())),
         }
     }
+}
+
+/// SQLite says no more of a disk that refuses: not even that it has become read-only (`rescode.html#ioerr` on sqlite.org).
+fn with_advice(problem: &str) -> String {
+    let advice = if problem == "disk I/O error" { "; see whether the disk is read-only or broken" } else { "" };
+    format!("{problem}{advice}")
 }
 
 /// Why the store could not be opened.

@@ -200,6 +200,46 @@ class Faulty(unittest.TestCase):
         world = self.world()
         print(self.goes_on(world, world.faults.make_read_only, world.faults.heal, "is read-only; make"))
 
+    def test_a_console_says_that_a_change_was_not_stored_and_takes_the_next(self):
+        world = self.world()
+        with Tmux(rig.BINARY, world.environment) as tmux:
+            tmux.wait_for("acme")
+            tmux.keys("Enter")
+            tmux.wait_for("for provisioned ok")
+
+            def shown():
+                return next((word for word in ("on", "off") if f" is {word} for provisioned ok" in tmux.screen()), None)
+
+            def toggle():
+                """A toggle, and what came of it: the cell as it is then, or nothing where the change was not stored."""
+                tmux.keys("Down")
+                tmux.wait_for("for provision failed")
+                tmux.keys("Up")
+                tmux.wait_for("for provisioned ok")
+                before = shown()
+                tmux.keys("Space")
+                rig.wait_until(lambda: "nothing was stored" in tmux.screen() or shown() not in (None, before))
+                return shown()
+
+            for fault, sentence in (
+                (world.faults.fill_disk, "the disk is full, so nothing was stored; make room"),
+                (world.faults.make_read_only, "so nothing was stored: disk I/O error; see whether the disk is read-only or broken"),
+            ):
+                last = toggle()
+                fault()
+                # What still fits into files as long as they are is stored.
+                for _ in range(100):
+                    if (now := toggle()) is None:
+                        break
+                    last = now
+                self.assertIn(sentence, " ".join(tmux.screen().split()))
+                tmux.keys("Down")
+                tmux.wait_for("for provision failed")
+                tmux.keys("Up")
+                tmux.wait_for(f" is {last} for provisioned ok")
+                world.faults.heal()
+                self.assertEqual(toggle(), "on" if last == "off" else "off", "without a new start")
+
     def test_a_process_that_is_stopped_for_longer_than_any_lease_goes_on(self):
         world = self.world()
         serve = world.start("serve")

@@ -5,7 +5,7 @@ import signal
 import unittest
 
 from rig import wait_until
-from terminal import LoggedIn, console_of, descendants, gone
+from terminal import LoggedIn, Tmux, console_of, descendants, gone, remote_of
 
 
 class OverSsh(LoggedIn, unittest.TestCase):
@@ -66,3 +66,25 @@ class OverSsh(LoggedIn, unittest.TestCase):
         os.kill(client, signal.SIGKILL)
         wait_until(lambda: gone(console))
         wait_until(lambda: descendants(self.sshd.process.pid) == [])
+
+    def test_sshd_is_killed_right_after_a_toggle(self):
+        self.tmux.keys("Enter")
+        self.tmux.wait_for("provisioned ok")
+        console = wait_until(lambda: console_of(self.sshd))
+        sessions = [pid for pid in descendants(self.sshd.process.pid) if pid != console]
+        self.tmux.keys("Space")
+        self.tmux.wait_for("Email is off for provisioned ok")
+        for pid in sessions:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        wait_until(lambda: gone(console), 30)
+        self.assertFalse(self.cell("account.provision.ok", "email"))
+        again = Tmux(self.sshd.command(remote_of(self.store), "-tt"), self.store.environment)
+        self.addCleanup(again.close)
+        # Where the console still had the time to keep what was open, it opens that again.
+        wait_until(lambda: any(text in again.screen() for text in ("finds an account", "deploy started")))
+        if "finds an account" in again.screen():
+            again.keys("Enter")
+        again.wait_for("Email is off for provisioned ok (changed by")
