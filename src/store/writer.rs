@@ -256,10 +256,17 @@ impl Writer {
 
     /// Begins a transaction; says whether another process has committed since the last one.
     async fn begin(&mut self) -> Result<bool, StoreError> {
+        let mut is_new = false;
         loop {
             // Two statements that share the way to the driver's thread.
             let begun = sqlx::query("BEGIN IMMEDIATE; PRAGMA data_version").fetch_one(&mut self.session.connection);
-            match (begun.await.map_err(StoreError::from), &self.patience) {
+            let begun = begun.await.map_err(StoreError::from);
+            // A file that was opened while it could only be read stays so for that connection, when it can be written long since.
+            if matches!(begun, Err(StoreError::NotWritable)) && !std::mem::replace(&mut is_new, true) {
+                self.recover().await;
+                continue;
+            }
+            match (begun, &self.patience) {
                 // The first of them failed, so nothing has begun.
                 (Err(StoreError::Busy), Some(waits)) => drop(waits.send_replace(true)),
                 (begun, waits) => {
