@@ -9,16 +9,20 @@ from rig import BINARY, Receiver, Store, wait_until
 from terminal import Tmux
 
 
+def open_account(*consoles):
+    for tmux in consoles:
+        tmux.wait_for("Acme Ltd")
+        tmux.keys("Enter")
+        tmux.wait_for("provisioned ok")
+
+
 @unittest.skipUnless(shutil.which("tmux"), "tmux is not installed")
 class TwoConsoles(unittest.TestCase):
     def test_changes_show_and_delivery_passes_on(self):
         with Receiver() as receiver, Store() as store:
             store.acme(receiver.url)
             with Tmux(BINARY, store.environment) as one, Tmux(BINARY, store.environment) as other:
-                for tmux in (one, other):
-                    tmux.wait_for("Acme Ltd")
-                    tmux.keys("Enter")
-                    tmux.wait_for("provisioned ok")
+                open_account(one, other)
 
                 def row(tmux):
                     return next((line for line in tmux.screen().splitlines() if "provisioned ok" in line), "")
@@ -41,10 +45,8 @@ class TwoConsoles(unittest.TestCase):
         with Receiver() as receiver, Store() as store:
             store.acme(receiver.url)
             with Tmux(BINARY, store.environment) as one, Tmux(BINARY, store.environment) as other:
+                open_account(one, other)
                 for tmux in (one, other):
-                    tmux.wait_for("Acme Ltd")
-                    tmux.keys("Enter")
-                    tmux.wait_for("provisioned ok")
                     tmux.keys("End", "Right", "Right", "Right", "Right", "Enter")
                     tmux.wait_for("> Webhook")
                     tmux.keys("e")
