@@ -24,6 +24,9 @@ MIGRATIONS = pathlib.Path(__file__).parents[2] / "migrations"
 # Rows, each of so many random bytes: what takes a moment to copy and yet fits anywhere.
 ROWS, ROW_BYTES = 1000, 100_000
 
+# How long each of the copy's writes takes where a test looks on: a disk on which these 100 MB take more than a second.
+SLOW_US = 50
+
 
 def fill(database, rows=ROWS):
     """Makes it large, by events of the account `acme` that are over and done with."""
@@ -72,10 +75,16 @@ class Upgrade(unittest.TestCase):
         cls.template = Store()
         cls.addClassCleanup(cls.template.close)
         make_old(cls.template.path)
+        folder, cls.library = faults.build()
+        cls.addClassCleanup(folder.cleanup)
 
     def setUp(self):
         self.store = Store()
         self.addCleanup(self.store.close)
+        slow = faults.Faults(self.library, self.store.folder)
+        self.addCleanup(slow.close)
+        slow["slow_us"] = SLOW_US
+        self.slow = slow.environment
 
     def old(self):
         shutil.copy(self.template.path, self.store.path)
@@ -85,7 +94,7 @@ class Upgrade(unittest.TestCase):
 
     def test_a_person_at_a_terminal_sees_how_far_it_is(self):
         self.old()
-        pty = Pty(self.store.environment)
+        pty = Pty(self.store.environment | self.slow)
         self.addCleanup(pty.close)
         pty.wait_for("Acme Ltd")
         before, _, console = pty.output.partition(b"\x1b[?1049h")
@@ -98,7 +107,7 @@ class Upgrade(unittest.TestCase):
     def test_a_service_manager_is_told_and_waits_longer(self):
         self.old()
         path = os.path.join(self.store.folder, "notify")
-        with contextlib.closing(Manager(path)) as manager, served(self.store, "serve", NOTIFY_SOCKET=path):
+        with contextlib.closing(Manager(path)) as manager, served(self.store, "serve", NOTIFY_SOCKET=path, **self.slow):
             manager.hear("READY=1")
             told = "\n".join(manager.heard)
             self.assertRegex(told, r"STATUS=copying the database: \d+ % of 1\d\d MB")
@@ -108,7 +117,7 @@ class Upgrade(unittest.TestCase):
     def test_what_is_killed_on_the_way_is_as_it_was_and_the_next_start_goes_on(self):
         self.old()
         was = digest(self.store.path)
-        started = subprocess.Popen([BINARY, "accounts", "list"], env=self.store.environment, stdout=subprocess.DEVNULL)
+        started = subprocess.Popen([BINARY, "accounts", "list"], env=self.store.environment | self.slow, stdout=subprocess.DEVNULL)
         self.store.processes.append(started)
         partial = wait_until(lambda: [name for name in self.copies() if size(os.path.join(self.store.folder, name)) > 1 << 20], every=0.002)
         started.kill()

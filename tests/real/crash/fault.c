@@ -34,6 +34,7 @@ struct control {
     int64_t steady_ms;   /* what is added to the steady clock */
     int64_t writes;      /* all writes to files of the folder */
     int64_t syncs;       /* all syncs of them */
+    int64_t slow_us;     /* how long each write takes at least */
 };
 
 struct record {
@@ -137,6 +138,7 @@ static ssize_t write_at(int file, const char *path, const void *bytes, size_t co
     /* A write that fails may have come half the way. */
     if (failed) count /= 2;
     ssize_t written = 0;
+    if (control->slow_us) usleep((useconds_t)control->slow_us);
     if (count) {
         note_write(file, path, bytes, count, offset);
         written = seeks ? real_write(file, bytes, count) : real_pwrite64(file, bytes, count, offset);

@@ -10,7 +10,7 @@ import tempfile
 
 import rig
 
-FIELDS = ("journal", "kinds", "error", "after", "count", "seen", "failed", "wall_ms", "steady_ms", "writes", "syncs")
+FIELDS = ("journal", "kinds", "error", "after", "count", "seen", "failed", "wall_ms", "steady_ms", "writes", "syncs", "slow_us")
 RECORD = struct.Struct("=4sIIII4xqqq")
 SECTOR = 512
 
