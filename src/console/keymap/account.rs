@@ -84,7 +84,7 @@ pub const MATRIX: &[Binding] = &[
         "s",
         A::SetUpChannel,
         "",
-        "set up a channel: its letter follows; where it has no destination yet, its form opens",
+        "set up a channel: its letter follows, its capital for one more destination",
     ),
     bind(P::Matrix, &[Key::Char('e')], "e", A::Edit, "edit", "change the account's name, address, zone or status"),
     bind(

@@ -117,6 +117,19 @@ async fn a_webhook_is_set_up_its_secret_is_told_and_its_test_arrives() {
 }
 
 #[tokio::test]
+async fn one_more_webhook_is_set_up_and_its_test_arrives() {
+    let mut person = Person::sits_down(many_accounts().await.0).await;
+    person.press("/").await;
+    person.type_text("acme").await;
+    person.press("enter s").await;
+    person.sees("w  Webhook: the 1 that it has");
+    person.press("W").await;
+    person.console.app.paste("https://second.acme.test/in".to_owned()).await;
+    person.press("enter t").await;
+    person.sees("a test is on its way to second.acme.test");
+}
+
+#[tokio::test]
 async fn the_dead_destinations_of_everyone_and_the_worst() {
     let (console, _) = many_accounts().await;
     add_webhook(&console.test, "zorro", "https://quiet.zorro.test/in").await;

@@ -80,20 +80,26 @@ impl AccountScreen {
         Outcome::Open(Box::new(History::new(self.services.clone(), subject, name)))
     }
 
-    /// Asks which channel to set up; where it has no destination yet, its form opens at once.
+    /// Asks which channel to set up. Where it has destinations already, its letter leads to them, and its capital to one more.
     pub(crate) fn choose_channel(&self, view: &MatrixView) -> Outcome {
-        let answer = |channel: Channel| {
-            let (services, key) = (self.services.clone(), self.key.clone());
-            let list = Outcome::Open(Box::new(Destinations::new(services.clone(), key.clone(), channel)));
-            let is_set_up = view.destinations.iter().any(|other| other.channel == channel);
-            let outcome = if is_set_up || channel == Channel::Browser {
-                list
-            } else {
-                list.then(Outcome::Open(Box::new(DestinationScreen::add(services, key, channel))))
-            };
+        let mut answers = Vec::new();
+        for channel in Channel::ALL {
+            let list = || Outcome::Open(Box::new(Destinations::new(self.services.clone(), self.key.clone(), channel)));
+            let form = || DestinationScreen::add(self.services.clone(), self.key.clone(), channel);
             let letter = channel.name().chars().next().unwrap_or(' ');
-            Answer { key: letter, label: channel.title().to_owned(), outcome }
-        };
-        Outcome::Ask(Question::new("Set up which channel?".to_owned(), Channel::ALL.map(answer).into()))
+            let title = channel.title();
+            let mut answer = |key, label, outcome| answers.push(Answer { key, label, outcome });
+            let count = view.destinations.iter().filter(|other| other.channel == channel).count();
+            match count {
+                _ if channel == Channel::Browser => answer(letter, title.to_owned(), list()),
+                0 => answer(letter, title.to_owned(), list().then(Outcome::Open(Box::new(form())))),
+                _ => {
+                    answer(letter, format!("{title}: the {count} that it has"), list());
+                    let capital = letter.to_ascii_uppercase();
+                    answer(capital, format!("{title}: one more"), list().then(Outcome::Open(Box::new(form()))));
+                }
+            }
+        }
+        Outcome::Ask(Question::new("Set up which channel?".to_owned(), answers))
     }
 }
