@@ -20,6 +20,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tokio::sync::mpsc;
 
+use crate::console::app::refusing::means_nothing;
 use crate::console::keymap::{self, Action, Key, Place};
 use crate::console::memory::{self, Kept};
 use crate::console::screen::{JobDone, Message, Outcome, Screen, Shared, Tone};
@@ -189,7 +190,7 @@ impl App {
             _ if self.question.is_some() => return self.answer(action, event).await,
             Some(action) => return self.perform(action).await,
             None if place.takes_text() => Edit::from_key(event).map_or(Outcome::Ignored, |edit| screen.on_edit(&edit)),
-            None => Outcome::Ignored,
+            None => means_nothing(place, event),
         };
         (self.announced, self.just_changed) = (None, None);
         if !matches!(outcome, Outcome::Ignored) {

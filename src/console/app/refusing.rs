@@ -1,8 +1,10 @@
-//! What is not done: what a role does not reach to, and what is only told because every change is refused.
+//! What is not done: what a key does not mean, what a role does not reach to, and what is only told because every change is refused.
+
+use crossterm::event::KeyEvent;
 
 use crate::console::app::App;
 use crate::console::keymap::offer::role;
-use crate::console::keymap::{Action, Place};
+use crate::console::keymap::{self, Action, Key, Place};
 use crate::console::screen::{Message, Outcome};
 use crate::domain::command::Command;
 
@@ -22,6 +24,29 @@ impl App {
         };
         Outcome::Say(refused(&command.would(&label)))
     }
+}
+
+/// What to answer to a letter or a sign that does nothing in that place. Other keys come by accident, and by themselves.
+pub(crate) fn means_nothing(place: Place, event: &KeyEvent) -> Outcome {
+    let Some(Key::Char(sign)) = keymap::key(event) else { return Outcome::Ignored };
+    let beside = match place {
+        Place::Matrix => Some((Place::Live, "live pane")),
+        Place::Live => Some((Place::Matrix, "matrix")),
+        _ => None,
+    };
+    let shown = |wanted| keymap::of(place).find(|binding| binding.action == wanted).map(|binding| binding.shown);
+    let pressed = match sign {
+        ' ' => "space".to_owned(),
+        sign if sign.is_ascii_graphic() => format!("`{sign}`"),
+        _ => "that key".to_owned(),
+    };
+    let beside = beside.filter(|(place, _)| keymap::action(*place, event).is_some());
+    let text = match (beside, shown(Action::SwitchPane), shown(Action::Help)) {
+        (Some((_, name)), Some(switch), _) => format!("{pressed} works in the {name}; {switch} leads there"),
+        (_, _, Some(help)) => format!("{pressed} does nothing here; {help} shows what does"),
+        _ => format!("{pressed} does nothing here"),
+    };
+    Outcome::Say(Message::plain(text))
 }
 
 /// The sentence about what would have been done.

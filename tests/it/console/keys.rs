@@ -357,3 +357,18 @@ async fn a_test_of_any_event_type_is_sent_from_a_cell_and_from_a_destination() {
     assert_eq!(newest(&console).await.0, "job.backon");
     assert!(console.picture().contains("a test is on its way to hooks.acme.test"), "{}", console.picture());
 }
+
+#[tokio::test]
+async fn a_sign_that_does_nothing_says_so_and_where_it_would_work() {
+    let mut console = Console::on_acme().await;
+    for (key, says) in [
+        ("|", "`|` works in the live pane; tab leads there"),
+        ("%", "`%` does nothing here; ? shows what does"),
+        ("\u{447}", "that key does nothing here; ? shows what does"),
+    ] {
+        console.keys(key).await;
+        assert!(console.picture().contains(says), "{key}: {}", console.picture());
+    }
+    console.keys("tab m").await;
+    assert!(console.picture().contains("`m` works in the matrix; tab leads there"), "{}", console.picture());
+}
