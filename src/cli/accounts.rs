@@ -144,8 +144,10 @@ impl Accounts {
                 change(session, &store, Command::AddAccount { key: add.key.clone(), profile }, &add.key).await
             }
             Self::Edit(edit) => {
-                let profile = edit.applied_to(&store.account(&edit.key).await?)?;
-                change(session, &store, Command::EditAccount { key: edit.key.clone(), profile }, &edit.key).await
+                let before = store.account(&edit.key).await?;
+                let (key, profile) = (edit.key.clone(), edit.applied_to(&before)?);
+                let command = Command::EditAccount { key, profile, over: Some(before.profile) };
+                change(session, &store, command, &edit.key).await
             }
             Self::Remove { key, yes } => remove(session, &store, key, yes).await,
             Self::Copy { from, to } => {

@@ -66,6 +66,8 @@ pub enum Command {
         key: AccountKey,
         /// The new words.
         profile: Profile,
+        /// The words that they were made from; refused when others stand there by now. Nothing to change whatever stands there.
+        over: Option<Profile>,
     },
     /// An account goes, with its set-up, events and deliveries. The audit trail stays.
     RemoveAccount {
@@ -141,6 +143,8 @@ pub enum Command {
         id: DestinationId,
         /// The new settings.
         form: DestinationForm,
+        /// The revision that they were made from; refused when it is another by now. Nothing to change whatever stands there.
+        over: Option<i64>,
     },
     /// A new signing secret for a webhook; the old one signs too until the overlap ends. [`Done::secret`] is its text when
     /// it was made here, shown this once.

@@ -100,6 +100,9 @@ pub struct Destination {
     pub last_failure: Option<String>,
     /// When it was added.
     pub created_at: Timestamp,
+    /// How many times its settings were changed since. What an edit names, so that it meets no other's.
+    #[serde(skip)]
+    pub revision: i64,
 }
 
 impl Destination {

@@ -154,6 +154,7 @@ impl From<CommandError> for Problem {
             CommandError::Role { .. } => Self::forbidden(error.to_string()),
             CommandError::Fields(_) => Self::invalid(error.to_string()),
             CommandError::Refused(detail) => Self::new(StatusCode::CONFLICT, "refused", detail),
+            CommandError::Overtaken(_) => Self::new(StatusCode::CONFLICT, "overtaken", error.to_string()),
             CommandError::NotFound(detail) => Self::not_found(detail),
         }
     }

@@ -16,7 +16,7 @@ use crate::store::matrix::read_channel;
 use crate::store::seal::Sealer;
 use crate::store::{Store, accounts};
 
-const COLUMNS: usize = 12;
+const COLUMNS: usize = 13;
 
 impl Store {
     /// The destinations of an account, of one channel or all, in the order in which they were added. Their secrets are
@@ -62,7 +62,7 @@ async fn rows_of(
 ) -> Result<Vec<SqliteRow>, StoreError> {
     let rows = sqlx::query(
         "SELECT id, account_id, channel, label, fields, sealed IS NOT NULL, only_types, state, state_reason,
-                failing_since, last_failure, created_at
+                failing_since, last_failure, created_at, revision
          FROM destination WHERE account_id = ?1 AND removed_at IS NULL AND (?2 IS NULL OR channel = ?2) ORDER BY id",
     )
     .bind(account.number())
@@ -95,7 +95,7 @@ async fn read_any(
 ) -> Result<(Destination, Option<Vec<u8>>), StoreError> {
     let row = sqlx::query(
         "SELECT id, account_id, channel, label, fields, sealed IS NOT NULL, only_types, state, state_reason,
-                failing_since, last_failure, created_at, sealed
+                failing_since, last_failure, created_at, revision, sealed
          FROM destination WHERE id = ?1 AND (removed_at IS NULL
             OR ?2 AND EXISTS (SELECT 1 FROM account WHERE account.id = destination.account_id AND account.removed_at IS NULL))",
     )
@@ -143,7 +143,7 @@ fn target(row: &SqliteRow) -> Result<Target, StoreError> {
     }
 }
 
-/// Reads the twelve columns of a destination.
+/// Reads the thirteen columns of a destination.
 pub(crate) fn destination(row: &SqliteRow) -> Result<Destination, StoreError> {
     let fields: String = row.try_get(4)?;
     let only: String = row.try_get(6)?;
@@ -161,6 +161,7 @@ pub(crate) fn destination(row: &SqliteRow) -> Result<Destination, StoreError> {
         failing_since: failing_since.map(Timestamp::from_millis),
         last_failure: row.try_get(10)?,
         created_at: Timestamp::from_millis(row.try_get(11)?),
+        revision: row.try_get(12)?,
     })
 }
 

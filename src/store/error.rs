@@ -191,6 +191,9 @@ pub enum CommandError {
         /// Of who asked.
         own: Role,
     },
+    /// Somebody else changed it since it was read.
+    #[error("somebody changed {0} in the meantime, so nothing was stored; look at it again")]
+    Overtaken(String),
     /// There is nothing by that name.
     #[error("{0}")]
     NotFound(String),
@@ -206,7 +209,7 @@ impl CommandError {
         match self {
             Self::Store(error) => error.exit_code(),
             Self::Invalid(_) | Self::Fields(_) => EXIT_USAGE,
-            Self::Refused(_) | Self::Role { .. } => EXIT_REFUSED,
+            Self::Refused(_) | Self::Role { .. } | Self::Overtaken(_) => EXIT_REFUSED,
             Self::NotFound(_) => EXIT_NOT_FOUND,
         }
     }

@@ -72,7 +72,7 @@ impl Store {
                 WHERE removed_at IS NULL AND (failing_since IS NOT NULL OR state = 'disabled')
                 ORDER BY failing_since IS NULL, failing_since LIMIT ?1)
              SELECT trouble.id, account_id, channel, label, fields, sealed IS NOT NULL, only_types, state, state_reason,
-                    failing_since, last_failure, trouble.created_at, account.key, account.name,
+                    failing_since, last_failure, trouble.created_at, revision, account.key, account.name,
                     (SELECT count(*) FROM (SELECT 1 FROM delivery
                      WHERE destination_id = trouble.id AND state = 'pending' LIMIT ?2)) AS waiting,
                     (SELECT count(*) FROM (SELECT 1 FROM delivery
@@ -88,11 +88,11 @@ impl Store {
         rows.iter()
             .map(|row| {
                 Ok(TroubleRow {
-                    account: account_key(row.try_get(12)?)?,
-                    account_name: row.try_get(13)?,
+                    account: account_key(row.try_get(13)?)?,
+                    account_name: row.try_get(14)?,
                     destination: destination(row)?,
-                    waiting: row.try_get(14)?,
-                    failed: row.try_get(15)?,
+                    waiting: row.try_get(15)?,
+                    failed: row.try_get(16)?,
                 })
             })
             .collect()

@@ -65,7 +65,7 @@ async fn walk(text: &str) {
     let mut console = Console::on_acme().await;
     let name: String = text.chars().filter(|character| !character.is_control()).take(60).collect();
     if let Ok(profile) = Profile::new(&name, "ops@acme.test", "UTC", AccountStatus::Active) {
-        console.test.run(Command::EditAccount { key: acme(), profile }).await.unwrap();
+        console.test.run(Command::EditAccount { key: acme(), profile, over: None }).await.unwrap();
     }
     console.test.webhook().await;
     console.test.set("job.fail", Channel::Webhook, CellSetting::On).await;

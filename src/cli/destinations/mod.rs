@@ -180,7 +180,7 @@ async fn edit(session: &Session, store: &Store, id: DestinationId, settings: Set
     let mut done = Done { destination: Some(id), ..Done::default() };
     if settings.changes_form() {
         let form = settings.edited_form(&before)?;
-        done = session.change(store, Command::EditDestination { id, form }).await?;
+        done = session.change(store, Command::EditDestination { id, form, over: Some(before.revision) }).await?;
     }
     if let Some(state) = state {
         let changed = session.change(store, Command::SetDestinationState { id, state }).await?;

@@ -168,7 +168,11 @@ impl AccountForm {
         }
         match (self.account_key(), self.profile()) {
             (Ok(key), Ok(profile)) if self.key.is_some() => {
-                let save = Outcome::Run(Command::EditAccount { key, profile });
+                let save = Outcome::Run(Command::EditAccount {
+                    key,
+                    profile,
+                    over: self.theirs.as_ref().or(self.opened.as_ref()).cloned(),
+                });
                 match self.overwritten() {
                     Some(text) => Outcome::Ask(Question::sure(text, "yes, save mine".to_owned(), save)),
                     None => save,
@@ -333,6 +337,9 @@ impl Screen for AccountForm {
                 let text = format!("the account is there, but its set-up was not copied: {error}");
                 let screen = AccountScreen::new(self.services.clone(), key);
                 Outcome::Replace(Box::new(screen)).then(Outcome::Say(Message::bad(text)))
+            }
+            _ if matches!(error, CommandError::Overtaken(_)) => {
+                Outcome::Reload.then(Outcome::Say(Message::warn(error.to_string())))
             }
             _ => Outcome::Say(Message::bad(error.to_string())),
         }

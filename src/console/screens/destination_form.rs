@@ -172,7 +172,7 @@ impl DestinationScreen {
         let only = self.text("only").split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
         let form = DestinationForm { label: self.text("label").trim().to_owned(), only: only.collect(), fields };
         let save = Outcome::Run(match self.id {
-            Some(id) => Command::EditDestination { id, form },
+            Some(id) => Command::EditDestination { id, form, over: self.revision() },
             None => Command::AddDestination { account: self.account.clone(), channel: self.channel, form },
         });
         match &self.theirs {
@@ -310,6 +310,8 @@ impl Screen for DestinationScreen {
     fn on_refused(&mut self, error: &CommandError) -> Outcome {
         match error {
             CommandError::Fields(errors) => self.refused(errors),
+            // Who and what is read before anything is pressed again, and whose is to stand is asked then.
+            CommandError::Overtaken(_) => Outcome::Reload.then(Outcome::Say(Message::warn(error.to_string()))),
             error => Outcome::Say(Message::bad(error.to_string())),
         }
     }

@@ -228,7 +228,7 @@ async fn again(
     id: DestinationId,
     form: &DestinationForm,
 ) -> Result<Done, CommandError> {
-    let done = destinations::edit(session, actor, id, form).await?;
+    let done = destinations::edit(session, actor, id, form, None).await?;
     let (destination, _) = read_one(&mut session.connection, id).await?;
     if destination.state == DestinationState::Disabled {
         destinations::set_state(session, actor, id, DestinationState::Enabled, None).await?;

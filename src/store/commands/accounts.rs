@@ -58,8 +58,12 @@ pub(crate) async fn edit(
     actor: &Actor,
     key: &AccountKey,
     profile: &Profile,
+    over: Option<&Profile>,
 ) -> Result<Done, CommandError> {
     let before = read(&mut session.connection, key).await?;
+    if over.is_some_and(|seen| *seen != before.profile) {
+        return Err(CommandError::Overtaken(key.to_string()));
+    }
     if before.profile == *profile {
         return Ok(Done { says: format!("{key} is as it was"), ..Done::default() });
     }

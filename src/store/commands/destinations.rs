@@ -102,8 +102,12 @@ pub(crate) async fn edit(
     actor: &Actor,
     id: DestinationId,
     form: &DestinationForm,
+    over: Option<i64>,
 ) -> Result<Done, CommandError> {
     let (before, sealed_before) = read_one(&mut session.connection, id).await?;
+    if over.is_some_and(|seen| seen != before.revision) {
+        return Err(CommandError::Overtaken(before.label));
+    }
     let account = read_by_id(&mut session.connection, before.account).await?;
     check_only(session, &account, &form.only).await?;
     let mut stored = open_fields(&before.fields, sealed_before.as_deref(), &session.sealer, id)?;
@@ -140,7 +144,9 @@ pub(crate) async fn write_settings(
     sealed: Option<Vec<u8>>,
     only: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE destination SET label = ?, fields = ?, sealed = ?, only_types = ? WHERE id = ?")
+    sqlx::query(
+        "UPDATE destination SET label = ?, fields = ?, sealed = ?, only_types = ?, revision = revision + 1 WHERE id = ?",
+    )
         .bind(label)
         .bind(fields)
         .bind(sealed)

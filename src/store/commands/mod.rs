@@ -70,7 +70,9 @@ pub(crate) struct Record<'a> {
 pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Command) -> Result<Done, CommandError> {
     match command {
         Command::AddAccount { key, profile } => accounts::add(session, actor, key, profile).await,
-        Command::EditAccount { key, profile } => accounts::edit(session, actor, key, profile).await,
+        Command::EditAccount { key, profile, over } => {
+            accounts::edit(session, actor, key, profile, over.as_ref()).await
+        }
         Command::RemoveAccount { key } => accounts::remove(session, actor, key).await,
         Command::CopySetup { from, to } => setup::copy(session, actor, from, to).await,
         Command::AddEventType { account, name, title, group, severity, recovers } => {
@@ -86,7 +88,7 @@ pub(crate) async fn execute(session: &mut Session, actor: &Actor, command: &Comm
         Command::AddDestination { account, channel, form } => {
             destinations::add(session, actor, account, *channel, form).await
         }
-        Command::EditDestination { id, form } => destinations::edit(session, actor, *id, form).await,
+        Command::EditDestination { id, form, over } => destinations::edit(session, actor, *id, form, *over).await,
         Command::RotateSecret { id, secret, overlap } => {
             rotation::rotate(session, actor, *id, secret.as_ref(), *overlap).await
         }

@@ -97,7 +97,7 @@ async fn point(
         let mut fields = destination.fields.clone();
         fields.extend(wanted);
         let form = DestinationForm { label: destination.label.clone(), only, fields };
-        says.push(destinations::edit(session, actor, destination.id, &form).await?.says);
+        says.push(destinations::edit(session, actor, destination.id, &form, None).await?.says);
     } else {
         let fields = values_from_text(channel, &text).map_err(named_by_vendor(channel))?;
         let form = DestinationForm { label: String::new(), only: vec![event_type.to_owned()], fields };
@@ -128,7 +128,7 @@ async fn give_way(
         return Ok(Some(destinations::remove(session, actor, destination.id).await?.says));
     }
     let form = DestinationForm { label: destination.label.clone(), only, fields: destination.fields.clone() };
-    Ok(Some(destinations::edit(session, actor, destination.id, &form).await?.says))
+    Ok(Some(destinations::edit(session, actor, destination.id, &form, None).await?.says))
 }
 
 async fn opened(session: &mut Session, account: &Account, channel: Channel) -> Result<Vec<Opened>, StoreError> {

@@ -92,7 +92,7 @@ fn inverse(change: &Change) -> Result<Command, CommandError> {
         "remove_account" if change.undoes.is_some() => {
             Ok(Command::AddAccount { key: account()?, profile: profile(change)? })
         }
-        "edit_account" => Ok(Command::EditAccount { key: account()?, profile: profile(change)? }),
+        "edit_account" => Ok(Command::EditAccount { key: account()?, profile: profile(change)?, over: None }),
         "add_event_type" => {
             Ok(Command::RemoveEventType { account: account()?, name: text(&change.after, "name", change)? })
         }

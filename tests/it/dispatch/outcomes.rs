@@ -129,7 +129,7 @@ async fn an_edited_destination_is_used_at_once() {
         only: Vec::new(),
         fields: [("url".to_owned(), bellboard::domain::destination::FieldValue::Plain(new.url.clone()))].into(),
     };
-    rig.test.run(Command::EditDestination { id: rig.webhook, form }).await.unwrap();
+    rig.test.run(Command::EditDestination { id: rig.webhook, form, over: None }).await.unwrap();
     rig.deliver().await;
     assert_eq!((old.received().len(), new.received().len()), (1, 1));
 }
@@ -144,7 +144,7 @@ async fn a_private_address_is_refused_with_the_line_to_add() {
         fields: [("url".to_owned(), bellboard::domain::destination::FieldValue::Plain("http://10.1.2.3/".to_owned()))]
             .into(),
     };
-    rig.test.run(Command::EditDestination { id: rig.webhook, form }).await.unwrap();
+    rig.test.run(Command::EditDestination { id: rig.webhook, form, over: None }).await.unwrap();
     let delivery = rig.deliver().await;
     let reason = rig.detail(delivery).await.delivery.reason.unwrap();
     assert!(reason.contains("[network] allow = [\"10.1.2.3/32\"]"), "{reason}");

@@ -69,7 +69,7 @@ async fn many_that_wait_go_to_the_edited_address() {
     let deliveries = rig.many_waiting().await;
     let fields = [("url".to_owned(), FieldValue::Plain(new.url.clone()))].into();
     let form = DestinationForm { label: String::new(), only: Vec::new(), fields };
-    rig.test.run(Command::EditDestination { id: rig.webhook, form }).await.unwrap();
+    rig.test.run(Command::EditDestination { id: rig.webhook, form, over: None }).await.unwrap();
     rig.set_state(DestinationState::Enabled).await;
     rig.engine.until_idle().await;
     rig.all_are(&deliveries, DeliveryState::Delivered).await;

@@ -156,10 +156,10 @@ async fn secrets_are_sealed_kept_and_restored() {
         }
         DestinationForm { label: "Hooks".to_owned(), only: vec!["jobs".to_owned()], fields }
     };
-    test.run(Command::EditDestination { id, form: form("https://other.acme.test/", None) }).await.unwrap();
+    test.run(Command::EditDestination { id, form: form("https://other.acme.test/", None), over: None }).await.unwrap();
     assert_eq!(secret().await, first, "a secret that is left out stays");
     let second = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    let edit = Command::EditDestination { id, form: form("https://other.acme.test/", Some(second)) };
+    let edit = Command::EditDestination { id, form: form("https://other.acme.test/", Some(second)), over: None };
     let edited = test.run(edit).await.unwrap();
     assert_eq!(secret().await, second);
     test.run(Command::Undo { change: edited.change.unwrap() }).await.unwrap();

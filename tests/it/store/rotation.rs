@@ -41,13 +41,14 @@ async fn two_secrets_sign_until_the_overlap_ends() {
         only: Vec::new(),
         fields: FieldValues::from([("url".to_owned(), FieldValue::Plain("https://b.acme.test/".to_owned()))]),
     };
-    test.run(Command::EditDestination { id, form: form.clone() }).await.unwrap();
+    test.run(Command::EditDestination { id, form: form.clone(), over: None }).await.unwrap();
     assert_eq!(signatures(&test, id).await, 2, "an edit of something else changes nothing of it");
     test.clock.advance(DAY);
     assert_eq!(signatures(&test, id).await, 1, "the overlap is over");
     test.run(Command::EditDestination {
         id,
         form: bellboard::domain::command::DestinationForm { label: "Other".to_owned(), ..form },
+        over: None,
     })
     .await
     .unwrap();

@@ -31,14 +31,23 @@ impl DestinationScreen {
         opened: &Destination,
     ) -> Result<Option<Theirs>, StoreError> {
         let (_, now) = store.destination(opened.id).await?;
-        let differs = differences(opened, &now);
-        if differs.is_empty() {
+        if now.revision == opened.revision {
             return Ok(None);
+        }
+        let mut differs = differences(opened, &now);
+        if differs.is_empty() {
+            differs.push("a secret is another, or it was changed and changed back".to_owned());
         }
         let subject = Subject::Destination { account: self.account.clone(), id: opened.id };
         let newest = store.history(&subject, 1).await?.pop();
         let by = newest.map_or_else(|| "somebody".to_owned(), |row| row.change.actor.login);
         Ok(Some(Theirs { destination: now, by, differs }))
+    }
+
+    /// The revision that was seen last: what is saved is saved over that one only.
+    pub(crate) fn revision(&self) -> Option<i64> {
+        let seen = self.theirs.as_ref().map(|theirs| &theirs.destination).or(self.opened.as_ref());
+        seen.map(|destination| destination.revision)
     }
 
     /// Asks whose settings are to stand.
