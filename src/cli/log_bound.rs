@@ -14,6 +14,7 @@ use tracing::Metadata;
 use tracing::callsite::Identifier;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::domain::text::{safe_json, safe_line};
 use crate::domain::time::{Clock, SystemClock};
 
 /// Lines a minute, and of one kind.
@@ -41,6 +42,18 @@ pub enum Style {
 }
 
 impl Style {
+    /// One line, whatever is told in it: a path, an answer or an error may have line breaks, and what the terminal obeys of whoever
+    /// reads the log.
+    fn tame(self, line: &[u8]) -> String {
+        let text = String::from_utf8_lossy(line);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let safe = match self {
+            Self::Text | Self::Journal { json: false } => safe_line(text),
+            Self::Json | Self::Journal { json: true } => safe_json(text),
+        };
+        format!("{safe}\n")
+    }
+
     /// A line of ours: how many more lines there were like that one.
     fn more(self, count: u64, like: &str) -> String {
         let said = format!("and {count} more like this were left out");
@@ -93,14 +106,15 @@ impl<W: Write, K: Eq + Hash> State<W, K> {
         let kind = self.kinds.entry(kind).or_default();
         if kind.lines >= OF_A_KIND_MAX || self.lines >= LINES_MAX {
             if kind.left_out == 0 {
-                kind.first_left_out = String::from_utf8_lossy(line).trim_end().chars().take(REPEATED_MAX).collect();
+                kind.first_left_out = self.style.tame(line).trim_end().chars().take(REPEATED_MAX).collect();
             }
             kind.left_out += 1;
             return Ok(());
         }
         kind.lines += 1;
         self.lines += 1;
-        self.put(level, line)
+        let line = self.style.tame(line);
+        self.put(level, line.as_bytes())
     }
 
     fn put(&mut self, level: tracing::Level, line: &[u8]) -> io::Result<()> {
@@ -205,6 +219,23 @@ mod tests {
             }
         }
         assert_eq!(lines(&log).len(), LINES_MAX as usize);
+    }
+
+    #[test]
+    fn whatever_is_told_a_line_is_a_line_and_does_nothing() {
+        const TOLD: &str = "path=/x\n\u{1b}[2J\u{9b}1m\u{202e}y\r\u{2028}\u{7f}\n";
+        let written = |style| {
+            let mut log = State::new(Vec::new(), style);
+            let line =
+                if matches!(style, Style::Json) { format!("{}\n", json!({ "path": TOLD })) } else { TOLD.to_owned() };
+            log.take(0, 1, Level::WARN, line.as_bytes()).unwrap();
+            String::from_utf8(log.inner).unwrap()
+        };
+        assert_eq!(written(Style::Text), "path=/x ·[2J·1my  ·\n");
+        assert_eq!(written(Style::Journal { json: false }), "<4>path=/x ·[2J·1my  ·\n");
+        let json = written(Style::Json);
+        assert!(json.trim_end().bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{json:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["path"], TOLD);
     }
 
     #[test]
