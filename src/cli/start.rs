@@ -16,7 +16,8 @@ use crate::cli::output::Output;
 use crate::domain::text::safe_line;
 
 /// What is said when an argument is only wrong because of what cannot be shown of it.
-const CANNOT_BE_SHOWN: &str = "an argument has control characters or line breaks where it must have none; type it anew";
+const CANNOT_BE_SHOWN: &str = "an argument, or a variable of the environment, has control characters or line breaks where it must have \
+                               none; type it anew";
 
 /// What these words ask for, the program's name first.
 ///
@@ -49,6 +50,11 @@ fn read(words: &[OsString], command: &clap::Command) -> Result<Arguments, clap::
 fn shown_safely(words: &[OsString], command: &clap::Command) -> clap::Error {
     let words: Vec<OsString> =
         words.iter().map(|word| safe_line(&word.to_string_lossy()).into_owned().into()).collect();
+    let command = &command.clone().mut_args(|argument| {
+        let value = argument.get_env().and_then(std::env::var_os).unwrap_or_default();
+        let value = value.to_string_lossy();
+        if safe_line(&value) == value { argument } else { argument.env(Resettable::Reset) }
+    });
     let otherwise = || command.clone().error(clap::error::ErrorKind::InvalidValue, CANNOT_BE_SHOWN);
     read(&words, command).err().filter(clap::Error::use_stderr).unwrap_or_else(otherwise)
 }
@@ -69,7 +75,7 @@ pub fn arguments() -> Result<Arguments, ExitCode> {
             return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
         let out = Output { json: false, plain: false };
-        // Its lines are the program's own by now; what the environment said may still be in one.
+        // Its lines are the program's own by now.
         error.to_string().trim_end().lines().for_each(|line| out.aside(line));
         ExitCode::from(EXIT_USAGE)
     })
