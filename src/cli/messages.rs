@@ -115,5 +115,11 @@ fn template(session: &Session, name: &str) -> Result<(), Failure> {
         let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
         Failure::new(EXIT_NOT_FOUND, format!("there is no template `{name}`; there are {}", names.join(", ")))
     })?;
-    Ok(session.out.either(&json!({"template": name, "file": file, "text": text}), text.trim_end())?)
+    if session.out.json {
+        return Ok(session.out.document(&json!({"template": name, "file": file, "text": text}))?);
+    }
+    for line in text.trim_end().lines() {
+        session.out.line(line)?;
+    }
+    Ok(())
 }

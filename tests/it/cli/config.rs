@@ -106,6 +106,8 @@ fn a_preview_shows_every_channel_and_needs_no_store() {
     cli.run("messages preview server.stoped").refused(3, &["did you mean `server.stopped`"]);
     cli.run("messages preview job.fail --data [1]").refused(2, &["one JSON object"]);
     cli.run("messages template nothing").refused(3, &["server.backon"]);
+    let built_in = include_str!("../../../assets/templates/job.fail.txt");
+    assert_eq!(cli.run("messages template job.fail").ok().trim_end(), built_in.trim_end(), "as a file to begin with");
     let own = cli.run("messages preview job.fail --channel ios --data {\"name\":\"tidy\"}").ok();
     assert!(own.contains("The job tidy failed at"), "{own}");
 }
