@@ -105,9 +105,10 @@ async fn show_one(session: &Session, store: &Store, id: EventId) -> Result<(), F
     let test = if event.test { ", a test" } else { "" };
     session.out.line(format!("{}: {} of {}{test}", event.id, event.event_type, event.account))?;
     session.out.line(format!("received {}", show::time(event.received_at)))?;
-    let mut table = Table::new(["field", "value"]);
+    // Set in, since a member may be called as one of the lines around it.
+    let mut table = Table::new(["  field", "value"]);
     for (name, value) in event.data.members() {
-        table.row([name, value]);
+        table.row([format!("  {name}"), value]);
     }
     session.out.table(&table)?;
     Ok(session.out.line(format!("what became of it: bellboard why {id}"))?)

@@ -164,7 +164,7 @@ impl Table {
         let line = |row: &Vec<String>| {
             let cells = head.iter().zip(row).filter(|(_, cell)| !cell.trim().is_empty());
             let cells: Vec<String> = cells
-                .map(|(name, cell)| format!("{name}: {}", cell.trim()).trim_start_matches(": ").to_owned())
+                .map(|(name, cell)| format!("{}: {}", name.trim(), cell.trim()).trim_start_matches(": ").to_owned())
                 .collect();
             format!("{}\n", cells.join("; "))
         };
