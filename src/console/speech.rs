@@ -10,6 +10,12 @@ use crate::console::widgets::paint::Column;
 /// Columns and lines of the area that a screen without words of its own is drawn into.
 const AREA: Rect = Rect::new(0, 0, 120, 200);
 
+/// Columns by which a line is set in, beside the margin of one, that is not bellboard's own.
+const SET_IN_MIN: usize = 3;
+
+/// What stands before a line that others may have written.
+pub(crate) const QUOTED: &str = "| ";
+
 /// A screen in words. Each line stands for itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Speech {
@@ -47,16 +53,21 @@ impl Speech {
         self
     }
 
-    /// What is drawn, line by line; for screens that are text anyway.
+    /// What is drawn, line by line; for screens that are text anyway. What is set in on the screen is what others wrote, or goes on: a bar
+    /// stands before it, or an answer could have lines that sound like bellboard's own.
     #[must_use]
     pub fn drawn(draw: impl FnOnce(&mut Buffer, Rect, &Theme)) -> Self {
         let mut buffer = Buffer::empty(AREA);
         draw(&mut buffer, AREA, &Theme::new(ThemeName::Mono));
         let line = |y| {
             let text: String = (0..AREA.width).map(|x| buffer[(x, y)].symbol()).collect();
-            // Rules between parts say nothing.
-            let text = text.trim().to_owned();
-            if text.ends_with("----") { text.trim_end_matches('-').trim_end().to_owned() } else { text }
+            let (text, drawn) = (text.trim(), text.trim_end());
+            match drawn.len() - text.len() {
+                SET_IN_MIN.. => format!("{QUOTED}{text}"),
+                // Rules between parts say nothing.
+                _ if text.ends_with("----") => text.trim_end_matches('-').trim_end().to_owned(),
+                _ => text.to_owned(),
+            }
         };
         let head = (0..AREA.height).map(line).filter(|line| !line.is_empty()).collect();
         Self { head, ..Self::default() }

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use crate::channels::{self, signing};
 use crate::console::screens::destinations::Destinations;
 use crate::console::screens::destinations::day::{self, Plot};
-use crate::console::speech::Speech;
+use crate::console::speech::{QUOTED, Speech};
 use crate::console::theme::{Theme, ThemeName};
 use crate::console::widgets::paint::{Span, wrap};
 use crate::console::words::{full_time, health, state_style};
@@ -36,7 +36,8 @@ impl Destinations {
             let said = facts.lines.iter().map(|spans| {
                 let texts: Vec<&str> =
                     spans.iter().map(|(text, _)| text.trim()).filter(|text| !text.is_empty()).collect();
-                texts.join(": ")
+                let goes_on = spans.first().is_some_and(|(name, _)| name.trim().is_empty());
+                if goes_on { format!("{QUOTED}{}", texts.concat()) } else { texts.join(": ") }
             });
             speech.after.extend(said);
         }
@@ -86,7 +87,7 @@ impl Destinations {
         for text in answer.iter().flat_map(|answer| safe_lines(&answer.body, ANSWER_LINES_MAX)) {
             facts.add("", &text, theme.text);
         }
-        facts.add("", "V shows request and answer", theme.dim);
+        facts.add("V", "shows request and answer", theme.dim);
     }
 }
 
