@@ -12,9 +12,9 @@ use crate::cli::session::Session;
 use crate::dispatch::lock;
 use crate::domain::channel::Channel;
 use crate::domain::time::{Timestamp, human_duration};
-use crate::store::Store;
 use crate::store::examine::Examined;
 use crate::store::keys::{KeySource, is_private};
+use crate::store::{Store, backup};
 
 /// What to look at.
 #[derive(Debug, Args)]
@@ -70,19 +70,25 @@ impl Doctor {
         let mut lines = Vec::new();
         match session.open().await {
             Ok(store) => {
-                let examined = store.examine(self.full).await?;
-                self.file(&mut lines, session, &examined);
-                delivers(&mut lines, &store, &examined);
-                waits(&mut lines, &store, session.clock.now()).await?;
-                clock(&mut lines, session, &examined);
-                self.channels(&mut lines, session, &store).await;
+                if let Err(failure) = self.store(&mut lines, session, &store).await {
+                    lines.push(refused(failure, session)?);
+                }
             }
-            Err(Failure::Says { sentence, .. }) => lines.push(line(Grade::Bad, "file", sentence)),
-            Err(silent) => return Err(silent),
+            Err(failure) => lines.push(refused(failure, session)?),
         }
         key(&mut lines, &session.key);
         terminal(&mut lines);
         print(session, &lines)
+    }
+
+    async fn store(&self, lines: &mut Vec<Line>, session: &Session, store: &Store) -> Result<(), Failure> {
+        let examined = store.examine(self.full).await?;
+        self.file(lines, session, &examined);
+        delivers(lines, store, &examined);
+        waits(lines, store, session.clock.now()).await?;
+        clock(lines, session, &examined);
+        self.channels(lines, session, store).await;
+        Ok(())
     }
 
     fn file(&self, lines: &mut Vec<Line>, session: &Session, examined: &Examined) {
@@ -90,8 +96,8 @@ impl Doctor {
         lines.push(if examined.damage.is_empty() {
             line(Grade::Ok, "file", format!("whole ({depth})"))
         } else {
-            let damage = examined.damage.join("; ");
-            line(Grade::Bad, "file", format!("damaged: {damage}; stop bellboard, keep the file, restore a backup"))
+            let (damage, then) = (examined.damage.join("; "), backup::advice(&session.paths.database));
+            line(Grade::Bad, "file", format!("damaged: {}; stop bellboard, {then}", damage.replace('\n', "; ")))
         });
         lines.push(match examined.dangling {
             0 => line(Grade::Ok, "references", "each row that is named is there"),
@@ -140,6 +146,14 @@ impl Doctor {
                 None => line(Grade::Ok, what, "ready"),
             });
         }
+    }
+}
+
+/// What is wrong with a file that cannot be opened or read.
+fn refused(failure: Failure, session: &Session) -> Result<Line, Failure> {
+    match failure.naming_backup(&session.paths.database) {
+        Failure::Says { sentence, .. } => Ok(line(Grade::Bad, "file", sentence)),
+        silent => Err(silent),
     }
 }
 

@@ -1,6 +1,9 @@
 //! How a command ends when it does not end well: one sentence on stderr and an exit code that scripts rely on.
 
 use std::io;
+use std::path::Path;
+
+use crate::store::backup;
 
 /// It was tried and failed.
 pub const EXIT_FAILED: u8 = 1;
@@ -25,6 +28,8 @@ pub enum Failure {
         /// What is wrong and what to do next.
         sentence: String,
     },
+    /// The database turned out to be damaged: what was found. [`Failure::naming_backup`] makes a sentence of it.
+    Damaged(String),
     /// It was asked how to use it.
     Help(String),
     /// All has been said already.
@@ -35,6 +40,15 @@ impl Failure {
     /// Ends with that code and sentence.
     pub fn new(code: u8, sentence: impl Into<String>) -> Self {
         Self::Says { code, sentence: sentence.into() }
+    }
+
+    /// With the backup of that database that is to be restored, when it is damaged.
+    #[must_use]
+    pub fn naming_backup(self, database: &Path) -> Self {
+        let Self::Damaged(problem) = self else { return self };
+        let (path, then) = (database.display(), backup::advice(database));
+        let problem = problem.replace('\n', "; ");
+        Self::new(EXIT_STORE, format!("the database {path} is damaged ({problem}); stop bellboard, {then}"))
     }
 
     /// It cannot be meant as it was written.

@@ -98,9 +98,10 @@ pub mod help;
 use std::process::ExitCode;
 
 use crate::cli::args::{Arguments, Command};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{EXIT_STORE, Failure};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
+use crate::store::error::StoreError;
 
 /// Does what was asked for and says how it ended.
 pub async fn run(arguments: Arguments) -> ExitCode {
@@ -125,6 +126,10 @@ pub async fn run(arguments: Arguments) -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         },
+        Err(Failure::Damaged(problem)) => {
+            out.aside(format!("error: {}", StoreError::Damaged(problem)));
+            ExitCode::from(EXIT_STORE)
+        }
         Err(Failure::Says { code, sentence }) => {
             out.aside(format!("error: {sentence}"));
             ExitCode::from(code)
@@ -150,7 +155,7 @@ async fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
     };
     memory::in_small_pages();
     let session = Session::start(&globals, out, needed)?;
-    match command {
+    let ended = match command {
         None => console::open(&session).await,
         Some(Command::Demo(command)) => command.run(&session).await,
         Some(Command::Serve(command)) => command.run(&session).await,
@@ -158,7 +163,8 @@ async fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
             session.log_to_file_when_asked()?;
             one_shot(command, &session).await
         }
-    }
+    };
+    ended.map_err(|failure| failure.naming_backup(&session.paths.database))
 }
 
 async fn one_shot(command: Command, session: &Session) -> Result<(), Failure> {

@@ -252,19 +252,28 @@ pub fn read_config(paths: &Paths) -> Result<Config, ConfigError> {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        Self::new(error.exit_code(), error.to_string())
+        match error {
+            OpenError::Store(error) => error.into(),
+            error => Self::new(error.exit_code(), error.to_string()),
+        }
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::new(error.exit_code(), error.to_string())
+        match error {
+            StoreError::Damaged(problem) => Self::Damaged(problem),
+            error => Self::new(error.exit_code(), error.to_string()),
+        }
     }
 }
 
 impl From<CommandError> for Failure {
     fn from(error: CommandError) -> Self {
-        Self::new(error.exit_code(), error.to_string())
+        match error {
+            CommandError::Store(error) => error.into(),
+            error => Self::new(error.exit_code(), error.to_string()),
+        }
     }
 }
 

@@ -3,8 +3,7 @@
 //! It is an advisory lock on a file of its own (flock(2)): the kernel lets go of it when its holder ends, also by `kill -9`,
 //! and the next one in the queue has it at once.
 
-use std::ffi::OsString;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::oneshot;
@@ -20,16 +19,13 @@ pub struct DeliveryLock {
 /// The lock's file for a database.
 #[must_use]
 pub fn path_for(database: &Path) -> PathBuf {
-    let mut path = OsString::from(database);
-    path.push("-deliverer");
-    path.into()
+    files::beside(database, files::DELIVERER)
 }
 
 /// Whether some process delivers from this database now. Nobody can know this for longer than the answer takes.
 #[must_use]
 pub fn is_held(database: &Path) -> bool {
-    let lock = File::open(path_for(database)).map(|file| file.try_lock_shared());
-    matches!(lock, Ok(Err(TryLockError::WouldBlock)))
+    files::is_locked(&path_for(database))
 }
 
 /// Waits until no other process delivers from this database.

@@ -3,16 +3,18 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::domain::text::safe_line;
+use crate::domain::time::Timestamp;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::migrate::check_file;
 use crate::store::partial::Partial;
 use crate::store::progress::{Progress, Step, size};
-use crate::store::{Store, files};
+use crate::store::{Store, files, inspect};
 
 /// Copies that are remembered.
 const LISTED_MAX: usize = 50;
@@ -96,14 +98,42 @@ pub(crate) fn remember(database: &Path, copy: &Path) {
     }
 }
 
-/// What to do when a database is damaged: the newest copy that is known and still there.
-pub(crate) fn advice(database: &Path) -> String {
-    let newest = listed(database).into_iter().rfind(|copy| Path::new(copy).is_file());
-    let restore = newest.map_or_else(
-        || "restore your newest backup (none is known here)".to_owned(),
-        |copy| format!("restore the newest backup: `bellboard restore {}`", safe_line(&copy)),
+/// The newest copy that is known, still there, and not cut short; of those that upgrades made beside the database when no list says
+/// more.
+pub(crate) fn newest(database: &Path) -> Option<PathBuf> {
+    let listed = listed(database).into_iter().map(PathBuf::from).rfind(|copy| inspect::looks_whole(copy));
+    listed.or_else(|| {
+        let begins = format!("{}.schema-", database.file_name()?.to_string_lossy());
+        let beside = fs::read_dir(files::folder_of(database)).ok()?.filter_map(|entry| {
+            let entry = entry.ok()?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_copy = name.starts_with(&begins) && name.ends_with(".backup") && inspect::looks_whole(&entry.path());
+            is_copy.then_some((entry.metadata().ok()?.modified().ok()?, entry.path()))
+        });
+        beside.max().map(|(_, path)| path)
+    })
+}
+
+/// What to do when a database is damaged, with the command that puts the newest copy in its place.
+#[must_use]
+pub fn advice(database: &Path) -> String {
+    let restore = newest(database).map_or_else(
+        || "restore your newest backup with `bellboard restore` (none is known here)".to_owned(),
+        |copy| {
+            let made = fs::metadata(&copy).and_then(|file| file.modified()).ok();
+            let made = made.and_then(|at| i64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok());
+            let made = made.map_or_else(String::new, |at| format!(", of {}", Timestamp::from_millis(at)));
+            let (database, copy) = (quoted(database), quoted(&copy));
+            format!("restore the newest backup{made}: `bellboard --db {database} restore {copy}`")
+        },
     );
     format!("keep the file: move it away with its -wal and -shm files, and {restore}")
+}
+
+/// As a word that a shell takes as it is.
+fn quoted(path: &Path) -> String {
+    let text = safe_line(&path.to_string_lossy()).into_owned();
+    shlex::try_quote(&text).map_or_else(|_| text.clone(), std::borrow::Cow::into_owned)
 }
 
 /// Puts a copy in the place of a database that is not there.
@@ -134,8 +164,17 @@ pub async fn restore(from: &Path, to: &Path) -> Result<Copied, OpenError> {
     Ok(copied)
 }
 
-/// Reads a copy as a whole.
+/// Reads a copy as a whole. One that is damaged is no word about the database that it was made of.
 async fn verify(path: &Path) -> Result<Copied, OpenError> {
+    read_whole(path).await.map_err(|error| match error {
+        OpenError::Damaged { problem, .. } | OpenError::Store(StoreError::Damaged(problem)) => {
+            unusable(path, &format!("it is damaged itself ({}); name another copy", problem.replace('\n', "; ")))
+        }
+        other => other,
+    })
+}
+
+async fn read_whole(path: &Path) -> Result<Copied, OpenError> {
     let bytes = fs::metadata(path).map_err(|error| unusable(path, &error.to_string()))?.len();
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).read_only(true).immutable(true);
     let mut connection = options.connect().await?;

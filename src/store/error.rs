@@ -34,7 +34,9 @@ pub enum StoreError {
     )]
     Busy,
     /// The database is damaged, or something else wrote to it.
-    #[error("the database is damaged: {0}; stop bellboard, keep the file, and restore a backup")]
+    #[error(
+        "the database is damaged: {0}; stop bellboard, keep the file, and restore the backup that `bellboard doctor` names"
+    )]
     Damaged(String),
     /// Reading or writing the file failed.
     #[error("the database cannot be read or written, so nothing was stored: {0}")]

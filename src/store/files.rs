@@ -1,7 +1,7 @@
 //! Files for their owner only: made with mode 0600 in folders of mode 0700, whatever the umask; refused when somebody else could
 //! write them; and never reached through a symbolic link, which would let whoever may write one folder choose another file.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,9 @@ use rustix::fs::OFlags;
 /// The mode of files, and of folders.
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
+
+/// The ending of the file beside a database whose lock is held by the process that delivers from it.
+pub const DELIVERER: &str = "-deliverer";
 
 /// Bits of a mode: who but the owner may write, anybody at all may write, and only owners may take files away.
 const OTHERS_WRITE: u32 = 0o022;
@@ -62,6 +65,21 @@ fn check_folder(path: &Path) -> Result<(), String> {
 #[must_use]
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The file beside another one whose name is that one's with an ending.
+#[must_use]
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}
+
+/// Whether some process holds the lock (flock(2)) on a file. Nobody can know this for longer than the answer takes.
+#[must_use]
+pub fn is_locked(path: &Path) -> bool {
+    let lock = File::open(path).map(|file| file.try_lock_shared());
+    matches!(lock, Ok(Err(TryLockError::WouldBlock)))
 }
 
 /// Makes a folder with all above it that are not there.

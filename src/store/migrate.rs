@@ -13,7 +13,7 @@ use crate::store::error::{OpenError, StoreError};
 use crate::store::keys::{self, KeySource, KeysError};
 use crate::store::progress::{Progress, Step};
 use crate::store::seal::Sealer;
-use crate::store::{backup, failpoint};
+use crate::store::{backup, failpoint, inspect};
 
 pub(crate) static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
@@ -29,14 +29,6 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Copies that one upgrade may find made by others before it.
 const SAME_NAME_MAX: u32 = 1000;
 
-/// A file up to this size is looked over as a whole whenever it is opened, which takes some ten milliseconds at most.
-const LOOKED_OVER_MAX: u64 = 2 * 1024 * 1024;
-
-/// Where a file's header has the size of its pages, and their number (sqlite.org/fileformat.html section 1.3).
-const PAGE_SIZE_AT: usize = 16;
-const PAGES_AT: usize = 28;
-const HEADER_BYTES: usize = 100;
-
 /// Makes the schema of this file what this program wants; the keys that its secrets are sealed with.
 pub(crate) async fn bring_up_to_date(
     path: &Path,
@@ -48,11 +40,12 @@ pub(crate) async fn bring_up_to_date(
     let plain = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
     // The vacuum mode can only be chosen before anything is written, the journal mode's mark included.
     let plain = if is_new { plain.auto_vacuum(SqliteAutoVacuum::Incremental) } else { plain };
-    if !is_new {
-        check_length(path)?;
-    }
+    let is_looked_at = !is_new && inspect::look(path).await?;
     let mut connection = plain.connect().await.map_err(|error| cannot_open(path, error))?;
     check_sqlite(&mut connection).await?;
+    if !is_new && !is_looked_at {
+        inspect::look_over(&mut connection, path).await?;
+    }
     let sealer = run(&mut connection, path, source, migrator, progress).await;
     progress.tell(Step::Done);
     let sealer = sealer?;
@@ -75,7 +68,6 @@ async fn run(
     let mut version = None;
     if tables > 0 {
         version = Some(check_file(connection, path).await?);
-        look_over(connection, path).await?;
     }
     // Before anything is changed: with a wrong key, nothing is.
     let sealer = source.keys_for(Some(&mut *connection), true).await?;
@@ -148,7 +140,7 @@ pub(crate) async fn check_file(connection: &mut SqliteConnection, path: &Path) -
     let id = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await;
     let id: i64 = id.map_err(|error| cannot_open(path, error))?;
     if id != APPLICATION_ID {
-        return Err(OpenError::Foreign(path.display().to_string()));
+        return Err(inspect::foreign(path));
     }
     let applied = sqlx::query("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(connection).await;
     let applied = applied.map_err(|error| cannot_open(path, error))?;
@@ -167,42 +159,6 @@ pub(crate) async fn check_is_current(connection: &mut SqliteConnection, path: &P
         return Err(OpenError::Older(path.display().to_string()));
     }
     Ok(())
-}
-
-/// A file that has lost its end is noticed by its length.
-pub(crate) fn check_length(path: &Path) -> Result<(), OpenError> {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    // What the log of commits holds may not be in the file yet.
-    if fs::metadata(wal).is_ok_and(|wal| wal.len() > 0) {
-        return Ok(());
-    }
-    let mut header = [0; HEADER_BYTES];
-    let read = fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut header));
-    if read.is_err() {
-        return Err(damaged(path, "its beginning is missing"));
-    }
-    let page = match u16::from_be_bytes([header[PAGE_SIZE_AT], header[PAGE_SIZE_AT + 1]]) {
-        1 => 65_536,
-        size => u64::from(size),
-    };
-    let pages =
-        u32::from_be_bytes([header[PAGES_AT], header[PAGES_AT + 1], header[PAGES_AT + 2], header[PAGES_AT + 3]]);
-    let bytes = fs::metadata(path).map_or(0, |file| file.len());
-    if bytes < page * u64::from(pages) {
-        return Err(damaged(path, &format!("it ends after {bytes} of {} bytes", page * u64::from(pages))));
-    }
-    Ok(())
-}
-
-/// Refuses a small file that is not whole; a large one is not read for it.
-pub(crate) async fn look_over(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    if fs::metadata(path).map_or(0, |file| file.len()) > LOOKED_OVER_MAX {
-        return Ok(());
-    }
-    let found = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(connection).await;
-    let found: String = found.map_err(|error| cannot_open(path, error))?;
-    if found == "ok" { Ok(()) } else { Err(damaged(path, &found)) }
 }
 
 async fn check_sqlite(connection: &mut SqliteConnection) -> Result<(), OpenError> {
@@ -234,8 +190,8 @@ pub(crate) fn damaged(path: &Path, problem: &str) -> OpenError {
 pub(crate) fn cannot_open(path: &Path, error: sqlx::Error) -> OpenError {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     match code.parse::<i32>().unwrap_or(0) & 0xff {
-        // It begins as a database does, so it was one.
-        11 | 26 => damaged(path, &error.to_string()),
+        // It begins as a database does, so it was one; and nothing is asked of it that one of ours could not answer.
+        1 | 11 | 26 => damaged(path, &error.to_string()),
         8 | 14 => {
             path_error(path, "make the file and its folder readable and writable for you, or name another with --db")
         }

@@ -115,6 +115,10 @@ pub mod files;
 
 mod migrate;
 
+mod inspect;
+
+mod wal;
+
 mod watcher;
 
 mod checkpoint;

@@ -4,8 +4,6 @@
 //! (`CROSS JOIN`, `INDEXED BY`, literals of partial indexes), which a test asserts without statistics and with those of a small file;
 //! so they could improve nothing, and such as were made before a file grew could one day lead a new statement through all of it.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,15 +20,11 @@ use crate::metrics::Metrics;
 use crate::store::door::Door;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::migrate::{
-    BUSY_TIMEOUT, MIGRATOR, bring_up_to_date, cannot_open, check_is_current, check_length, damaged, look_over,
-    path_error,
+    BUSY_TIMEOUT, MIGRATOR, bring_up_to_date, cannot_open, check_is_current, damaged, path_error,
 };
 use crate::store::seal::Sealer;
 use crate::store::writer::{WAITING_MAX, Writer};
-use crate::store::{Inner, Options, Revision, Store, checkpoint, failpoint, files, keys, outbox, watcher};
-
-/// The first bytes of every SQLite file (sqlite.org/fileformat.html section 1.3).
-const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
+use crate::store::{Inner, Options, Revision, Store, checkpoint, failpoint, files, inspect, keys, outbox, watcher};
 
 /// The writer's cache: 8 MiB, so that the pages that each commit touches stay in it.
 const WRITER_CACHE: &str = "-8192";
@@ -55,11 +49,10 @@ impl Store {
         let source = options.key_source();
         let is_new = prepare(path, options.read_only)?;
         if options.read_only {
-            check_length(path)?;
+            inspect::look(path).await?;
             let mut connection =
                 connect_options(path).read_only(true).connect().await.map_err(|e| cannot_open(path, e))?;
             check_is_current(&mut connection, path).await?;
-            look_over(&mut connection, path).await?;
             let sealer = source.keys_for(Some(&mut connection), false).await?;
             return Self::reading(options, clock, sealer).await;
         }
@@ -154,17 +147,11 @@ fn connect_options(path: &Path) -> SqliteConnectOptions {
 /// Makes folder and file when they are not there; tells whether the file is new. Refuses a file that is no SQLite database.
 fn prepare(path: &Path, read_only: bool) -> Result<bool, OpenError> {
     files::check(path).map_err(|problem| path_error(path, &problem))?;
-    if let Ok(mut file) = File::open(path) {
-        let mut magic = Vec::new();
-        let read = file.by_ref().take(16).read_to_end(&mut magic);
-        read.map_err(|error| path_error(path, &error.to_string()))?;
-        return match magic.as_slice() {
-            [] => Ok(true),
-            bytes if bytes == SQLITE_MAGIC => Ok(false),
-            _ => Err(OpenError::Foreign(path.display().to_string())),
-        };
+    if path.exists() {
+        return inspect::is_empty(path);
     }
-    if read_only && !path.exists() {
+    inspect::check_place(path)?;
+    if read_only {
         return Err(OpenError::Missing(path.display().to_string()));
     }
     files::make_folder(files::folder_of(path))

@@ -35,7 +35,7 @@ def fill(database, rows=ROWS):
     for number in range(rows):
         data = '{"x":"%s"}' % os.urandom(ROW_BYTES // 2).hex()
         database.execute("INSERT INTO event (id, public_id, account_id, event_type, received_at, is_test, not_sent, data)"
-                         " VALUES (?, randomblob(16), ?, 'job.fail', ?, 0, '{}', ?)", (1_000_000 + number, account, now, data))
+                         " VALUES (?, randomblob(16), ?, 'job.fail', ?, 0, '[]', ?)", (1_000_000 + number, account, now, data))
     database.commit()
 
 

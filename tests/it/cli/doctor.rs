@@ -60,7 +60,12 @@ fn a_file_that_is_damaged_or_none_of_ours() {
     fs::write(cli.path("bellboard.db"), "not a database at all, but long enough").unwrap();
     let (code, grade, words) = says(&cli, "file");
     assert_eq!((code, grade.as_str()), (1, "bad"), "{words}");
-    assert!(words.contains("--db"), "{words}");
+    assert!(words.contains("damaged") && words.contains("restore"), "it was one of ours: {words}");
+    for name in ["bellboard.db-turns", "bellboard.db-deliverer"] {
+        let _ = fs::remove_file(cli.path(name));
+    }
+    let (_, _, words) = says(&cli, "file");
+    assert!(words.contains("name another file with --db"), "nothing says that it ever was: {words}");
 }
 
 #[test]
