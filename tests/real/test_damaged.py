@@ -10,10 +10,9 @@ import shutil
 import signal
 import sqlite3
 import struct
-import subprocess
 import unittest
 
-from rig import BINARY, PATIENCE, Store, wait_until
+from rig import PATIENCE, Store, wait_until
 from terminal import Pty
 from test_copies import digest, fill, make_old
 
@@ -104,7 +103,7 @@ class Template:
     def start(self, *words):
         """Starts the program and lets it end by itself: its exit code, and what it said."""
         if words:
-            code, out, err = self.store.run(*words)
+            code, out, err = self.store.run(*(word.replace("another", self.store.folder + "/another") for word in words))
             return code, out if "doctor" in words else err
         pty = Pty(self.store.environment)
         try:
@@ -133,7 +132,7 @@ class Template:
                 command = re.search("`bellboard (--db .* restore .*)`", lines[0])
                 self.assertTrue(command, said)
                 self.assertEqual(self.files(), before, "not a byte is changed")
-                self.assertFalse(os.path.exists("another.db"))
+                self.assertFalse(os.path.exists(f"{self.store.folder}/another.db"))
         with self.subTest(damage=what, start="restore"):
             words = shlex.split(command[1])
             self.assertEqual(words[1:], [self.store.path, "restore", os.path.join(self.store.folder, copy)])
@@ -290,8 +289,7 @@ class Log(Template, unittest.TestCase):
         self.renew()
         self.again()
         os.remove(self.store.path)
-        starts = {words: code for words, code in STARTS.items()}
-        for words, expected in starts.items():
+        for words, expected in STARTS.items():
             code, said = self.start(*words)
             self.assertEqual((code, "-wal file, is there" in said), (expected, True), said)
             self.assertEqual(pathlib.Path(f"{self.store.path}-wal").read_bytes(), self.saved["-wal"])
