@@ -39,11 +39,11 @@ def fill(database, rows=ROWS):
     database.commit()
 
 
-def make_old(path, rows=ROWS):
-    """A database of the schema before the last one."""
+def make_old(path, rows=ROWS, migrations=-1):
+    """A database of the schema before the last one, or with so many of the migrations."""
     database = sqlite3.connect(path)
     database.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    files = sorted(MIGRATIONS.glob("*.sql"))[:-1]
+    files = sorted(MIGRATIONS.glob("*.sql"))[:migrations]
     database.execute("CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP"
                      " NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)")
     for file in files:

@@ -32,6 +32,9 @@ mod forget;
 
 mod upgrades;
 
+mod released;
+mod released_rows;
+
 mod prune;
 
 mod backlog;

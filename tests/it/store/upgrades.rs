@@ -37,27 +37,28 @@ INSERT INTO attempt VALUES (1, 1, 1, 1600000000000, 12, 'failed', 500, 'HTTP 500
 INSERT INTO audit VALUES (1, 1600000000000, 'jane', 'pts/1', 'acme', 'edit_destination', 'hooks was changed', '{"id":"dst_2"}', '{"id":"dst_2"}', $sealed, NULL, NULL);
 "#;
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
 }
 
-fn sealed() -> String {
+/// A secret, sealed for that row, as SQL has it.
+pub fn sealed(row: &str) -> String {
     let nonce = [1; 24];
-    let payload = Payload { msg: SECRETS.as_bytes(), aad: b"destination:2" };
+    let payload = Payload { msg: SECRETS.as_bytes(), aad: row.as_bytes() };
     let ciphertext = XChaCha20Poly1305::new(&KEY.into()).encrypt(&XNonce::from(nonce), payload).unwrap();
     let hex = hex(&[&[1], nonce.as_slice(), &ciphertext].concat());
     format!("x'{hex}'")
 }
 
-async fn all() -> Vec<Migration> {
+pub async fn all() -> Vec<Migration> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
     Migrator::new(folder).await.unwrap().migrations.into_owned()
 }
 
-async fn connect(path: &Path) -> SqliteConnection {
+pub async fn connect(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap()
 }
 
@@ -67,16 +68,21 @@ async fn database(folder: &Path, migrations: &[Migration]) -> PathBuf {
     let mut connection = connect(&path).await;
     let run = |part: &[Migration]| Migrator { migrations: Cow::Owned(part.to_vec()), ..Migrator::DEFAULT };
     run(&migrations[..1]).run(&mut connection).await.unwrap();
-    let rows = ROWS.replace("$sealed", &sealed());
+    let rows = ROWS.replace("$sealed", &sealed("destination:2"));
     sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&mut connection).await.unwrap();
     run(migrations).run(&mut connection).await.unwrap();
     sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
+    write_key(folder);
+    path
+}
+
+/// Writes the key, and makes both files private.
+pub fn write_key(folder: &Path) {
     std::fs::write(folder.join("bellboard.key"), hex(&KEY)).unwrap();
     for name in ["bellboard.key", "bellboard.db"] {
         std::fs::set_permissions(folder.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     }
-    path
 }
 
 async fn open(path: &Path) -> Result<Store, OpenError> {
