@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::dispatch::head::Head;
 use crate::dispatch::limit::Bucket;
-use crate::dispatch::pace::{Pace, is_beside_fresh};
+use crate::dispatch::pace::Pace;
 use crate::dispatch::setup::Setup;
 use crate::dispatch::shares::{Share, Speed};
 use crate::dispatch::want::Want;
@@ -35,8 +35,6 @@ pub struct Lane {
     /// When its failing was last noted in the store.
     pub noted_at: Option<Timestamp>,
     pace: Pace,
-    /// When there was fresh work, be it for others.
-    pub fresh_at: Timestamp,
     hold_until: Timestamp,
 }
 
@@ -198,8 +196,8 @@ impl Lane {
     }
 
     /// Says what the lane wants, and notes a claim or read that it asks for. `gate` is the time before which the host that it
-    /// shares with others must be left alone, `bucket` what is left of its service's limit.
-    pub fn want(&mut self, now: Timestamp, gate: Timestamp, mut bucket: Option<&mut Bucket>) -> Want {
+    /// shares with others must be left alone, `fresh` whether there is fresh work, `bucket` what is left of its service's limit.
+    pub fn want(&mut self, now: Timestamp, gate: Timestamp, fresh: bool, mut bucket: Option<&mut Bucket>) -> Want {
         if self.reading {
             return Want::Nothing;
         }
@@ -215,7 +213,7 @@ impl Lane {
         if held > now {
             return Want::At(held);
         }
-        let yields = is_beside_fresh(self.fresh_at, now) && self.head.is_long();
+        let yields = fresh && self.head.is_long();
         let mut free = self.pace.claims_max(setup.rules.concurrency.max(1), yields).saturating_sub(self.claimed.len());
         if let Some(bucket) = &mut bucket {
             let available = bucket.available(now);
@@ -250,14 +248,18 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
+    fn wants(lane: &mut Lane) -> Want {
+        lane.want(NOW, NOW, false, None)
+    }
+
     fn lane(concurrency: u32, waiting: i64) -> Lane {
         let mut lane = Lane::default();
-        assert_eq!(lane.want(NOW, NOW, None), Want::Setup);
+        assert_eq!(wants(&mut lane), Want::Setup);
         let rules = LaneRules { concurrency, rate: None, gate: None };
         let (settings, state) = (Err("never sent in this test".to_owned()), DestinationState::Enabled);
         let (channel, account, strict) = (Channel::Webhook, None, false);
         lane.set_up(Setup { channel, account, settings, rules, state, failing_since: None, held: false, strict });
-        assert_eq!(lane.want(NOW, NOW, None), Want::Head(false));
+        assert_eq!(wants(&mut lane), Want::Head(false));
         let head = (1..=waiting).map(|id| Waiting { delivery: DeliveryId::new(id), due_at: NOW });
         lane.set_head(head.take(HEAD_MAX));
         lane
@@ -286,8 +288,8 @@ mod tests {
             if let Some(took) = took {
                 lane.sent(took);
             }
-            assert_eq!(claims(&lane.want(NOW, NOW, None)), expected, "{concurrency} at once, {took:?} each");
-            assert_eq!(lane.want(NOW, NOW, None), Want::Nothing, "all slots are taken");
+            assert_eq!(claims(&wants(&mut lane)), expected, "{concurrency} at once, {took:?} each");
+            assert_eq!(wants(&mut lane), Want::Nothing, "all slots are taken");
         };
         check(1, Some(Duration::from_millis(1)), 1);
         check(8, None, 16);
@@ -298,8 +300,7 @@ mod tests {
         for (waiting, expected) in [(256, 16), (255, 128)] {
             let mut lane = lane(8, waiting);
             lane.sent(Duration::from_millis(1));
-            lane.fresh_at = NOW;
-            assert_eq!(claims(&lane.want(NOW, NOW, None)), expected, "only a long backlog yields to fresh work");
+            assert_eq!(claims(&lane.want(NOW, NOW, true, None)), expected, "only a long backlog yields to fresh work");
         }
     }
 
@@ -307,47 +308,46 @@ mod tests {
     fn a_head_that_ran_out_is_read_again() {
         let mut lane = lane(8, i64::try_from(HEAD_MAX).unwrap());
         for _ in 0..HEAD_MAX / 16 {
-            assert_eq!(claims(&lane.want(NOW, NOW, None)), 16);
+            assert_eq!(claims(&wants(&mut lane)), 16);
             lane.claimed.clear();
         }
-        assert_eq!(lane.want(NOW, NOW, None), Want::Head(false), "as many as fit were read, so there may be more");
+        assert_eq!(wants(&mut lane), Want::Head(false), "as many as fit were read, so there may be more");
     }
 
     #[test]
     fn it_waits_for_times_rates_holds_and_gates() {
         let second = Duration::from_secs(1);
-        let mut lane = lane(1, 3);
-        let mut bucket = Bucket::new(Rate { count: 1, per: second }, NOW);
-        assert_eq!(lane.want(NOW, NOW.plus(second), Some(&mut bucket)), Want::At(NOW.plus(second)), "the gate");
-        assert_eq!(claims(&lane.want(NOW, NOW, Some(&mut bucket))), 1);
+        let (mut lane, mut bucket) = (lane(1, 3), Bucket::new(Rate { count: 1, per: second }, NOW));
+        assert_eq!(lane.want(NOW, NOW.plus(second), false, Some(&mut bucket)), Want::At(NOW.plus(second)), "the gate");
+        assert_eq!(claims(&lane.want(NOW, NOW, false, Some(&mut bucket))), 1);
         lane.claimed.clear();
-        assert_eq!(lane.want(NOW, NOW, Some(&mut bucket)), Want::At(NOW.plus(second)), "the rate");
+        assert_eq!(lane.want(NOW, NOW, false, Some(&mut bucket)), Want::At(NOW.plus(second)), "the rate");
         lane.hold(NOW.plus(7 * second));
-        assert_eq!(lane.want(NOW.plus(second), NOW, Some(&mut bucket)), Want::At(NOW.plus(7 * second)), "held");
-        assert_eq!(claims(&lane.want(NOW.plus(7 * second), NOW, Some(&mut bucket))), 1);
+        assert_eq!(lane.want(NOW.plus(second), NOW, false, Some(&mut bucket)), Want::At(NOW.plus(7 * second)), "held");
+        assert_eq!(claims(&lane.want(NOW.plus(7 * second), NOW, false, Some(&mut bucket))), 1);
     }
 
     #[test]
     fn what_comes_in_keeps_its_place() {
         let mut lane = lane(1, 0);
-        assert_eq!(lane.want(NOW, NOW, None), Want::Nothing);
+        assert_eq!(wants(&mut lane), Want::Nothing);
         assert!(lane.is_idle());
         let later = NOW.plus(Duration::from_secs(5));
         lane.push(Waiting { delivery: DeliveryId::new(1), due_at: later });
-        assert_eq!(lane.want(NOW, NOW, None), Want::At(later));
+        assert_eq!(wants(&mut lane), Want::At(later));
         lane.push(Waiting { delivery: DeliveryId::new(2), due_at: NOW });
-        assert_eq!(lane.want(NOW, NOW, None), Want::Claim(vec![DeliveryId::new(2)]));
+        assert_eq!(wants(&mut lane), Want::Claim(vec![DeliveryId::new(2)]));
         for id in 3..600 {
             lane.push(Waiting { delivery: DeliveryId::new(id), due_at: NOW });
         }
         lane.claimed.clear();
         let mut claimed = 0;
-        while let Want::Claim(claims) = lane.want(NOW, NOW, None) {
+        while let Want::Claim(claims) = wants(&mut lane) {
             claimed += claims.len();
             lane.claimed.clear();
         }
         assert_eq!(claimed, HEAD_MAX, "the rest is read when these are through");
-        assert_eq!(lane.want(NOW, NOW, None), Want::Nothing, "a read is under way");
+        assert_eq!(wants(&mut lane), Want::Nothing, "a read is under way");
     }
 
     #[test]
@@ -356,24 +356,24 @@ mod tests {
         let later = NOW.plus(Duration::from_mins(5));
         lane.push(Waiting { delivery: DeliveryId::new(1), due_at: later });
         lane.head_is_stale();
-        assert_eq!(lane.want(NOW, NOW, None), Want::Head(false), "another process may have put something before it");
+        assert_eq!(wants(&mut lane), Want::Head(false), "another process may have put something before it");
         lane.push(Waiting { delivery: DeliveryId::new(2), due_at: NOW });
         lane.set_head([Waiting { delivery: DeliveryId::new(1), due_at: later }].into_iter());
-        assert_eq!(lane.want(NOW, NOW, None), Want::Head(false), "the read may have been too early to see number 2");
+        assert_eq!(wants(&mut lane), Want::Head(false), "the read may have been too early to see number 2");
         lane.set_head([1, 2].map(|id| Waiting { delivery: DeliveryId::new(id), due_at: NOW }).into_iter());
-        assert_eq!(lane.want(NOW, NOW, None), Want::Claim(vec![DeliveryId::new(1)]));
+        assert_eq!(wants(&mut lane), Want::Claim(vec![DeliveryId::new(1)]));
     }
 
     #[test]
     fn a_long_future_is_read_once() {
         let mut lane = lane(1, 0);
         lane.head_is_stale();
-        assert_eq!(lane.want(NOW, NOW, None), Want::Head(false));
+        assert_eq!(wants(&mut lane), Want::Head(false));
         let later = NOW.plus(Duration::from_mins(5));
         lane.set_head((1..=256).map(|id| Waiting { delivery: DeliveryId::new(id), due_at: later }));
-        assert_eq!(lane.want(NOW, NOW, None), Want::At(later));
+        assert_eq!(wants(&mut lane), Want::At(later));
         lane.push(Waiting { delivery: DeliveryId::new(257), due_at: NOW });
-        assert_eq!(lane.want(NOW, NOW, None), Want::Claim(vec![DeliveryId::new(257)]));
+        assert_eq!(wants(&mut lane), Want::Claim(vec![DeliveryId::new(257)]));
     }
 
     #[test]
@@ -381,12 +381,12 @@ mod tests {
         let mut lane = lane(1, 3);
         let old = lane.setup().cloned().unwrap();
         lane.forget_setup();
-        assert_eq!(lane.want(NOW, NOW, None), Want::Setup);
+        assert_eq!(wants(&mut lane), Want::Setup);
         lane.forget_setup();
         lane.set_up(Setup { state: DestinationState::Paused, ..old.clone() });
-        assert_eq!(lane.want(NOW, NOW, None), Want::Setup, "the read may have been too early to see the change");
+        assert_eq!(wants(&mut lane), Want::Setup, "the read may have been too early to see the change");
         lane.set_up(old);
-        assert_eq!(claims(&lane.want(NOW, NOW, None)), 1);
+        assert_eq!(claims(&wants(&mut lane)), 1);
     }
 
     #[test]
@@ -394,7 +394,7 @@ mod tests {
         for (state, held) in [(DestinationState::Paused, false), (DestinationState::Enabled, true)] {
             let mut lane = lane(1, 3);
             lane.set_up(Setup { state, held, ..lane.setup().cloned().unwrap() });
-            assert_eq!(lane.want(NOW, NOW, None), Want::Nothing);
+            assert_eq!(wants(&mut lane), Want::Nothing);
         }
     }
 }

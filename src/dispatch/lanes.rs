@@ -144,8 +144,8 @@ impl Lanes {
             self.buckets.insert(limit.clone(), Bucket::new(limit.rate, now));
         }
         let bucket = limit.and_then(|limit| self.buckets.get_mut(limit));
-        lane.fresh_at = self.fresh_at;
-        let want = lane.want(now, gate.copied().unwrap_or_default(), bucket);
+        let fresh = pace::is_beside_fresh(self.fresh_at, now);
+        let want = lane.want(now, gate.copied().unwrap_or_default(), fresh, bucket);
         if many && lane.is_idle() {
             self.by_id.remove(&id);
         }
@@ -270,13 +270,13 @@ mod tests {
     /// A lane to a service with a limit, in which so many wait.
     fn limited(lanes: &mut Lanes, id: DestinationId, limit: &Limit, waiting: i64) {
         let head = (1..=waiting).map(|delivery| Waiting { delivery: DeliveryId::new(delivery), due_at: NOW });
-        set_up(lanes, id, limit);
+        set_up(lanes, id, Some(limit));
         assert_eq!(lanes.want(id, NOW), Want::Head(false));
         lanes.touch(id).set_head(head);
     }
 
-    fn set_up(lanes: &mut Lanes, id: DestinationId, limit: &Limit) {
-        let rules = LaneRules { concurrency: 1, rate: Some(limit.clone()), gate: None };
+    fn set_up(lanes: &mut Lanes, id: DestinationId, limit: Option<&Limit>) {
+        let rules = LaneRules { concurrency: if limit.is_some() { 1 } else { 8 }, rate: limit.cloned(), gate: None };
         let settings = Err("never sent in this test".to_owned());
         let state = DestinationState::Enabled;
         lanes.touch(id);
@@ -293,9 +293,18 @@ mod tests {
         let mut lanes = Lanes::default();
         assert!(!lanes.is_beside_fresh(NOW));
         lanes.fresh(NOW);
-        lanes.touch(DestinationId::new(1));
-        let _ = lanes.want(DestinationId::new(1), NOW);
-        assert_eq!(lanes.get(DestinationId::new(1)).map(|lane| lane.fresh_at), Some(NOW), "each lane knows");
+        let id = DestinationId::new(1);
+        set_up(&mut lanes, id, None);
+        assert_eq!(lanes.want(id, NOW), Want::Head(false));
+        lanes
+            .touch(id)
+            .set_head((1..=256).map(|delivery| Waiting { delivery: DeliveryId::new(delivery), due_at: NOW }));
+        lanes.touch(id).sent(Duration::from_millis(1));
+        let Want::Claim(beside_fresh) = lanes.want(id, NOW) else { panic!("nothing is claimed") };
+        let Want::Claim(more) = lanes.want(id, NOW.plus(Duration::from_millis(100))) else {
+            panic!("no more is claimed")
+        };
+        assert_eq!((beside_fresh.len(), more.len()), (16, 112), "a backlog yields to it");
         for (after, expected) in [(0, true), (50, true), (100, false)] {
             assert_eq!(lanes.is_beside_fresh(NOW.plus(Duration::from_millis(after))), expected, "{after} ms later");
         }
@@ -312,7 +321,7 @@ mod tests {
         let next = NOW.plus(Duration::from_secs(1));
         assert_eq!(lanes.want(two, NOW), Want::At(next));
         lanes.touch(one).forget_setup();
-        set_up(&mut lanes, one, &limit);
+        set_up(&mut lanes, one, Some(&limit));
         lanes.touch(one).claimed.clear();
         assert_eq!(lanes.want(one, NOW), Want::At(next), "the rate is still the rate");
     }
@@ -352,7 +361,7 @@ mod tests {
         let later = NOW.plus(Duration::from_hours(1));
         let count = i64::try_from(3 * IDLE_MAX).unwrap();
         for id in (0..count).map(DestinationId::new) {
-            set_up(&mut lanes, id, &limit);
+            set_up(&mut lanes, id, Some(&limit));
             assert_eq!(lanes.want(id, NOW), Want::Head(false));
             lanes.touch(id).set_head([Waiting { delivery: DeliveryId::new(1), due_at: later }].into_iter());
             assert!(matches!(lanes.want(id, NOW), Want::At(_)));

@@ -145,7 +145,7 @@ async fn a_test_that_fails_holds_nobody() {
 fn a_strict_lane_reads_who_is_first_before_each_send() {
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
     let mut lane = Lane::default();
-    assert_eq!(lane.want(NOW, NOW, None), Want::Setup);
+    assert_eq!(lane.want(NOW, NOW, false, None), Want::Setup);
     lane.set_up(Setup {
         channel: Channel::Webhook,
         account: None,
@@ -158,16 +158,16 @@ fn a_strict_lane_reads_who_is_first_before_each_send() {
     });
     let first = |due_at| [Waiting { delivery: DeliveryId::new(1), due_at }].into_iter();
     let later = NOW.plus(Duration::from_secs(5));
-    assert_eq!(lane.want(NOW, NOW, None), Want::Head(true));
+    assert_eq!(lane.want(NOW, NOW, false, None), Want::Head(true));
     lane.set_head(first(later));
-    assert_eq!(lane.want(NOW, NOW, None), Want::At(later), "all others wait for it");
+    assert_eq!(lane.want(NOW, NOW, false, None), Want::At(later), "all others wait for it");
     lane.push(Waiting { delivery: DeliveryId::new(10), due_at: NOW });
-    assert_eq!(lane.want(NOW, NOW, None), Want::Head(true), "a test, perhaps");
+    assert_eq!(lane.want(NOW, NOW, false, None), Want::Head(true), "a test, perhaps");
     lane.set_head(first(later));
-    assert_eq!(lane.want(later, NOW, None), Want::Claim(vec![DeliveryId::new(1)]));
-    assert_eq!(lane.want(later, NOW, None), Want::Nothing);
+    assert_eq!(lane.want(later, NOW, false, None), Want::Claim(vec![DeliveryId::new(1)]));
+    assert_eq!(lane.want(later, NOW, false, None), Want::Nothing);
     lane.ended(DeliveryId::new(1));
-    assert_eq!(lane.want(later, NOW, None), Want::Head(true));
+    assert_eq!(lane.want(later, NOW, false, None), Want::Head(true));
 }
 
 #[derive(Clone, Debug)]
