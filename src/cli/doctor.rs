@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cli::failure::{EXIT_FAILED, Failure};
 use crate::cli::output::Table;
+use crate::cli::prune;
 use crate::cli::session::Session;
 use crate::dispatch::lock;
 use crate::domain::channel::Channel;
@@ -85,6 +86,7 @@ impl Doctor {
         let examined = store.examine(self.full).await?;
         self.file(lines, session, &examined);
         delivers(lines, store, &examined);
+        ends(lines, store).await?;
         waits(lines, store, session.clock.now()).await?;
         clock(lines, session, &examined);
         self.channels(lines, session, store).await;
@@ -189,6 +191,20 @@ fn delivers(lines: &mut Vec<Line>, store: &Store, examined: &Examined) {
     } else {
         line(Grade::Warn, "deliverer", "nobody delivers now; run `bellboard serve`, or open `bellboard`")
     });
+}
+
+/// Whether removals and cancellations of much go on.
+async fn ends(lines: &mut Vec<Line>, store: &Store) -> Result<(), Failure> {
+    let endings = store.endings().await?;
+    lines.push(if endings.are_none() {
+        line(Grade::Ok, "removals", "all are through")
+    } else if lock::is_held(store.path()) {
+        line(Grade::Ok, "removals", format!("going on, little by little: {}", prune::words(endings)))
+    } else {
+        let do_next = "it goes on when somebody delivers, or by `bellboard prune`";
+        line(Grade::Warn, "removals", format!("left to do: {}; {do_next}", prune::words(endings)))
+    });
+    Ok(())
 }
 
 /// Whether what is due goes out.

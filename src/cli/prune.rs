@@ -1,4 +1,5 @@
-//! `prune`: what the process that delivers does every hour, now: removes what ended long ago.
+//! `prune`: what the process that delivers does beside the deliveries, now: removes what ended long ago, and goes through with the
+//! removals and cancellations that were too large for the command that asked for them.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::cli::show::counted;
 use crate::domain::command::Command;
 use crate::domain::time::{Timestamp, parse_duration};
 use crate::store::Store;
+use crate::store::ending::Endings;
 use crate::store::prune::Place;
 
 /// What to remove.
@@ -37,6 +39,8 @@ struct PrunedObject {
     before: Timestamp,
     events: u64,
     others: u64,
+    /// Rows of removals and cancellations that had been asked for before.
+    ended: u64,
     removed: bool,
     bytes_before: u64,
     bytes_after: u64,
@@ -53,13 +57,19 @@ impl Prune {
         let before = session.clock.now().minus(keep);
         let bytes_before = store.bytes().await?;
         let count = count(&store, before).await?;
+        let endings = store.endings().await?;
         let question = format!("Remove {} that ended before {before}?", counted_events(count));
-        let mut others = 0;
         let sure = !self.dry_run && count > 0 && confirm(session.out, &question, self.yes)?;
-        let mut events = count;
+        let mut removed = Removed::default();
         if sure {
             session.change(&store, Command::Prune { before }).await?;
-            (events, others) = remove(session, &store, before).await?;
+            removed = remove(session, &store, before).await?;
+        }
+        // What somebody has asked for already is not asked again.
+        if sure || (!self.dry_run && count == 0 && !endings.are_none()) {
+            let rows = go_through(session, &store).await?;
+            // Else these are the parts of events that went just now.
+            removed.ended = if endings.are_none() { 0 } else { rows };
         }
         let bytes_after = store.bytes().await?;
         let says = if self.dry_run {
@@ -69,16 +79,46 @@ impl Prune {
         } else if !sure {
             DECLINED.to_owned()
         } else {
+            let Removed { events, others, .. } = removed;
             let freed = bytes_before.saturating_sub(bytes_after);
             format!(
                 "{} went with all that belonged to them, and {others} ended replays and old failures; the file is {freed} bytes smaller",
                 counted_events(events)
             )
         };
-        Ok(session
-            .out
-            .either(&PrunedObject { before, events, others, removed: sure, bytes_before, bytes_after }, &says)?)
+        let also = if removed.ended > 0 {
+            format!("; {} of earlier removals and cancellations are done", counted_rows(removed.ended))
+        } else if self.dry_run && !endings.are_none() {
+            format!("; and what is left of {}", words(endings))
+        } else {
+            String::new()
+        };
+        let events = if sure { removed.events } else { count };
+        let Removed { others, ended, .. } = removed;
+        let object = PrunedObject { before, events, others, ended, removed: sure, bytes_before, bytes_after };
+        Ok(session.out.either(&object, &format!("{says}{also}"))?)
     }
+}
+
+/// What went.
+#[derive(Clone, Copy, Debug, Default)]
+struct Removed {
+    events: u64,
+    others: u64,
+    ended: u64,
+}
+
+/// What is at an end and still in the file, as `1 removal and 2 cancelled backlogs`.
+pub(crate) fn words(endings: Endings) -> String {
+    let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    let removals = (endings.accounts > 0).then(|| counted(count(endings.accounts), "removal", "removals"));
+    let backlogs =
+        (endings.backlogs > 0).then(|| counted(count(endings.backlogs), "cancelled backlog", "cancelled backlogs"));
+    removals.into_iter().chain(backlogs).collect::<Vec<_>>().join(" and ")
+}
+
+fn counted_rows(count: u64) -> String {
+    counted(usize::try_from(count).unwrap_or(usize::MAX), "row", "rows")
 }
 
 fn counted_events(count: u64) -> String {
@@ -97,35 +137,47 @@ async fn count(store: &Store, before: Timestamp) -> Result<u64, Failure> {
     }
 }
 
-async fn remove(session: &Session, store: &Store, before: Timestamp) -> Result<(u64, u64), Failure> {
-    let shown = io::stderr().is_terminal();
-    let (mut from, mut removed) = (Place::default(), 0);
+/// Removes what ended before that time.
+async fn remove(session: &Session, store: &Store, before: Timestamp) -> Result<Removed, Failure> {
+    let (mut from, mut removed) = (Place::default(), Removed::default());
     loop {
         let step = store.prune(before, from).await?;
-        removed += step.events;
-        if shown {
-            session.out.progress(&format!("{removed} events removed"));
-        }
+        removed.events += step.events;
+        show(session, &format!("{} events removed", removed.events));
         match step.next {
             Some(next) => from = next,
             None => break,
         }
         tokio::time::sleep(REST).await;
     }
-    let mut others = 0;
     loop {
         let gone = store.prune_others(before).await?;
         if gone == 0 {
-            break;
+            return Ok(removed);
         }
-        others += gone;
+        removed.others += gone;
+        tokio::time::sleep(REST).await;
+    }
+}
+
+/// Goes through with all that is at an end by a mark, and gives the room back; returns how many rows that were.
+async fn go_through(session: &Session, store: &Store) -> Result<u64, Failure> {
+    let mut rows = 0;
+    while let Some(moved) = store.end_some().await? {
+        rows += moved;
+        show(session, &format!("{rows} rows of earlier removals and cancellations"));
         tokio::time::sleep(REST).await;
     }
     while store.give_back().await? {
         tokio::time::sleep(REST).await;
     }
-    if shown {
-        session.out.progress("");
+    show(session, "");
+    Ok(rows)
+}
+
+/// Says on a terminal how far it is.
+fn show(session: &Session, line: &str) {
+    if io::stderr().is_terminal() {
+        session.out.progress(line);
     }
-    Ok((removed, others))
 }

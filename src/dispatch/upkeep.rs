@@ -119,7 +119,7 @@ impl Keeper {
 
     /// What is at an end goes before all others: people wait for it.
     async fn end(&mut self) -> Result<bool, StoreError> {
-        let busy = self.store.end_some().await?;
+        let busy = self.store.end_some().await?.is_some();
         // An account may have left room.
         self.giving_back |= self.ending && !busy;
         self.ending = busy;

@@ -14,10 +14,11 @@ use crate::domain::delivery::Reason;
 use crate::domain::id::{AccountId, DestinationId};
 use crate::store::Store;
 use crate::store::error::StoreError;
+use crate::store::removing::{ROWS_MAX, taken};
 use crate::store::upkeep::Upkeep;
 use crate::store::writer::Session;
 
-/// Deliveries, events or destinations of one step: a few milliseconds.
+/// Deliveries or destinations of one step: a few milliseconds.
 const STEP: u32 = 500;
 
 /// Beyond this it is not counted how many deliveries end.
@@ -39,8 +40,10 @@ const MARKED: &str = "SELECT ending.destination_id, ending.last, ending.reason F
      CROSS JOIN destination ON destination.id = ending.destination_id
      CROSS JOIN account ON account.id = destination.account_id AND account.removed_at IS NULL LIMIT 1";
 
-/// The accounts that are being removed.
-const REMOVED: &str = "SELECT id FROM account WHERE removed_at IS NOT NULL LIMIT 1";
+/// An account that is being removed. One that has events comes first, as they may have gone to another's destinations
+/// ([`crate::store::removing`]).
+const REMOVED: &str = "SELECT id FROM account WHERE removed_at IS NOT NULL
+     ORDER BY EXISTS (SELECT 1 FROM event WHERE account_id = account.id) DESC LIMIT 1";
 
 /// How many deliveries have come to an end.
 pub(crate) struct Ended {
@@ -49,21 +52,46 @@ pub(crate) struct Ended {
     pub(crate) is_more: bool,
 }
 
+/// What is at an end by a mark, and still in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Endings {
+    /// Destinations whose backlogs are being cancelled.
+    pub backlogs: u64,
+    /// Accounts that are being removed.
+    pub accounts: u64,
+}
+
+impl Endings {
+    /// Whether there are none.
+    #[must_use]
+    pub const fn are_none(self) -> bool {
+        self.backlogs == 0 && self.accounts == 0
+    }
+}
+
 impl Store {
-    /// Ends a little of what is at an end by a mark; says whether there was any.
+    /// What is at an end by a mark, and still in the file.
     ///
     /// # Errors
-    /// When the store cannot be read or written.
-    pub async fn end_some(&self) -> Result<bool, StoreError> {
-        let any: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM ending) OR EXISTS (SELECT 1 FROM account WHERE removed_at IS NOT NULL)",
+    /// When the store cannot be read.
+    pub async fn endings(&self) -> Result<Endings, StoreError> {
+        let (backlogs, accounts): (i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM ending), (SELECT count(*) FROM account WHERE removed_at IS NOT NULL)",
         )
         .fetch_one(self.readers())
         .await?;
-        if any {
-            self.keep_up(Upkeep::Ends).await?;
+        Ok(Endings { backlogs: backlogs.unsigned_abs(), accounts: accounts.unsigned_abs() })
+    }
+
+    /// Ends a little of what is at an end by a mark; returns how many rows that moved, nothing when there is no more.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn end_some(&self) -> Result<Option<u64>, StoreError> {
+        if self.endings().await?.are_none() {
+            return Ok(None);
         }
-        Ok(any)
+        Ok(Some(self.keep_up(Upkeep::Ends).await?))
     }
 }
 
@@ -177,45 +205,45 @@ impl Session {
             sqlx::query(statement).bind(id).bind(self.now.millis()).execute(&mut self.connection).await?;
         }
         let mut moved = 0;
-        while moved < u64::from(STEP) {
+        while moved < ROWS_MAX {
             match self.remove_some(id).await? {
                 Some(rows) => moved += rows,
-                None => return Ok(true),
+                None => break,
             }
         }
-        Ok(false)
+        let is_there = sqlx::query("SELECT 1 FROM account WHERE id = ?").bind(id);
+        Ok(is_there.fetch_optional(&mut self.connection).await?.is_none())
     }
 
     /// Removes a little of what belongs to a removed account: its oldest events with all that is theirs, its destinations when it
-    /// has no events any more, and at last itself. Returns how many rows went; nothing when there is no more.
+    /// has no events any more, and at last itself. Returns how many rows went; nothing when no more can go now, as events that
+    /// left it ([`crate::store::removing`]) still have deliveries to its destinations.
     async fn remove_some(&mut self, account: i64) -> Result<Option<u64>, StoreError> {
-        let events: Vec<(i64, i64)> = sqlx::query_as(
-            "SELECT id, 1 + (SELECT count(*) FROM delivery WHERE event_id = event.id) FROM event
-             WHERE account_id = ? ORDER BY id LIMIT ?",
+        let events = self.first_events(account).await?;
+        if let Some((first, _)) = events.first() {
+            let some = taken(&events);
+            if some.is_empty() {
+                return Ok(Some(self.remove_part(*first).await?));
+            }
+            let ids: Vec<i64> = some.iter().map(|(id, _)| *id).collect();
+            self.remove_events(&ids).await?;
+            return Ok(Some(some.iter().map(|(_, rows)| rows).sum()));
+        }
+        let destinations: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM destination WHERE account_id = ?
+             AND NOT EXISTS (SELECT 1 FROM delivery WHERE destination_id = destination.id) LIMIT ?",
         )
         .bind(account)
         .bind(STEP)
         .fetch_all(&mut self.connection)
         .await?;
-        if !events.is_empty() {
-            let mut rows = 0;
-            // At least one, which has no more deliveries than an account may have destinations.
-            let some = events.iter().take_while(|(_, count)| {
-                let first = rows == 0;
-                rows += count.unsigned_abs();
-                first || rows <= u64::from(STEP)
-            });
-            let ids = some.map(|(id, _)| *id).collect::<Value>().to_string();
-            self.remove_events(&ids).await?;
-            return Ok(Some(rows));
-        }
-        let destinations: Vec<i64> = sqlx::query_scalar("SELECT id FROM destination WHERE account_id = ? LIMIT ?")
-            .bind(account)
-            .bind(STEP)
-            .fetch_all(&mut self.connection)
-            .await?;
         if destinations.is_empty() {
-            sqlx::query("DELETE FROM account WHERE id = ?").bind(account).execute(&mut self.connection).await?;
+            sqlx::query(
+                "DELETE FROM account WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM destination WHERE account_id = ?1)",
+            )
+            .bind(account)
+            .execute(&mut self.connection)
+            .await?;
             return Ok(None);
         }
         let rows = destinations.len() as u64;

@@ -63,7 +63,9 @@ pub mod failpoint;
 
 pub mod upkeep;
 
-mod ending;
+pub mod ending;
+
+mod removing;
 
 pub mod replays;
 

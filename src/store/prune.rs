@@ -1,7 +1,8 @@
 //! Retention: what ended long ago goes, in steps that no sender notices, and its room in the file is given back.
 //!
 //! A step looks for the oldest events on a connection that reads, and then removes a few in one short transaction. An event goes
-//! with its deliveries, their attempts and its idempotency key, and not before all of its deliveries have ended. Bulk replays go
+//! with its deliveries, their attempts and its idempotency key, and not before all of its deliveries have ended. One that is too
+//! large for a step is hidden by it, and goes in parts with what else is at an end ([`crate::store::ending`]). Bulk replays go
 //! when they have ended, and failures that nobody has told to be over; what is told of them after that is a recovery of unknown
 //! length. The audit trail stays.
 
@@ -11,10 +12,11 @@ use sqlx::Row;
 use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::error::StoreError;
+use crate::store::removing::ROWS_MAX;
 use crate::store::upkeep::Upkeep;
 use crate::store::writer::Session;
 
-/// Events of one step.
+/// Events that one step looks at; how many of them it takes is a matter of their rows ([`crate::store::removing`]).
 const STEP: i64 = 100;
 
 /// Free pages that a step gives back to the file system: at 4 KiB a page, half a megabyte.
@@ -101,20 +103,21 @@ impl Store {
         Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
     }
 
-    /// The next few events after a place, as far as they came and ended before that time.
+    /// The next few events after a place, as far as they came and ended before that time, and can go in one step.
     async fn ended(&self, before: Timestamp, from: Place) -> Result<(Vec<i64>, Option<Place>), StoreError> {
         let rows = sqlx::query(
-            "SELECT event.id, event.received_at < ?2, EXISTS (
-                SELECT 1 FROM delivery WHERE delivery.event_id = event.id
-                AND (delivery.state IN ('pending', 'sending') OR delivery.updated_at >= ?2))
-             FROM event WHERE event.id > ?1 ORDER BY event.id LIMIT ?3",
+            "SELECT event.id, event.received_at < ?2,
+                max(coalesce(delivery.state IN ('pending', 'sending') OR delivery.updated_at >= ?2, 0)),
+                1 + coalesce(sum(1 + delivery.attempts), 0)
+             FROM (SELECT id, received_at FROM event WHERE id > ?1 ORDER BY id LIMIT ?3) AS event
+             LEFT JOIN delivery ON delivery.event_id = event.id GROUP BY event.id ORDER BY event.id",
         )
         .bind(from.0)
         .bind(before.millis())
         .bind(STEP)
         .fetch_all(self.readers())
         .await?;
-        let mut ended = Vec::new();
+        let (mut ended, mut total) = (Vec::new(), 0);
         let mut last = None;
         for row in &rows {
             let id: i64 = row.try_get(0)?;
@@ -123,6 +126,10 @@ impl Store {
                 return Ok((ended, None));
             }
             if !row.try_get::<bool, _>(2)? {
+                total += row.try_get::<i64, _>(3)?.unsigned_abs();
+                if total > ROWS_MAX && !ended.is_empty() {
+                    break;
+                }
                 ended.push(id);
             }
             last = Some(Place(id));
@@ -134,32 +141,21 @@ impl Store {
 impl Session {
     pub(crate) async fn prune(&mut self, events: &[i64]) -> Result<u64, StoreError> {
         // Somebody may have sent one again since it was looked at.
-        let ended: Vec<i64> = sqlx::query_scalar(
-            "SELECT one.value FROM json_each(?) AS one WHERE NOT EXISTS (SELECT 1 FROM delivery
-             WHERE delivery.event_id = one.value AND delivery.state IN ('pending', 'sending'))",
+        let ended: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT one.value, 1 + coalesce(sum(1 + delivery.attempts), 0)
+             FROM json_each(?) AS one LEFT JOIN delivery ON delivery.event_id = one.value
+             GROUP BY one.value HAVING max(coalesce(delivery.state IN ('pending', 'sending'), 0)) = 0",
         )
         .bind(Value::from(events.to_vec()).to_string())
         .fetch_all(&mut self.connection)
         .await?;
-        self.remove_events(&Value::from(ended).to_string()).await
-    }
-
-    /// Removes these events, a JSON array of their numbers, with all that belongs to them; returns how many there were.
-    pub(crate) async fn remove_events(&mut self, ids: &str) -> Result<u64, StoreError> {
-        const STATEMENTS: [&str; 5] = [
-            "DELETE FROM attempt WHERE delivery_id IN (
-                SELECT delivery.id FROM json_each(?) AS one CROSS JOIN delivery ON delivery.event_id = one.value)",
-            "DELETE FROM storm WHERE summary_id IN (
-                SELECT delivery.id FROM json_each(?) AS one CROSS JOIN delivery ON delivery.event_id = one.value)",
-            "DELETE FROM delivery WHERE event_id IN (SELECT value FROM json_each(?))",
-            "DELETE FROM idempotency WHERE event_id IN (SELECT value FROM json_each(?))",
-            "DELETE FROM event WHERE id IN (SELECT value FROM json_each(?))",
-        ];
-        let mut removed = 0;
-        for statement in STATEMENTS {
-            removed = sqlx::query(statement).bind(ids).execute(&mut self.connection).await?.rows_affected();
+        let (large, small): (Vec<_>, Vec<_>) = ended.into_iter().partition(|(_, rows)| rows.unsigned_abs() > ROWS_MAX);
+        for (event, _) in &large {
+            self.hide_event(*event).await?;
         }
-        Ok(removed)
+        let small: Vec<i64> = small.into_iter().map(|(id, _)| id).collect();
+        self.remove_events(&small).await?;
+        Ok((large.len() + small.len()) as u64)
     }
 
     pub(crate) async fn prune_others(&mut self, before: Timestamp) -> Result<u64, StoreError> {

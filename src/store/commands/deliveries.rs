@@ -91,7 +91,9 @@ pub(crate) async fn resend(session: &mut Session, deliveries: &[DeliveryId]) -> 
                 reason = NULL, status = NULL, duration_ms = NULL, folded_into = NULL
          WHERE id IN (SELECT value FROM json_each(?1)) AND state NOT IN ('pending', 'sending')
            AND EXISTS (SELECT 1 FROM destination WHERE destination.id = delivery.destination_id
-                       AND destination.removed_at IS NULL AND destination.state <> 'disabled') AND ",
+                       AND destination.removed_at IS NULL AND destination.state <> 'disabled')
+           AND EXISTS (SELECT 1 FROM event JOIN account ON account.id = event.account_id
+                       WHERE event.id = delivery.event_id AND account.removed_at IS NULL) AND ",
         not_ended!(),
         " RETURNING destination_id, id",
     ))

@@ -69,3 +69,34 @@ fn prune_counts_asks_and_is_on_record() {
     assert_eq!(cli.events(), 0);
     assert!(cli.run("audit list").ok().contains("is removed"));
 }
+
+#[test]
+fn prune_goes_through_with_removals_that_nobody_delivers_beside() {
+    let cli = Cli::acme();
+    let events =
+        format!("{}\n", json!({"account": "acme", "event_type": "server.stopped", "data": {"x": "y".repeat(3000)}}));
+    let ingest = cli.feed("ingest -", events.repeat(1300).as_bytes());
+    assert_eq!(ingest.code, 0, "{ingest:?}");
+    let removals = || {
+        let lines = cli.run("doctor --offline --json").json();
+        let line = lines.as_array().unwrap().iter().find(|line| line["what"] == "removals").cloned().unwrap();
+        (line["grade"].as_str().unwrap().to_owned(), line["says"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(removals().0, "ok");
+    let mail = cli.run("destinations list acme --json").json()[0]["id"].as_str().unwrap().to_owned();
+    let disabled = cli.run(&format!("destinations disable {mail}")).ok();
+    assert!(disabled.contains("the 1300 deliveries that waited for it are cancelled"), "{disabled}");
+    let (grade, says) = removals();
+    assert!(grade == "warn" && says.contains("1 cancelled backlog;") && says.contains("`bellboard prune`"), "{says}");
+    assert!(cli.run("prune --dry-run").ok().contains("what is left of 1 cancelled backlog"));
+    assert!(cli.run("prune").ok().contains("800 rows of earlier removals and cancellations are done"));
+    assert_eq!(removals().0, "ok");
+
+    assert!(cli.run("accounts remove acme --yes").ok().contains("little by little"));
+    assert_eq!((removals().0, removals().1.contains("1 removal;")), ("warn".to_owned(), true));
+    let bytes = std::fs::metadata(cli.path("bellboard.db")).unwrap().len();
+    let pruned = cli.run("prune --json").json();
+    assert_eq!((&pruned["removed"], pruned["ended"].as_u64() > Some(1000)), (&json!(false), true), "{pruned}");
+    assert!(std::fs::metadata(cli.path("bellboard.db")).unwrap().len() < bytes, "room is given back");
+    assert_eq!(removals().0, "ok");
+}

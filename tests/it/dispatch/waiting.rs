@@ -35,7 +35,7 @@ impl Rig {
 
     /// What is at an end by a mark is written so.
     async fn end(&self) {
-        while self.test.store.end_some().await.unwrap() {}
+        while self.test.store.end_some().await.unwrap().is_some() {}
     }
 
     async fn all_are(&self, deliveries: &[DeliveryId], state: DeliveryState) {
