@@ -103,13 +103,16 @@ impl Store {
         Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
     }
 
-    /// The next few events after a place, as far as they came and ended before that time, and can go in one step.
+    /// The next few events after a place, as far as they came and ended before that time, and can go in one step. Those of an
+    /// account that is being removed go with it.
     async fn ended(&self, before: Timestamp, from: Place) -> Result<(Vec<i64>, Option<Place>), StoreError> {
         let rows = sqlx::query(
             "SELECT event.id, event.received_at < ?2,
-                max(coalesce(delivery.state IN ('pending', 'sending') OR delivery.updated_at >= ?2, 0)),
+                max(account.removed_at IS NOT NULL, coalesce(
+                    max(delivery.state IN ('pending', 'sending') OR delivery.updated_at >= ?2), 0)),
                 1 + coalesce(sum(1 + delivery.attempts), 0)
-             FROM (SELECT id, received_at FROM event WHERE id > ?1 ORDER BY id LIMIT ?3) AS event
+             FROM (SELECT id, account_id, received_at FROM event WHERE id > ?1 ORDER BY id LIMIT ?3) AS event
+             CROSS JOIN account ON account.id = event.account_id
              LEFT JOIN delivery ON delivery.event_id = event.id GROUP BY event.id ORDER BY event.id",
         )
         .bind(from.0)
