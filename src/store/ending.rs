@@ -5,7 +5,7 @@
 //! of its own and asks the store what is left, so a process that ends loses nothing and the next one goes on.
 //!
 //! Until then the rows are there still. Whatever sends must leave out those that are marked ([`not_ended`]), and whatever makes a
-//! delivery pending again must not touch them. Those that come after the mark have higher numbers, and are sent as ever.
+//! delivery pending again, or ends it otherwise, must not touch them. Those that come after the mark have higher numbers, and are sent as ever.
 
 use serde_json::Value;
 use sqlx::SqliteConnection;
@@ -27,10 +27,19 @@ const COUNTED_MAX: u32 = 10_000;
 /// How the reason of a delivery begins that is at an end and has not been written so yet.
 pub(crate) const BEING_CANCELLED: &str = "is being cancelled: ";
 
-/// Of a row `delivery`: that it is not at an end by a mark.
+/// Of a row `delivery`, or one of that table by another name: that it is not at an end by a mark.
 macro_rules! not_ended {
     () => {
-        "NOT EXISTS (SELECT 1 FROM ending WHERE ending.destination_id = delivery.destination_id AND ending.last >= delivery.id)"
+        $crate::store::ending::not_ended!("delivery")
+    };
+    ($row:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM ending WHERE ending.destination_id = ",
+            $row,
+            ".destination_id AND ending.last >= ",
+            $row,
+            ".id)"
+        )
     };
 }
 pub(crate) use not_ended;
@@ -122,6 +131,7 @@ impl Session {
 
     /// All deliveries that this destination has by now are at an end, as far as they are pending.
     async fn mark(&mut self, destination: i64, reason: &str) -> Result<(), StoreError> {
+        self.has_marked = true;
         sqlx::query(
             "INSERT INTO ending (destination_id, last, reason)
              SELECT ?1, seq, ?2 FROM sqlite_sequence WHERE name = 'delivery'

@@ -19,6 +19,7 @@ use crate::domain::storm::{StormPolicy, Verdict, Window, family};
 use crate::domain::subject;
 use crate::domain::time::Timestamp;
 use crate::store::destinations::read_even_removed;
+use crate::store::ending::not_ended;
 use crate::store::error::StoreError;
 use crate::store::matrix::AccountSetup;
 use crate::store::queue::{Waiting, removed_type};
@@ -127,10 +128,11 @@ impl Session {
         key: &(DestinationId, String),
         due_at: Timestamp,
     ) -> Result<i64, StoreError> {
-        let open: Option<i64> = sqlx::query_scalar(
+        let open: Option<i64> = sqlx::query_scalar(concat!(
             "SELECT delivery.id FROM storm JOIN delivery ON delivery.id = storm.summary_id
-             WHERE storm.destination_id = ? AND family = ? AND state = 'pending'",
-        )
+             WHERE storm.destination_id = ? AND family = ? AND state = 'pending' AND ",
+            not_ended!()
+        ))
         .bind(key.0.number())
         .bind(&key.1)
         .fetch_optional(&mut self.connection)
@@ -163,7 +165,7 @@ impl Session {
     ) -> Result<(), StoreError> {
         let types: Vec<_> = setup.catalogue.types().iter().filter(|event_type| family(event_type) == key.1).collect();
         let names: Value = types.iter().map(|event_type| event_type.name.as_str()).collect();
-        sqlx::query(
+        sqlx::query(concat!(
             "UPDATE delivery SET state = 'folded', due_at = NULL, updated_at = ?3, folded_into = ?1, attempts = 0,
                     reason = 'many of its kind came at once; dlv_' || ?1 || ' tells of all of them'
              WHERE id = ?2 OR id IN (
@@ -171,9 +173,10 @@ impl Session {
                 WHERE waiting.state = 'pending' AND waiting.destination_id = ?4 AND waiting.due_at <= ?3
                   AND waiting.attempts = 0 AND waiting.due_since = waiting.created_at
                   AND waiting.created_at = event.received_at AND event.is_test = 0
-                  AND event.event_type IN (SELECT value FROM json_each(?5))
-                ORDER BY waiting.due_at LIMIT ?6)",
-        )
+                  AND event.event_type IN (SELECT value FROM json_each(?5)) AND ",
+            not_ended!("waiting"),
+            " ORDER BY waiting.due_at LIMIT ?6)",
+        ))
         .bind(summary)
         .bind(message.delivery.number())
         .bind(self.now.millis())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bellboard::domain::channel::Channel;
 use bellboard::domain::command::Command;
 use bellboard::domain::delivery::{DeliveryState, Exchange, Next};
+use bellboard::domain::destination::DestinationState;
 use bellboard::domain::id::DeliveryId;
 use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::storm::StormPolicy;
@@ -14,7 +15,7 @@ use bellboard::store::upkeep::Upkeep;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::support::{TestStore, event};
+use crate::support::{TestStore, acme, event};
 
 const POLICY: StormPolicy = StormPolicy { messages: 3, window: Duration::from_mins(10) };
 
@@ -240,4 +241,49 @@ fn in_any_order_each_delivery_has_one_end() {
         Ok(())
     });
     ran.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Makes all that waits for the only destination at an end by a mark, and enables that again.
+async fn end_backlog(test: &TestStore) {
+    let id = test.store.destinations(&acme(), None).await.unwrap()[0].id;
+    for state in [DestinationState::Disabled, DestinationState::Enabled] {
+        test.run(Command::SetDestinationState { id, state }).await.unwrap();
+    }
+    assert_eq!(test.store.endings().await.unwrap().backlogs, 1);
+}
+
+/// Claims these one after the other, of which some are folded; returns how many are sent.
+async fn claim_these(test: &TestStore, numbers: std::ops::RangeInclusive<i64>) -> usize {
+    let ends = test.clock_now().plus(Duration::from_secs(30));
+    let mut sent = 0;
+    for number in numbers {
+        sent += test.store.claim(vec![DeliveryId::new(number)], ends).await.unwrap().len();
+    }
+    sent
+}
+
+#[tokio::test]
+async fn a_summary_that_is_being_cancelled_takes_no_more() {
+    let test = store().await;
+    emit(&test, "payment.fail", 1200).await;
+    emit(&test, "job.fail", 4).await;
+    assert_eq!(claim_these(&test, 1201..=1204).await, 3, "the fourth is folded into a summary");
+    end_backlog(&test).await;
+    emit(&test, "job.fail", 1).await;
+    assert_eq!(claim_these(&test, 1206..=1206).await, 0, "the storm goes on");
+    while test.store.end_some().await.unwrap().is_some() {}
+    test.clock.advance(Duration::from_mins(10));
+    assert_eq!(drain(&test).await, ["1 more: 1 Job run failed"], "what came after the end is told");
+}
+
+#[tokio::test]
+async fn what_is_being_cancelled_is_not_told_by_a_summary() {
+    let test = store().await;
+    emit(&test, "job.fail", 1200).await;
+    end_backlog(&test).await;
+    emit(&test, "job.fail", 5).await;
+    assert_eq!(claim_these(&test, 1201..=1205).await, 3);
+    while test.store.end_some().await.unwrap().is_some() {}
+    let rows = all(&test).await;
+    assert_eq!((in_state(&rows, DeliveryState::Cancelled), in_state(&rows, DeliveryState::Folded)), (1200, 2));
 }
