@@ -114,7 +114,10 @@ impl Keeper {
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn step(&mut self) -> Result<bool, StoreError> {
-        Ok(self.end().await? | once(&self.store).await? | self.forget().await? | self.prune().await?)
+        // What one of them cannot do keeps none of the others from being done.
+        let (ended, replayed) = (self.end().await, once(&self.store).await);
+        let (forgot, pruned) = (self.forget().await, self.prune().await);
+        Ok(ended? | replayed? | forgot? | pruned?)
     }
 
     /// What is at an end goes before all others: people wait for it.

@@ -114,12 +114,29 @@ impl Session {
             .fetch_all(&mut self.connection)
             .await?;
         let mut moved = 0;
-        for id in running {
-            let work = self.step_replay(ReplayId::new(id)).await?;
-            moved += work.len() as u64;
-            self.hand_over(work);
+        for id in running.into_iter().map(ReplayId::new) {
+            match self.step_replay(id).await {
+                Ok(work) => {
+                    moved += work.len() as u64;
+                    self.hand_over(work);
+                }
+                // It would be the same at each step from now on, and hold up all the others.
+                Err(StoreError::Damaged(problem)) => {
+                    tracing::error!(replay = %id, problem, "a bulk replay cannot go on and is ended");
+                    self.end_damaged(id).await?;
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(moved)
+    }
+
+    async fn end_damaged(&mut self, id: ReplayId) -> Result<(), StoreError> {
+        sqlx::query("UPDATE replay SET what = what || ' (ended: the rest of it cannot be read)' WHERE id = ?")
+            .bind(id.number())
+            .execute(&mut self.connection)
+            .await?;
+        self.end_replay(id, ReplayState::Cancelled).await
     }
 
     /// Lets the dispatcher know of what waits since just now.
@@ -163,7 +180,7 @@ impl Session {
         .bind(self.now.millis())
         .execute(&mut self.connection)
         .await?;
-        if taken == 0 || position + taken >= total {
+        if position + taken >= total {
             self.end_replay(id, ReplayState::Done).await?;
         }
         Ok(work)
@@ -192,8 +209,11 @@ impl Session {
                 .bind(number)
                 .fetch_optional(&mut self.connection)
                 .await?;
-        let items: Vec<Value> = chunk.and_then(|chunk| serde_json::from_str(&chunk).ok()).unwrap_or_default();
         let damaged = || StoreError::Damaged(format!("what {id} is to send cannot be read"));
+        let items: Vec<Value> = chunk.and_then(|chunk| serde_json::from_str(&chunk).ok()).ok_or_else(damaged)?;
+        if items.len() <= position % CHUNK {
+            return Err(damaged());
+        }
         let wanted = items.iter().skip(position % CHUNK).take(count as usize);
         wanted.map(|item| read_item(item).ok_or_else(damaged)).collect()
     }

@@ -147,3 +147,21 @@ async fn what_was_never_tried_goes_where_it_would_go_now() {
     assert_eq!(why.channels[5].outcome, "waiting");
     assert_eq!(test.emit("job.fail", "{}").await.deliveries[0].0.number(), 4, "numbers go on");
 }
+
+#[tokio::test]
+async fn one_that_cannot_be_read_ends_and_holds_up_no_other() {
+    let test = waiting(300).await;
+    cancel_all(&test).await;
+    let plan = test.store.plan_again(&of(DeliveryState::Cancelled)).await.unwrap();
+    let broken = start(&test, plan.items[..150].to_vec()).await.replay.unwrap();
+    let whole = start(&test, plan.items[150..].to_vec()).await.replay.unwrap();
+    test.damage(&format!("UPDATE replay_chunk SET items = '{{}}' WHERE replay_id = {}", broken.number())).await;
+    cancel_all(&test).await;
+    while upkeep::once(&test.store).await.unwrap() {
+        cancel_all(&test).await;
+    }
+    let replay = test.store.replay(broken).await.unwrap();
+    assert_eq!((replay.state, replay.sent), (ReplayState::Cancelled, 100), "it says how far it came");
+    let replay = test.store.replay(whole).await.unwrap();
+    assert_eq!((replay.state, replay.sent), (ReplayState::Done, 150));
+}
