@@ -75,8 +75,13 @@ impl Session {
         let moved = results.iter().copied().filter(|result| moved.contains(&result.delivery.number()));
         self.cancel_homeless(moved.clone()).await?;
         for result in moved {
-            if let Some(health) = &result.health {
-                self.write_health(result.destination, health).await?;
+            let Some(health) = &result.health else { continue };
+            match self.write_health(result.destination, health).await {
+                // What became of the sends is written all the same, of this destination and of all others.
+                Err(error @ (StoreError::Damaged(_) | StoreError::NotFound(_))) => {
+                    tracing::error!(destination = %result.destination, %error, "how a destination is doing cannot be noted");
+                }
+                done => done?,
             }
         }
         Ok(())

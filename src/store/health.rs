@@ -18,15 +18,19 @@ use crate::store::Store;
 use crate::store::accounts::read_by_id;
 use crate::store::commands;
 use crate::store::destinations::{read_all, read_one};
+use crate::store::ending::not_ended;
 use crate::store::error::{CommandError, StoreError};
 use crate::store::queue::Health;
 use crate::store::writer::Session;
+
+/// Of what waits when a destination is disabled, how many are looked at to know since when it has missed something.
+const LOOKED_AT: u32 = 1000;
 
 /// Who acts when nobody did.
 const PROGRAM: &str = "bellboard";
 
 impl Store {
-    /// Since when a destination has missed something: since it began to fail, or was disabled.
+    /// Since when a destination has missed something: since it began to fail, or was disabled, or since what waited then came.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -45,6 +49,22 @@ impl Store {
 }
 
 impl Session {
+    /// When the first of those came that wait for a destination and were never tried, of the first ones that wait.
+    pub(crate) async fn waiting_since(&mut self, id: DestinationId) -> Result<Option<Timestamp>, StoreError> {
+        let since: Option<i64> = sqlx::query_scalar(concat!(
+            "SELECT min(created_at) FROM (
+                SELECT created_at, attempts FROM delivery INDEXED BY delivery_order
+                WHERE state = 'pending' AND destination_id = ? AND ",
+            not_ended!(),
+            " ORDER BY id LIMIT ?) WHERE attempts = 0",
+        ))
+        .bind(id.number())
+        .bind(LOOKED_AT)
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(since.map(Timestamp::from_millis))
+    }
+
     pub(crate) async fn write_health(&mut self, id: DestinationId, health: &Health) -> Result<(), StoreError> {
         match health {
             Health::Recovered => self.recovered(id).await,

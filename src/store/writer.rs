@@ -71,6 +71,8 @@ pub(crate) struct Session {
     pub(crate) slots: Slots,
     /// Whether the dispatcher knows as much as this connection.
     pub(crate) may_claim: bool,
+    /// Whether this transaction has left something to be done in steps ([`crate::store::ending`]).
+    pub(crate) has_marked: bool,
 }
 
 /// The last numbers given to rows of the tables that are written in bulk.
@@ -127,6 +129,7 @@ impl Writer {
             claimed: Vec::new(),
             slots: outbox.slots.clone(),
             may_claim: false,
+            has_marked: false,
         };
         Ok(Self {
             session,
@@ -303,7 +306,7 @@ impl Writer {
     fn announce(&mut self, commands: bool) {
         let claimed = std::mem::take(&mut self.session.claimed);
         let told = self.outbox.tell(std::mem::take(&mut self.session.work), claimed);
-        if commands || !told {
+        if commands || !told || std::mem::take(&mut self.session.has_marked) {
             self.lanes_changed();
         }
         self.revision.send_modify(|revision| {

@@ -175,6 +175,10 @@ pub(crate) async fn set_state(
         (_, Some(reason)) => Some(reason.to_owned()),
         (_, None) => Some(format!("{} by {}", state.name(), actor.login)),
     };
+    let missing_since = match state {
+        DestinationState::Disabled => session.waiting_since(id).await?.unwrap_or(session.now),
+        _ => session.now,
+    };
     // A destination that is enabled again starts with a clean slate; what it last met would only mislead.
     sqlx::query(
         "UPDATE destination SET state = ?1, state_reason = ?2, state_at = ?4,
@@ -186,7 +190,7 @@ pub(crate) async fn set_state(
     .bind(state.name())
     .bind(&state_reason)
     .bind(id.number())
-    .bind(session.now.millis())
+    .bind(missing_since.min(session.now).millis())
     .execute(&mut session.connection)
     .await?;
     let mut says = format!("{} is {}", before.label, state.name());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bellboard::domain::channel::Channel;
 use bellboard::domain::command::Command;
-use bellboard::domain::delivery::{Exchange, Next, Reason, SendError};
+use bellboard::domain::delivery::{DeliveryState, Exchange, Next, Reason, SendError};
 use bellboard::domain::destination::DestinationState;
 use bellboard::domain::id::{DeliveryId, DestinationId};
 use bellboard::domain::matrix::CellSetting;
@@ -154,4 +154,51 @@ async fn gone_is_told_at_once_and_email_never_by_email() {
         recovers: None,
     };
     assert!(test.run(own).await.is_err());
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_holds_up_no_result() {
+    let (test, webhook) = store().await;
+    let mail = test.store.destinations(&acme(), None).await.unwrap().into_iter().find(|one| one.id != webhook).unwrap();
+    let gone = Health::Disable { reason: Reason::new("answered 410") };
+    test.damage(&format!("UPDATE destination SET only_types = '{{}}' WHERE id = {}", mail.id.number())).await;
+    let delivery = test.emit("job.fail", "{}").await.deliveries[0].0;
+    end(&test, delivery, Some(gone)).await;
+    test.damage("UPDATE destination SET only_types = '[]'").await;
+    let (delivery, webhook) =
+        (test.store.delivery(delivery).await.unwrap(), test.store.destination(webhook).await.unwrap().1);
+    assert_eq!((delivery.delivery.state, webhook.state), (DeliveryState::Failed, DestinationState::Disabled));
+}
+
+#[tokio::test]
+async fn the_end_of_a_long_backlog_by_the_program_is_told_like_a_persons() {
+    let (test, _) = store().await;
+    let events = (0..1200).map(|_| crate::support::event("job.fail", "{}", None)).collect();
+    let first = test.store.accept(events).await.unwrap().remove(0).unwrap().deliveries[0].0;
+    let before = test.store.revision().borrow().lanes;
+    end(&test, first, Some(failing())).await;
+    assert_eq!(test.store.revision().borrow().lanes, before, "nothing that anybody would have to look at");
+    let second = DeliveryId::new(first.number() + 1);
+    end(&test, second, Some(Health::Disable { reason: Reason::new("answered 410") })).await;
+    assert!(!test.store.endings().await.unwrap().are_none());
+    assert!(test.store.revision().borrow().lanes > before, "steps are to be made, and whoever makes them sleeps");
+}
+
+#[tokio::test]
+async fn what_waited_when_it_was_disabled_was_missed_too() {
+    let (test, webhook) = store().await;
+    let set = |state| Command::SetDestinationState { id: webhook, state };
+    test.run(set(DestinationState::Paused)).await.unwrap();
+    let first = test.clock_now();
+    for _ in 0..3 {
+        test.emit("job.fail", "{}").await;
+        test.clock.advance(Duration::from_hours(1));
+    }
+    test.run(set(DestinationState::Disabled)).await.unwrap();
+    assert_eq!(test.store.missing_since(webhook).await.unwrap(), Some(first));
+    test.run(set(DestinationState::Enabled)).await.unwrap();
+    assert_eq!(test.store.missing_since(webhook).await.unwrap(), None, "it was offered once");
+    test.clock.advance(Duration::from_hours(1));
+    test.run(set(DestinationState::Disabled)).await.unwrap();
+    assert_eq!(test.store.missing_since(webhook).await.unwrap(), Some(test.clock_now()), "and is not offered again");
 }
