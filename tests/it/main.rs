@@ -10,6 +10,8 @@ mod supply;
 
 mod receiver;
 
+mod statements;
+
 mod cli;
 
 mod hostile;

@@ -14,6 +14,8 @@ mod outcomes;
 
 mod poison;
 
+mod starting;
+
 mod waiting;
 
 mod strict;

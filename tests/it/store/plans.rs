@@ -4,7 +4,6 @@
 //! count that run on behalf of this test.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,53 +25,14 @@ use bellboard::store::search::LiveFilter;
 use bellboard::store::upkeep::Upkeep;
 use sqlx::{Connection, Row, SqliteConnection};
 use tracing::Instrument;
-use tracing::field::{Field, Visit};
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::{Context, SubscriberExt};
-use tracing_subscriber::registry::LookupSpan;
 
+use crate::statements;
 use crate::support::{TestStore, acme, actor, event, other, profile};
 
 /// Tables that grow with what happens.
 const GROWING: [&str; 7] = ["event", "delivery", "attempt", "idempotency", "audit", "audit_together", "trouble"];
 
-const SPAN: &str = "plans";
-
 const LEASE: Duration = Duration::from_secs(30);
-
-/// What runs within the span.
-#[derive(Clone, Default)]
-struct Statements(Arc<Mutex<BTreeSet<String>>>);
-
-#[derive(Default)]
-struct Text {
-    summary: String,
-    statement: String,
-}
-
-impl Visit for Text {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "summary" => value.clone_into(&mut self.summary),
-            "db.statement" => value.trim().clone_into(&mut self.statement),
-            _ => {}
-        }
-    }
-
-    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
-}
-
-impl<S: tracing::Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Statements {
-    fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
-        if context.event_scope(event).is_some_and(|mut scope| scope.any(|span| span.name() == SPAN)) {
-            let mut text = Text::default();
-            event.record(&mut text);
-            let whole = if text.statement.is_empty() { text.summary } else { text.statement };
-            self.0.lock().unwrap().insert(whole);
-        }
-    }
-}
 
 fn delivered(claimed: &Claimed, test: &TestStore) -> Finished {
     let exchange = Exchange { request: None, answer: None, result: Ok(()) };
@@ -193,11 +153,11 @@ async fn keep_up(test: &TestStore) {
 
 #[tokio::test]
 async fn nothing_that_is_asked_often_reads_a_whole_table() {
-    let statements = Statements::default();
-    let targets =
-        Targets::new().with_target("sqlx::query", tracing::Level::TRACE).with_target("it", tracing::Level::INFO);
-    let subscriber = tracing_subscriber::registry().with(statements.clone().with_filter(targets));
-    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let all = seen.clone();
+    statements::listen("plans", move |statement| {
+        all.lock().unwrap().insert(statement);
+    });
     let work = async {
         let test = TestStore::acme().await;
         deliver(&test).await;
@@ -206,13 +166,13 @@ async fn nothing_that_is_asked_often_reads_a_whole_table() {
         keep_up(&test).await;
         test
     };
-    let test = work.instrument(tracing::info_span!(SPAN)).await;
+    let test = work.instrument(tracing::info_span!("plans")).await;
     let path = test.folder.path().join("bellboard.db");
     let mut connection = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
     let partial =
         sqlx::query_scalar::<_, String>("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '%WHERE%'");
     let partial = partial.fetch_all(&mut connection).await.unwrap();
-    let statements: Vec<String> = statements.0.lock().unwrap().iter().cloned().collect();
+    let statements: Vec<String> = seen.lock().unwrap().iter().cloned().collect();
     let asked: Vec<&String> = statements.iter().filter(|statement| is_asked(statement)).collect();
     assert!(asked.len() > 60, "only {} statements were seen", asked.len());
     let broken = scans(&mut connection, &asked, &partial).await;
