@@ -96,7 +96,7 @@ impl Prune {
         let events = if sure { removed.events } else { count };
         let Removed { others, ended, .. } = removed;
         let object = PrunedObject { before, events, others, ended, removed: sure, bytes_before, bytes_after };
-        Ok(session.out.either(&object, &format!("{says}{also}"))?)
+        Ok(session.out.either(&object, format!("{says}{also}"))?)
     }
 }
 

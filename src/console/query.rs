@@ -105,6 +105,9 @@ pub fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     if let Ok(ago) = parse_duration(text) {
         return Some(now.minus(ago));
     }
+    if let Ok(at) = Timestamp::parse(text) {
+        return Some(at);
+    }
     let today = now.in_zone(zone).date();
     let at = |date: jiff::civil::Date, time: jiff::civil::Time| {
         let at = zone.to_timestamp(date.to_datetime(time)).ok()?;
@@ -119,11 +122,9 @@ pub fn since(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     if let Ok(date) = text.parse::<jiff::civil::Date>() {
         return at(date, midnight);
     }
-    if let Some((hour, minute)) = text.split_once(':') {
-        let time = jiff::civil::Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()?;
-        return at(today, time).filter(|at| *at <= now).or_else(|| at(today.yesterday().ok()?, time));
-    }
-    Timestamp::parse(text).ok()
+    let (hour, minute) = text.split_once(':')?;
+    let time = jiff::civil::Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()?;
+    at(today, time).filter(|at| *at <= now).or_else(|| at(today.yesterday().ok()?, time))
 }
 
 fn not_empty(value: &str) -> Option<String> {
@@ -171,6 +172,7 @@ mod tests {
         check("today", Some("2023-11-14T00:00:00.000Z"));
         check("yesterday", Some("2023-11-13T00:00:00.000Z"));
         check("2023-11-01", Some("2023-11-01T00:00:00.000Z"));
+        check("2023-11-01T10:20:30.123Z", Some("2023-11-01T10:20:30.123Z"));
         check("30m", Some("2023-11-14T21:43:20.000Z"));
         check("soon", None);
         check("99:99", None);

@@ -6,6 +6,7 @@ pub mod invite;
 
 pub mod rotate;
 
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -189,7 +190,7 @@ async fn edit(session: &Session, store: &Store, id: DestinationId, settings: Set
     print_changed(session, store, &done).await
 }
 
-/// Enables it, and sends what it missed meanwhile or says how to.
+/// Enables it, and sends what it missed meanwhile: when that was said, or is agreed to on a terminal. Else it says how to.
 async fn enable(session: &Session, store: &Store, id: DestinationId, replay_missed: bool) -> Result<(), Failure> {
     let since = store.missing_since(id).await?;
     set_state(session, store, id, DestinationState::Enabled).await?;
@@ -201,17 +202,19 @@ async fn enable(session: &Session, store: &Store, id: DestinationId, replay_miss
     if counts == (0, 0) {
         return Ok(());
     }
-    if replay_missed {
+    if session.out.json && !replay_missed {
+        return Ok(());
+    }
+    if !replay_missed {
+        session.out.line(format!("since {since} {} failed there and {} were never sent", counts.0, counts.1))?;
+    }
+    if replay_missed || (io::stdin().is_terminal() && confirm(session.out, "Send these now?", false)?) {
         let what = format!("failed or never sent {}", filter.words());
         let items = failed.items.into_iter().chain(missed.items).collect();
         let done = session.change(store, Command::StartReplay { account: None, what, items }).await?;
         return if session.out.json { Ok(()) } else { Ok(session.out.line(&done.says)?) };
     }
-    if session.out.json {
-        return Ok(());
-    }
     let options = format!("--destination {id} --since {since}");
-    session.out.line(format!("since {since} {} failed there and {} were never sent", counts.0, counts.1))?;
     session.out.line(format!("`bellboard deliveries replay {options}` sends what failed once more"))?;
     Ok(session.out.line(format!("`bellboard deliveries send-missed {options}` sends what was never tried"))?)
 }

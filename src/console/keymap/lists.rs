@@ -184,6 +184,7 @@ pub const MISSED: &[Binding] = &[
         "which",
         "say since when (since:09:30, since:2h), and of which channel: or type:",
     ),
+    bind(P::Missed, &[Key::Char('x')], "x", A::Cancel, "", "end what is being sent again; what is on its way stays so"),
     bind(P::Missed, UP, "up, k", A::Up, "", "move up"),
     bind(P::Missed, DOWN, "down, j", A::Down, "", "move down"),
     bind(P::Missed, &[Key::Char('?')], "?", A::Help, "help", "show the keys of every screen"),

@@ -16,6 +16,7 @@ const fn name(action: Action) -> &'static str {
         Action::TakeSetup => "take set-up",
         Action::SetUpChannel => "set up channel",
         Action::SendMissed => "send missed",
+        Action::Cancel => "end sending",
         Action::Mark => "mark",
         Action::History => "history",
         Action::Fill => "samples",

@@ -38,6 +38,7 @@ use crate::domain::command::{Command, Done};
 use crate::domain::destination::{Destination, DestinationState};
 use crate::domain::id::DestinationId;
 use crate::domain::secret::Secret;
+use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::history::Subject;
 use crate::store::recent::RecentTry;
@@ -57,7 +58,9 @@ pub struct Destinations {
     marked: Marks<DestinationId>,
     order: Order,
     /// The disabled destination that is being enabled.
-    enabling: Option<String>,
+    enabling: Option<(String, Option<Timestamp>)>,
+    /// Since when the one under the cursor has missed something.
+    missing_since: Option<Timestamp>,
     /// How the destination under the cursor did lately.
     tries: Vec<RecentTry>,
 }
@@ -80,6 +83,7 @@ impl Destinations {
             marked: Marks::default(),
             order: Order::default(),
             enabling: None,
+            missing_since: None,
             tries: Vec::new(),
         }
     }
@@ -158,7 +162,8 @@ impl Destinations {
 
     fn on_row(&mut self, action: Action, row: &Destination) -> Outcome {
         let was_disabled = row.state == DestinationState::Disabled;
-        self.enabling = Some(row.label.clone()).filter(|_| was_disabled && action == Action::Disable);
+        let enables = was_disabled && action == Action::Disable;
+        self.enabling = enables.then(|| (row.label.clone(), self.missing_since));
         let state = |state| Outcome::Run(Command::SetDestinationState { id: row.id, state });
         match (action, row.state) {
             (Action::Edit, _) => {
@@ -193,9 +198,9 @@ impl Destinations {
     }
 
     /// What came while it was disabled is not sent by itself.
-    fn ask_what_was_missed(&self, label: &str) -> Outcome {
+    fn ask_what_was_missed(&self, label: &str, since: Option<Timestamp>) -> Outcome {
         let text = format!("{label} is enabled. Look at what it missed, and send that?");
-        let look = Missed::of_channel(self.services.clone(), self.account.clone(), self.channel);
+        let look = Missed::of_channel(self.services.clone(), self.account.clone(), self.channel, since);
         let answers = vec![
             Answer { key: 'y', label: "yes, count it".to_owned(), outcome: Outcome::Open(Box::new(look)) },
             Answer { key: 'n', label: "no, only what comes from now on".to_owned(), outcome: Outcome::Handled },
@@ -231,6 +236,10 @@ impl Screen for Destinations {
             self.tries = match self.row() {
                 Some(row) => store.recent_tries(row.id, since).await?,
                 None => Vec::new(),
+            };
+            self.missing_since = match self.row() {
+                Some(row) => store.missing_since(row.id).await?,
+                None => None,
             };
             self.test.load(store).await
         })
@@ -286,7 +295,7 @@ impl Screen for Destinations {
         }
         let says = Outcome::Say(Message::good(done.says.clone()));
         match self.enabling.take() {
-            Some(label) => says.then(self.ask_what_was_missed(&label)),
+            Some((label, since)) => says.then(self.ask_what_was_missed(&label, since)),
             None => says,
         }
     }

@@ -1,4 +1,5 @@
 //! Sends again what one customer missed: what failed, or what was never tried, since a time. Counted first, then exactly that.
+//! And shows how far that is, whoever began it, until it has ended or somebody ends it.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use ratatui::layout::Rect;
 
 use crate::console::keymap::{Action, Place};
 use crate::console::query::Query;
-use crate::console::screen::{Job, JobDone, Message, Outcome, Screen, Shared};
+use crate::console::screen::{Job, JobDone, Load, Message, Outcome, Screen, Shared};
 use crate::console::speech::Speech;
 use crate::console::theme::Theme;
 use crate::console::widgets::dialog::Question;
@@ -20,6 +21,8 @@ use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
 use crate::domain::command::Command;
 use crate::domain::delivery::DeliveryState;
+use crate::domain::replay::{Replay, ReplayState};
+use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::deliveries::DeliveryFilter;
 use crate::store::error::StoreError;
@@ -28,7 +31,7 @@ use crate::store::replays::Plan;
 /// What is looked for until something else is typed.
 const SINCE: &str = "since:today";
 
-/// How far back it looks for what a destination missed that is enabled again.
+/// How far back it looks for what a destination missed that is enabled again, where it is not known since when.
 const DAYS: &str = "7d";
 
 /// The two things that can be sent. They are never mixed up: of the one something went out already.
@@ -59,6 +62,8 @@ pub struct Missed {
     /// What is being counted.
     counting: Option<String>,
     cursor: ListCursor<Kind>,
+    /// Those that run, the newest first.
+    running: Vec<Replay>,
 }
 
 impl Missed {
@@ -67,13 +72,23 @@ impl Missed {
     pub fn new(services: Shared, account: AccountKey) -> Self {
         let mut cursor = ListCursor::default();
         cursor.set(vec![Kind::Failed, Kind::Missed]);
-        Self { services, account, finder: Finder::with(SINCE), counted: None, uncounted: None, counting: None, cursor }
+        Self {
+            services,
+            account,
+            finder: Finder::with(SINCE),
+            counted: None,
+            uncounted: None,
+            counting: None,
+            cursor,
+            running: Vec::new(),
+        }
     }
 
-    /// Of one channel of that account, over the days after which a destination is disabled at the latest.
+    /// Of one channel of that account, since that time; else over the days after which a destination is disabled at the latest.
     #[must_use]
-    pub fn of_channel(services: Shared, account: AccountKey, channel: Channel) -> Self {
-        let finder = Finder::with(&format!("since:{DAYS} channel:{}", channel.name()));
+    pub fn of_channel(services: Shared, account: AccountKey, channel: Channel, since: Option<Timestamp>) -> Self {
+        let since = since.map_or_else(|| DAYS.to_owned(), |since| since.to_string());
+        let finder = Finder::with(&format!("since:{since} channel:{}", channel.name()));
         Self { finder, ..Self::new(services, account) }
     }
 
@@ -111,6 +126,26 @@ impl Missed {
         let (of, plans) = self.counted.as_ref()?;
         let plan = if kind == Kind::Failed { &plans.0 } else { &plans.1 };
         Some(plan).filter(|_| *of == self.asked())
+    }
+
+    /// How far the newest is that runs.
+    fn progress(&self) -> Option<String> {
+        let newest = self.running.first()?;
+        let others = match self.running.len() - 1 {
+            0 => String::new(),
+            count => format!("; {count} more run"),
+        };
+        Some(format!("{}: {}, by {}; x ends it{others}", newest.id, newest.progress(), newest.started_by))
+    }
+
+    fn ask_to_end(&self) -> Outcome {
+        let Some(newest) = self.running.first() else {
+            return Outcome::Say(Message::plain("nothing is being sent again at present"));
+        };
+        let (id, how_far) = (newest.id, newest.progress());
+        let end = Outcome::Run(Command::CancelReplay { id });
+        let text = format!("End {id}, {}? It has {how_far}; those stay so.", newest.what);
+        Outcome::Ask(Question::sure(text, "yes, send no more of it".to_owned(), end))
     }
 
     fn ask(&self) -> Outcome {
@@ -159,6 +194,14 @@ impl Screen for Missed {
         Some(&self.account)
     }
 
+    fn load<'a>(&'a mut self, store: &'a Store) -> Load<'a> {
+        Box::pin(async move {
+            self.running = store.replays().await?;
+            self.running.retain(|replay| replay.state == ReplayState::Running);
+            Ok(())
+        })
+    }
+
     fn beside(&mut self, store: &Store) -> Option<Job> {
         let of = self.asked();
         let is_known = |known: Option<&String>| known.is_some_and(|known| *known == of);
@@ -204,6 +247,7 @@ impl Screen for Missed {
             }
             _ if self.finder.on_action(action) => Outcome::Handled,
             Action::Open => self.ask(),
+            Action::Cancel => self.ask_to_end(),
             Action::Back if self.finder.is_active() => {
                 self.finder = Finder::with(SINCE);
                 Outcome::Reload
@@ -244,6 +288,7 @@ impl Screen for Missed {
         let items = [Kind::Failed, Kind::Missed].map(words).to_vec();
         let mut speech = Speech::of(items, self.cursor.index()).under(format!("which: {}", self.finder.text()));
         let sample = self.cursor.id().and_then(|kind| self.plan(*kind)).into_iter().flat_map(|plan| &plan.sample);
+        speech.after.extend(self.progress());
         speech.after.extend(sample.map(|one| {
             let at = moment(one.at, now, &self.services.options.zone);
             format!("{at}, {}, {}, {}", one.event_type, one.channel.title(), one.why)
@@ -258,6 +303,9 @@ impl Screen for Missed {
 
     fn draw(&self, buffer: &mut Buffer, area: Rect, theme: &Theme) {
         self.finder.draw(buffer, line(area, 0), theme, "which:", "/ says since when, and of which channel: or type:");
+        if let Some(progress) = self.progress() {
+            put(buffer, area, 1, 1, &progress, theme.warn);
+        }
         let mut y = 2;
         let now = self.services.clock.now();
         for (index, kind) in [Kind::Failed, Kind::Missed].into_iter().enumerate() {

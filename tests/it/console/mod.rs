@@ -4,6 +4,8 @@ pub mod harness;
 
 mod screens;
 
+mod sending;
+
 mod jobs;
 
 mod keys;
