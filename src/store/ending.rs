@@ -4,7 +4,7 @@
 //! one short step cannot do is marked, and done by further steps beside the deliveries ([`Upkeep::Ends`]). Each is a transaction
 //! of its own and asks the store what is left, so a process that ends loses nothing and the next one goes on.
 //!
-//! Until then the rows are there still. Whatever sends must leave out those that are marked ([`not_ended`]), and whatever makes a
+//! Until then the rows are there still. Whatever sends must leave out those that are marked (`not_ended!`), and whatever makes a
 //! delivery pending again, or ends it otherwise, must not touch them. Those that come after the mark have higher numbers, and are sent as ever.
 
 use serde_json::Value;
