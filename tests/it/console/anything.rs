@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use bellboard::console::app::Turn;
+use bellboard::console::keymap::{self, Key, Place};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -17,6 +18,8 @@ use crate::console::sizes::{PATHS, busy, go};
 #[derive(Clone, Debug)]
 enum Step {
     Key(KeyEvent),
+    /// A key that means something where it is pressed; which of them, by a number.
+    Own(usize),
     Mouse(MouseEvent),
     Paste(String),
     Reload,
@@ -56,16 +59,32 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let mouse = (kind, 0u16..300, 0u16..100)
         .prop_map(|(kind, column, row)| Step::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
-    prop_oneof![20 => key().prop_map(Step::Key), 2 => mouse, 1 => any::<String>().prop_map(Step::Paste), 1 => Just(Step::Reload)]
+    prop_oneof![12 => key().prop_map(Step::Key), 12 => any::<usize>().prop_map(Step::Own), 2 => mouse, 1 => any::<String>().prop_map(Step::Paste), 1 => Just(Step::Reload)]
 }
 
 fn size() -> impl Strategy<Value = (u16, u16)> {
     prop_oneof![3 => (1u16..=120, 1u16..=40), 1 => (1u16..=300, 1u16..=100)]
 }
 
+/// A key of that place's own, or of those that every screen has.
+fn own_key(place: Place, number: usize) -> Option<KeyEvent> {
+    let keys: Vec<Key> =
+        [place, Place::Screens].into_iter().flat_map(keymap::of).flat_map(|line| line.keys).copied().collect();
+    let (code, modifiers) = match *keys.get(number % keys.len().max(1))? {
+        Key::Char(sign) => (KeyCode::Char(sign), KeyModifiers::NONE),
+        Key::Ctrl(letter) => (KeyCode::Char(letter), KeyModifiers::CONTROL),
+        Key::Code(code) => (code, KeyModifiers::NONE),
+    };
+    Some(KeyEvent::new(code, modifiers))
+}
+
 async fn take(console: &mut Console, step: Step) {
     let turn = match step {
         Step::Key(key) => console.app.key(&key).await,
+        Step::Own(number) => match own_key(console.app.place(), number) {
+            Some(key) => console.app.key(&key).await,
+            None => Turn::On,
+        },
         Step::Mouse(event) => console.app.point(&event).await,
         Step::Paste(text) => console.app.paste(text).await,
         Step::Reload => {

@@ -1,9 +1,11 @@
 //! Every screen at every size: nothing panics, and down to 40x10 each is of use.
 
+use bellboard::console::keymap::Place;
+
 use crate::console::harness::Console;
 
 /// Every screen, and a few of its states, each with the keys that lead there from the matrix of a busy account.
-pub const PATHS: [(&str, &str); 27] = [
+pub const PATHS: [(&str, &str); 31] = [
     ("account", "j"),
     ("account, live", "tab"),
     ("account, zoomed", "tab z"),
@@ -17,12 +19,16 @@ pub const PATHS: [(&str, &str); 27] = [
     ("destinations, asked", "l l l l enter d"),
     ("destination_form", "l l l l enter a"),
     ("destination_form, hipchat", "l enter a"),
+    ("destination_form, on a flag", "l l l l enter a tab tab tab"),
+    ("destination_form, on a button", "l l l enter a tab tab tab tab"),
+    ("pick, of several", "l l l enter a tab tab tab ^F"),
     ("delivery", "tab enter"),
     ("event", "tab w"),
     ("dead", "g d"),
     ("failures", "g f"),
     ("history", "H"),
     ("copy", "y"),
+    ("copy, looked at", "y G l o b enter"),
     ("missed", "R"),
     ("palette", ":"),
     ("preview", "j j P"),
@@ -55,6 +61,18 @@ fn every_screen_is_among_them() {
         let is_there = PATHS.iter().any(|(name, _)| name.split(',').next() == Some(screen));
         assert!(is_there, "no keys here lead to the screen {screen}");
     }
+}
+
+#[tokio::test]
+async fn every_place_with_keys_of_its_own_is_among_them() {
+    let mut console = busy().await;
+    let mut reached = vec![Place::Everywhere, Place::Screens, Place::Editing];
+    for (_, keys) in PATHS {
+        go(&mut console, keys).await;
+        reached.push(console.app.place());
+    }
+    let missing: Vec<_> = Place::ALL.into_iter().filter(|place| !reached.contains(place)).collect();
+    assert!(missing.is_empty(), "no keys here lead to {missing:?}");
 }
 
 #[tokio::test]
