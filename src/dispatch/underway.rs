@@ -42,7 +42,8 @@ impl Underway {
         let number = self.last;
         self.running.insert(number, (id, share));
         self.late_at.push_back((Instant::now() + SLOW, number));
-        self.tasks.spawn(async move { (number, send.await) });
+        // On the heap before it is a task: what becomes one is moved several times, and a send is some kilobytes.
+        self.tasks.spawn(Box::pin(async move { (number, send.await) }));
     }
 
     /// Waits for the next that ends; nothing when there is none.

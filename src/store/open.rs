@@ -29,6 +29,10 @@ use crate::store::{Inner, Options, Revision, Store, checkpoint, failpoint, files
 /// The writer's cache: 8 MiB, so that the pages that each commit touches stay in it.
 const WRITER_CACHE: &str = "-8192";
 
+/// Rows that a statement may be ahead of who takes them: more than a claim has, so that it runs through without a wait for each
+/// few of them.
+const ROWS_AHEAD: usize = 1024;
+
 /// Connections that read. Their number is fixed and they never expire, since their cache would go with them.
 const READERS: u32 = 3;
 
@@ -139,6 +143,7 @@ fn connect_options(path: &Path) -> SqliteConnectOptions {
         .pragma("journal_size_limit", "67108864")
         .pragma("cache_size", "-2048")
         .pragma("wal_autocheckpoint", checkpoint::NET_PAGES)
+        .row_buffer_size(ROWS_AHEAD)
         // Each statement's text, without its values; for a test that asks how each is worked off.
         .log_statements(LevelFilter::Trace)
         .log_slow_statements(LevelFilter::Trace, Duration::from_secs(1))

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use clap::Parser;
 use serde_json::Value;
+use sqlx::{Connection, SqliteConnection};
 
 /// What `.deny.toml` says.
 struct Allowed {
@@ -200,4 +201,12 @@ fn what_the_package_takes_along_is_there_and_the_unit_agrees_with_it() {
     let folder = Path::new(words[2]).parent().unwrap().display().to_string();
     assert!(postinst.contains(&folder), "nobody makes {folder}");
     assert!(bellboard::cli::args::Arguments::try_parse_from(words).is_ok(), "{start} is no command line");
+}
+
+#[tokio::test]
+async fn sqlite_is_compiled_as_cargos_config_says() {
+    let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    let options: Vec<String> = sqlx::query_scalar("PRAGMA compile_options").fetch_all(&mut connection).await.unwrap();
+    let has = |name: &str| options.iter().any(|option| option == name);
+    assert!(has("DEFAULT_MEMSTATUS=0") && !has("ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
 }
