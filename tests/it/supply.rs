@@ -1,5 +1,5 @@
 //! What comes in with dependencies: licences, versions and sources, as `.deny.toml` allows them. `cargo deny` reads the same file,
-//! and asks for advisories too; this needs no program and no network.
+//! and asks for advisories too; this needs no program, and the network only for manifests that no build here has asked for yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -49,7 +49,7 @@ struct Package {
 
 fn packages() -> Vec<Package> {
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let arguments = ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", &platform];
+    let arguments = ["metadata", "--format-version", "1", "--locked", "--filter-platform", &platform];
     let done = Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let document: Value = serde_json::from_slice(&done.stdout).unwrap();
