@@ -6,17 +6,26 @@ import subprocess
 import threading
 import unittest
 import urllib.request
+from contextlib import closing
 
-from rig import BINARY, Store, wait_until
+from rig import BINARY, Store, free_port, wait_until
 
 EVENT = {"account": "acme", "event_type": "server.stopped"}
 
 
-class Flood:
-    """Batches of twenty events over HTTP, one after another on several connections, until it is left."""
+def post(url, token, events):
+    """Hands events in, and returns when they are stored."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}/v1/events", json.dumps({"events": events}).encode(), headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        answer.read()
 
-    def __init__(self, store):
-        self.store = store
+
+class Flood:
+    """Batches of so many events over HTTP, one after another on several connections, until it is left."""
+
+    def __init__(self, store, size=20):
+        self.store, self.size = store, size
         self.token = store.json("tokens", "create", "flood", "--scope", "emit")["token"]
         self.batches = 0
         self.refused = []
@@ -24,13 +33,9 @@ class Flood:
         self.threads = [threading.Thread(target=self.run) for _ in range(2)]
 
     def run(self):
-        body = json.dumps({"events": [EVENT] * 20}).encode()
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         while not self.is_over.is_set():
             try:
-                request = urllib.request.Request(f"{self.store.http}/v1/events", body, headers)
-                with urllib.request.urlopen(request, timeout=60) as answer:
-                    answer.read()
+                post(self.store.http, self.token, [EVENT] * self.size)
                 self.batches += 1
             except OSError as error:
                 self.refused.append(error)
@@ -61,6 +66,54 @@ class Turns(unittest.TestCase):
             self.assertEqual(flood.refused, [])
             stored = store.json("events", "list", "--event-type", "server.backon", "--account", "acme")
             self.assertEqual(len(stored), 10)
+
+    def test_who_waits_comes_after_the_transaction_under_way(self):
+        """What counts is how many transactions of another process come before one's own. Each of those makes two thousand rows, which
+        takes much longer than a request does to come."""
+        with Store() as store:
+            store.acme()
+            store.ok("matrix", "set", "acme", "server.stopped", "email", "default")
+            with closing(sqlite3.connect(store.path)) as database:
+                database.execute("""INSERT INTO destination (account_id, channel, label, fields, only_types, state, created_at)
+                    WITH RECURSIVE n (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM n LIMIT 49)
+                    SELECT account_id, channel, n, fields, only_types, state, created_at FROM n, destination""")
+                database.commit()
+            store.serve()
+            wait_until(store.is_ready)
+            own = f"127.0.0.1:{free_port()}"
+            store.processes.append(subprocess.Popen(
+                [BINARY, "serve"], env=store.environment | {"BELLBOARD_HTTP_LISTEN": own}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ))
+
+            def answers():
+                try:
+                    return urllib.request.urlopen(f"http://{own}/healthz", timeout=60).status == 200
+                except OSError:
+                    return False
+
+            wait_until(answers)
+            store.ok("accounts", "add", "calm", "--name", "Calm", "--email", "ops@calm.test")
+            with Flood(store, size=40) as flood, closing(sqlite3.connect(f"file:{store.path}?mode=ro", uri=True)) as reader:
+                wait_until(lambda: flood.batches > 0)
+
+                def before_mine():
+                    [last] = reader.execute("SELECT max(id) FROM event").fetchone()
+                    post(f"http://{own}", flood.token, [EVENT | {"account": "calm"}])
+                    # All that one transaction stores came at its time.
+                    return reader.execute("""SELECT count(DISTINCT received_at) FROM event WHERE id > ?1 AND id < (
+                        SELECT max(event.id) FROM event JOIN account ON account.id = account_id WHERE key = 'calm')""", (last,)).fetchone()[0]
+
+                # Nearly always it is the one that was under way. Without turns who finds the file locked asks again after longer and
+                # longer, and finds it locked again: now and then dozens come before, and then none for a while, as it is the other that
+                # sleeps. On a machine so busy that a transaction takes a quarter of a second turns are passed over, for a while.
+                rounds = []
+                for _ in range(8):
+                    rounds.append(sorted(before_mine() for _ in range(40)))
+                    if rounds[-1][36] <= 3 and rounds[-1].count(0) < 20:
+                        break
+                else:
+                    self.fail(f"nobody waits for anybody: {rounds}")
+            self.assertEqual(flood.refused, [])
 
     def test_who_finds_the_file_locked_waits_or_says_so(self):
         with Store() as store:
