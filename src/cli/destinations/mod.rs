@@ -208,7 +208,8 @@ async fn enable(session: &Session, store: &Store, id: DestinationId, replay_miss
     if !replay_missed {
         session.out.line(format!("since {since} {} failed there and {} were never sent", counts.0, counts.1))?;
     }
-    if replay_missed || (io::stdin().is_terminal() && confirm(session.out, "Send these now?", false)?) {
+    let is_anybody_there = io::stdin().is_terminal() && io::stderr().is_terminal();
+    if replay_missed || (is_anybody_there && confirm(session.out, "Send these now?", false)?) {
         let what = format!("failed or never sent {}", filter.words());
         let items = failed.items.into_iter().chain(missed.items).collect();
         let done = session.change(store, Command::StartReplay { account: None, what, items }).await?;

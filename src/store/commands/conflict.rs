@@ -14,6 +14,11 @@ use crate::store::writer::Session;
 
 /// Refuses when what the change left is no longer what stands there.
 pub(crate) async fn refuse_if_changed_since(session: &mut Session, change: &Change) -> Result<(), CommandError> {
+    if was_anothers(session, change).await? {
+        let says =
+            format!("{} was about an account that was removed since; what has its key now is another", change.id);
+        return Err(CommandError::Refused(says));
+    }
     let same = match change.command.as_str() {
         "set_cells" => cells_stand(session, change).await?,
         "edit_account" => match &change.account {
@@ -45,6 +50,14 @@ pub(crate) async fn refuse_if_changed_since(session: &mut Session, change: &Chan
         None => "it was changed since".to_owned(),
     };
     Err(CommandError::Refused(format!("{by}, so {} is not taken back; set it by hand", change.id)))
+}
+
+/// Whether the account that it was about has been removed since.
+async fn was_anothers(session: &mut Session, change: &Change) -> Result<bool, StoreError> {
+    let Some(key) = &change.account else { return Ok(false) };
+    let statement = "SELECT EXISTS (SELECT 1 FROM audit WHERE account = ? AND id > ? AND command = 'remove_account')";
+    let removed = sqlx::query_scalar(statement).bind(key.as_str()).bind(change.id.number());
+    Ok(removed.fetch_one(&mut session.connection).await?)
 }
 
 /// Whether nothing has come to a new account, and nobody else changed anything in it.

@@ -335,3 +335,24 @@ async fn a_setup_is_copied_and_an_account_removed_whole() {
     assert!(test.store.live(None, 10).await.unwrap().is_empty());
     assert!(!test.store.changes(&ChangeFilter::default()).await.unwrap().is_empty(), "the trail stays");
 }
+
+#[tokio::test]
+async fn a_change_of_an_account_that_was_removed_does_nothing_to_the_next_of_that_key() {
+    let test = TestStore::acme().await;
+    let own = |name: &str| Command::AddEventType {
+        account: acme(),
+        name: name.to_owned(),
+        title: name.to_owned(),
+        group: "own".to_owned(),
+        severity: bellboard::domain::catalogue::Severity::Info,
+        recovers: None,
+    };
+    test.run(own("own.first")).await.unwrap();
+    let removed = test.run(Command::RemoveEventType { account: acme(), name: "own.first".to_owned() }).await.unwrap();
+    test.run(Command::RemoveAccount { key: acme() }).await.unwrap();
+    test.run(Command::AddAccount { key: acme(), profile: profile() }).await.unwrap();
+    let refused = test.run(Command::Undo { change: removed.change.unwrap() }).await.unwrap_err().to_string();
+    assert!(refused.contains("an account that was removed since"), "{refused}");
+    let added = test.run(own("own.second")).await.unwrap();
+    test.run(Command::Undo { change: added.change.unwrap() }).await.unwrap();
+}
