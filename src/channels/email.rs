@@ -163,7 +163,6 @@ pub async fn send(mailer: &Mailer, settings: &Settings, message: &Message, words
     let (answer, result) = if let Ok(sent) = sent {
         sent
     } else {
-        server.forget_connections().await;
         let limit = crate::domain::time::human_duration(mailer.timeout);
         (None, Err(retry(format!("the mail server did not take the message within {limit}"), Patience::Full)))
     };

@@ -40,6 +40,8 @@ pub mod email;
 
 pub mod smtp;
 
+mod smtp_wire;
+
 pub mod unsubscribe;
 
 pub mod apns;

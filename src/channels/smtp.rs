@@ -1,28 +1,29 @@
 //! The way to the mail server: its URL, the connection, and what its answers mean (RFC 5321).
 //!
 //! The host is resolved at each send and passes the gate; the connection goes to the address that was checked, and TLS is
-//! for the host's name. Connections are kept for the next send while the address stays the same.
+//! for the host's name. Connections are kept for the next send while the address stays the same
+//! (`smtp_wire.rs`).
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use lettre::Message as Mail;
+use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
-use lettre::transport::smtp::{Error, PoolConfig};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor};
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::channels::email::EmailOptions;
 use crate::channels::http::retry;
 use crate::channels::net::{Gate, HostError};
+use crate::channels::smtp_wire::{Broken, Pool, Tls, connect};
 use crate::domain::delivery::{Answer, Reason, SendError};
 use crate::domain::retry::Patience;
 use crate::domain::secret::Secret;
-
-type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
 /// Connections to the server at once. A pooled send takes some 45 ms on loopback, so one would be few; servers take only so many
 /// of one client.
@@ -36,9 +37,6 @@ const FREE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long mail waits for a server that is busy just now.
 const BUSY_PAUSE: Duration = Duration::from_secs(5);
-
-/// How long an unused connection is kept; servers hang up after five minutes (RFC 5321 section 4.5.3.2.7).
-const IDLE_MAX: Duration = Duration::from_mins(1);
 
 /// How the connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +55,7 @@ pub struct Server {
     roots: Vec<Certificate>,
     gate: Gate,
     timeout: Duration,
-    transport: Mutex<Option<(SocketAddr, Transport)>>,
+    pool: Pool,
     free: Semaphore,
 }
 
@@ -114,7 +112,7 @@ impl Server {
             roots: roots.into_iter().collect(),
             gate,
             timeout,
-            transport: Mutex::new(None),
+            pool: Pool::default(),
             free: Semaphore::new(CONNECTIONS_MAX as usize),
         })
     }
@@ -123,12 +121,6 @@ impl Server {
     #[must_use]
     pub fn shown(&self) -> String {
         format!("smtp://{}:{}", self.host, self.port)
-    }
-
-    /// Takes new connections from now on. For a send that was given up: its connection goes back to the others in the middle of
-    /// a mail, and the next one on it would wait for that mail's answer.
-    pub async fn forget_connections(&self) {
-        *self.transport.lock().await = None;
     }
 
     /// Waits until one of the connections is free.
@@ -142,13 +134,16 @@ impl Server {
         }
     }
 
-    /// Hands one mail over. What the server said comes back, and what that means.
+    /// Hands one mail over. What the server said comes back, and what that means. The connection of a send that is given up goes with it:
+    /// the next mail on it would wait for that one's answer.
     pub async fn send(&self, mail: Mail) -> (Option<Answer>, Result<(), SendError>) {
-        let transport = match self.transport().await {
-            Ok(transport) => transport,
-            Err(error) => return (None, Err(error)),
+        let (address, mut connection) = match self.connected().await {
+            Ok(connected) => connected,
+            Err(failed) => return failed,
         };
-        match transport.send(mail).await {
+        let sent = connection.send(mail.envelope(), &mail.formatted()).await;
+        self.pool.keep(address, connection).await;
+        match sent {
             Ok(response) => (Some(answer(&response)), Ok(())),
             Err(error) => self.refused(&error),
         }
@@ -159,60 +154,62 @@ impl Server {
     /// # Errors
     /// Why that does not work.
     pub async fn check(&self) -> Result<(), SendError> {
-        let transport = self.transport().await?;
-        match transport.test_connection().await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(ours("the mail server answers, but not as one")),
-            Err(error) => self.refused(&error).1,
+        let (address, mut connection) = self.connected().await.map_err(|(_, failed)| match failed {
+            Err(error) => error,
+            Ok(()) => ours("the mail server answers, but not as one"),
+        })?;
+        if !connection.test_connected().await {
+            return Err(ours("the mail server answers, but not as one"));
         }
+        self.pool.keep(address, connection).await;
+        Ok(())
     }
 
-    async fn transport(&self) -> Result<Transport, SendError> {
-        let addresses = self.gate.resolve(&self.host, self.port).await.map_err(|error| {
+    /// A connection that is logged in, to an address that was checked just now.
+    async fn connected(&self) -> Result<(SocketAddr, AsyncSmtpConnection), (Option<Answer>, Result<(), SendError>)> {
+        let unknown = |error: HostError| {
             let patience = if matches!(error, HostError::Refused(_)) { Patience::Short } else { Patience::Full };
             retry(error.to_string(), patience)
-        })?;
-        let mut known = self.transport.lock().await;
-        if let Some((address, transport)) = known.as_ref()
-            && addresses.contains(address)
-        {
-            return Ok(transport.clone());
+        };
+        let addresses = self.gate.resolve(&self.host, self.port).await.map_err(|error| (None, Err(unknown(error))))?;
+        if let Some(connected) = self.pool.take(&addresses).await {
+            return Ok(connected);
         }
         let address = addresses[0];
-        let transport = self.connect_to(address)?;
-        *known = Some((address, transport.clone()));
-        Ok(transport)
+        let tls = self.tls(address).map_err(|error| (None, Err(error)))?;
+        match self.log_in(address, tls).await {
+            Ok(connection) => Ok((address, connection)),
+            Err(Broken::Server(error)) => Err(self.refused(&error)),
+            Err(Broken::Wire(error)) => Err((None, Err(unreached(&error)))),
+        }
     }
 
-    fn connect_to(&self, address: SocketAddr) -> Result<Transport, SendError> {
-        let tls = || {
+    async fn log_in(&self, address: SocketAddr, tls: Tls) -> Result<AsyncSmtpConnection, Broken> {
+        let mut connection = connect(address, tls, &ClientId::Domain(own_host()), self.timeout).await?;
+        if let Some((user, password)) = &self.user {
+            let credentials = Credentials::new(user.clone(), password.expose().to_owned());
+            connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    fn tls(&self, address: SocketAddr) -> Result<Tls, SendError> {
+        let parameters = || {
             let mut parameters = TlsParameters::builder(self.host.clone());
             for certificate in &self.roots {
                 parameters = parameters.add_root_certificate(certificate.clone());
             }
             parameters.build().map_err(|_| retry(format!("TLS cannot be set up for {}", self.host), Patience::Short))
         };
-        let tls = match self.protection {
-            Protection::StartTls => Tls::Required(tls()?),
-            Protection::Implicit => Tls::Wrapper(tls()?),
-            Protection::None => Tls::None,
-        };
-        let mut builder = Transport::builder_dangerous(address.ip().to_string())
-            .port(self.port)
-            .tls(tls)
-            .timeout(Some(self.timeout))
-            .hello_name(ClientId::Domain(own_host()))
-            .pool_config(PoolConfig::new().max_size(CONNECTIONS_MAX).idle_timeout(IDLE_MAX));
-        if let Some((user, password)) = &self.user {
-            if self.protection == Protection::None && !address.ip().is_loopback() {
+        match self.protection {
+            Protection::StartTls => Ok(Tls::Begun(parameters()?)),
+            Protection::Implicit => Ok(Tls::Whole(parameters()?)),
+            Protection::None if self.user.is_some() && !address.ip().is_loopback() => {
                 let text = "a password must not go over an open line; write tls=starttls behind [email] server";
-                return Err(retry(text, Patience::Short));
+                Err(retry(text, Patience::Short))
             }
-            builder = builder
-                .credentials(Credentials::new(user.clone(), password.expose().to_owned()))
-                .authentication(vec![Mechanism::Plain, Mechanism::Login]);
+            Protection::None => Ok(Tls::None),
         }
-        Ok(builder.build())
     }
 
     /// What an error means: as [`judge`] says when the server said something. What is between us and our own server (its
@@ -226,7 +223,7 @@ impl Server {
             None if error.is_tls() || is_about_trust(error) => Err(ours(&format!(
                 "no secure connection to the mail server ({said}); check `tls=` and the name in [email] server, and ca_file"
             ))),
-            None if is_refused(error) => Err(ours("nobody listens at [email] server; check its host and port")),
+            None if io_kind(error) == Some(io::ErrorKind::ConnectionRefused) => Err(ours(NOBODY)),
             None if said.contains("SMTPUTF8") => Err(SendError::Reject {
                 reason: Reason::new("the mail server takes plain letters only in an address (it offers no SMTPUTF8)"),
             }),
@@ -287,19 +284,25 @@ fn permanent(said: &str) -> String {
     format!("refused by the mail server: {said}")
 }
 
-fn is_refused(error: &Error) -> bool {
-    io_kind(error) == Some(std::io::ErrorKind::ConnectionRefused)
+const NOBODY: &str = "nobody listens at [email] server; check its host and port";
+
+/// There is no way to the server.
+fn unreached(error: &io::Error) -> SendError {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => ours(NOBODY),
+        _ => retry(format!("no answer from the mail server: {error}"), Patience::Full),
+    }
 }
 
 /// A handshake that failed: the library calls it a broken connection, and TLS has put its own error into that.
 fn is_about_trust(error: &Error) -> bool {
-    io_kind(error) == Some(std::io::ErrorKind::InvalidData)
+    io_kind(error) == Some(io::ErrorKind::InvalidData)
 }
 
-fn io_kind(error: &Error) -> Option<std::io::ErrorKind> {
+fn io_kind(error: &Error) -> Option<io::ErrorKind> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(inner) = cause {
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
             return Some(io.kind());
         }
         cause = inner.source();

@@ -1,7 +1,10 @@
 """Mail to servers that hang, break off, are full or old: aiosmtpd made to misbehave at each step of a mail."""
 
 import asyncio
+import contextlib
 import json
+import socketserver
+import threading
 import unittest
 
 from aiosmtpd_mailbox import SMTP, Mailbox
@@ -216,3 +219,39 @@ class Faults(unittest.TestCase):
                 self.assertEqual((row["state"], row["attempts"]), (state, 1), row)
                 self.assertIn(words, row["reason"] or "")
                 self.assertEqual(len(mailbox.mails), int(offered))
+
+
+class Endless(unittest.TestCase):
+    """A server that answers without end, at once or in the middle of a mail: it is left, and next to nothing of it is held."""
+
+    def test_it_is_left_and_not_listened_to(self):
+        class Server(socketserver.StreamRequestHandler):
+            at, piece = "", b""
+
+            def handle(self):
+                with contextlib.suppress(OSError):
+                    self.flood() if self.at == "greeting" else self.wfile.write(b"220 mail\r\n")
+                    for line in self.rfile:
+                        self.flood() if line.decode().startswith(self.at) else self.wfile.write(b"250 ok\r\n")
+
+            def flood(self):
+                self.wfile.write(b"250-")
+                while True:
+                    self.wfile.write(self.piece)
+
+        for at, piece in (("greeting", b"x" * 65536), ("greeting", (b"x" * 900 + b"\r\n250-") * 72), ("EHLO", b"x" * 65536), ("RCPT", b"x" * 65536)):
+            end = type("End", (Server,), {"at": at, "piece": piece})
+            with self.subTest(at=at, piece=piece[:10]), socketserver.ThreadingTCPServer(("127.0.0.1", 0), end) as server:
+                server.daemon_threads = True
+                threading.Thread(target=server.serve_forever, daemon=True).start()
+                self.addCleanup(server.shutdown)
+                address = f"smtp://127.0.0.1:{server.server_address[1]}?tls=none"
+                with Store(BELLBOARD_EMAIL_SERVER=address, BELLBOARD_EMAIL_FROM="bells@acme.test", BELLBOARD_DELIVERY_RETRY="50ms") as store:
+                    store.ok("accounts", "add", "acme", "--name", "Acme Ltd", "--email", "ops@acme.test")
+                    serve = store.serve()
+                    store.ok("emit", "acme", "server.stopped")
+                    row = wait_until(lambda: store.json("deliveries", "list", "--state", "failed"))[0]
+                    self.assertIn("answers without end", row["reason"])
+                    with open(f"/proc/{serve.pid}/status") as status:
+                        most = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+                    self.assertLess(most, 200_000, "KB, at most")
