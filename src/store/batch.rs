@@ -111,6 +111,7 @@ impl Batch {
             (self.reclaims.is_empty(), ("reclaim.before", "reclaim.after")),
             (self.claims.is_empty(), ("claim.before", "claim.after")),
             (self.finishes.is_empty(), ("result.before", "result.after")),
+            (self.upkeep.is_empty(), ("upkeep.before", "upkeep.after")),
         ];
         kinds.into_iter().filter(|(absent, _)| !absent).map(|(_, points)| points)
     }

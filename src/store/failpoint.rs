@@ -7,7 +7,7 @@
 use sqlx::sqlite::SqliteSynchronous;
 
 /// Every place. Around a commit they are named after what it stores; the tests read this list, and fail when one is never hit.
-pub const ALL: [&str; 14] = [
+pub const ALL: [&str; 16] = [
     "schema.before",
     "schema.after",
     "accept.before",
@@ -22,6 +22,8 @@ pub const ALL: [&str; 14] = [
     "send.after",
     "result.before",
     "result.after",
+    "upkeep.before",
+    "upkeep.after",
 ];
 
 /// Ends the process here when that was asked for.
