@@ -74,17 +74,22 @@ impl Session {
         let moved: HashSet<i64> = moved.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let moved = results.iter().copied().filter(|result| moved.contains(&result.delivery.number()));
         self.cancel_homeless(moved.clone()).await?;
-        for result in moved {
-            let Some(health) = &result.health else { continue };
-            match self.write_health(result.destination, health).await {
+        let told: Vec<_> = moved.filter_map(|result| Some((result.destination, result.health.as_ref()?))).collect();
+        if told.is_empty() {
+            return Ok(());
+        }
+        // A destination's row that is written anew at another length would leave its sealed values behind.
+        self.wiping(true).await?;
+        for (destination, health) in told {
+            match self.write_health(destination, health).await {
                 // What became of the sends is written all the same, of this destination and of all others.
                 Err(error @ (StoreError::Damaged(_) | StoreError::NotFound(_))) => {
-                    tracing::error!(destination = %result.destination, %error, "how a destination is doing cannot be noted");
+                    tracing::error!(%destination, %error, "how a destination is doing cannot be noted");
                 }
                 done => done?,
             }
         }
-        Ok(())
+        self.wiping(false).await
     }
 
     /// A delivery that would be tried again, but whose destination was removed or disabled while it was sent, ends here.

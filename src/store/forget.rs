@@ -4,7 +4,7 @@
 //! # What SQLite leaves behind
 //!
 //! What is deleted or made shorter stays readable in the file until something else is written there. So everything that may
-//! replace a sealed value runs with `secure_delete` on (`Session::wiping`), which overwrites what becomes free with zeros, whole
+//! replace a sealed value, or write its row anew, runs with `secure_delete` on (`Session::wiping`), which overwrites what becomes free with zeros, whole
 //! pages too. It does not reach three things, which [`Store::wipe`] sees to: the log of commits, which has the pages as they were
 //! (it is emptied); bytes that moving rows between pages left in the gap of a page, and what was written by versions that did
 //! not wipe (both are looked for, and if anything is found the file is written anew by `VACUUM`). Copies of the file that were

@@ -30,6 +30,8 @@ mod keys;
 
 mod forget;
 
+mod wiping;
+
 mod upgrades;
 
 mod released;
