@@ -144,7 +144,12 @@ impl Server {
         let sent = connection.send(mail.envelope(), &mail.formatted()).await;
         self.pool.keep(address, connection).await;
         match sent {
-            Ok(response) => (Some(answer(&response)), Ok(())),
+            Ok(response) => {
+                let answer = answer(&response);
+                // One that takes the mail may repeat the log-in as well.
+                let body = self.hide(&answer.body);
+                (Some(Answer { body, ..answer }), Ok(()))
+            }
             Err(error) => self.refused(&error),
         }
     }

@@ -149,7 +149,10 @@ pub const SETTINGS: &[Setting] = &[
         is_list: false,
         set: |config, value| {
             let example = "mail server; write one like smtp://user@mail.example.com:587?tls=starttls";
-            let server: Url = parsed(value.text()?, example)?;
+            let text = value.text()?;
+            // What stands before an @ may be a password, which is repeated nowhere.
+            let unsaid = |problem| if text.contains('@') { format!("this is no {example}") } else { problem };
+            let server: Url = parsed(text, example).map_err(unsaid)?;
             if server.password().is_some() {
                 return Err("put the password into a file and name that as email.password_file".to_owned());
             }

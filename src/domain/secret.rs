@@ -68,7 +68,7 @@ impl Secret {
     }
 
     /// The text with every occurrence of this secret masked, also where it is written in Base64, by itself or as a part of
-    /// something longer, or in percent-encoding: who was sent a secret may repeat it. A secret under four characters is not
+    /// something longer, in hex, or in percent-encoding: who was sent a secret may repeat it. A secret under four characters is not
     /// searched for, and one under eight only as it is: it would mask ordinary words.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
@@ -101,6 +101,13 @@ impl Secret {
                 let own = (8 * before).div_ceil(6)..8 * placed.len() / 6;
                 forms.push(Zeroizing::new(whole[own].to_owned()));
             }
+        }
+        for upper in [true, false] {
+            let mut form = Zeroizing::new(String::with_capacity(2 * bytes.len()));
+            for &byte in bytes {
+                let _ = if upper { write!(form, "{byte:02X}") } else { write!(form, "{byte:02x}") };
+            }
+            forms.push(form);
         }
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         if !bytes.iter().copied().all(is_plain) {
@@ -166,6 +173,8 @@ mod tests {
         }
         assert_eq!(secret.redact("x=p%2Fss%2Bw%C3%B6rd%3F%3E~17&y"), "x=••••&y");
         assert_eq!(secret.redact("x=p%2fss%2bw%c3%b6rd%3f%3e~17&y"), "x=••••&y");
+        assert_eq!(secret.redact("x=702f73732b77c3b672643f3e7e3137."), "x=••••.");
+        assert_eq!(secret.redact("702F73732B77C3B672643F3E7E3137"), "••••");
         assert_eq!(Secret::new("token17").redact("dG9rZW4xNw"), "dG9rZW4xNw", "short ones only as they are");
     }
 }
