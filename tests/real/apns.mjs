@@ -1,7 +1,8 @@
 // A stand-in for Apple's push service that speaks HTTP/2 over TLS by Node's own `http2`, verifies the token by `jose`, holds each
 // request to Apple's rules, and answers as its device token says. Apple has no server that could be installed.
 //
-// Answers are {status, reason, once, goaway, flight}: `once` is followed by 200; `goaway` ends the connection under its request;
+// Answers are {status, reason, once, goaway, flight, echo}: `echo` repeats what it was shown; `once` is followed by 200; `goaway` ends
+// the connection under its request;
 // `flight` waits for so many requests, then says which half of them it has taken and that the connection ends, and answers these.
 //
 // A device token that begins with the hex of a number N gets answer number N of the list given as the third argument. Prints
@@ -33,7 +34,9 @@ function takeOff() {
 function respond({ stream, headers }, answer) {
   say({ answered: headers[":path"].split("/").pop() });
   stream.respond({ ":status": answer.status, "apns-id": headers["apns-id"] });
-  stream.end(answer.reason ? JSON.stringify({ reason: answer.reason, timestamp: 1700000000000 }) : "");
+  const token = headers.authorization.split(" ")[1];
+  const said = answer.echo && [headers.authorization, token, headers[":path"], Buffer.from(token).toString("base64")];
+  stream.end(answer.reason ? JSON.stringify({ reason: answer.reason, timestamp: 1700000000000, said: said || undefined }) : "");
 }
 
 async function problem(headers, body) {

@@ -114,7 +114,8 @@ class Template:
             pty.close()
 
     def files(self):
-        return {name: digest(self.store.path + name) for name in ("", "-wal") if os.path.exists(self.store.path + name) and os.path.getsize(self.store.path + name)}
+        paths = {name: self.store.path + name for name in ("", "-wal")}
+        return {name: digest(path) for name, path in paths.items() if os.path.exists(path) and os.path.getsize(path)}
 
     def check(self, what, starts=STARTS, copy="newest copy.db"):
         """Every start refuses the file and leaves it as it is; the copy that is named can be put in its place, as it is said."""
