@@ -61,7 +61,7 @@ fn a_file_that_is_damaged_or_none_of_ours() {
     let (code, grade, words) = says(&cli, "file");
     assert_eq!((code, grade.as_str()), (1, "bad"), "{words}");
     assert!(words.contains("damaged") && words.contains("restore"), "it was one of ours: {words}");
-    for name in ["bellboard.db-turns", "bellboard.db-deliverer"] {
+    for name in ["bellboard.db-turns", "bellboard.db-deliverer", "bellboard.db-wal"] {
         let _ = fs::remove_file(cli.path(name));
     }
     let (_, _, words) = says(&cli, "file");
