@@ -128,11 +128,11 @@ async fn a_row_that_is_written_anew_leaves_nothing_of_what_is_sealed_in_it() {
 }
 
 /// Which of these changes has what becomes free overwritten.
-async fn pays(span: &'static str, work: impl Future<Output = ()>, entered: tracing::Span) -> bool {
+async fn pays(span: &'static str, work: impl Future<Output = ()>, enter: impl FnOnce() -> tracing::Span) -> bool {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let all = seen.clone();
     statements::listen(span, move |statement| all.lock().unwrap().push(statement));
-    work.instrument(entered).await;
+    work.instrument(enter()).await;
     let seen = seen.lock().unwrap();
     assert!(seen.iter().any(|statement| statement.starts_with("INSERT INTO audit")), "its changes were seen");
     seen.iter().any(|statement| statement.contains("secure_delete"))
@@ -152,11 +152,11 @@ async fn what_has_nothing_to_do_with_secrets_does_not_pay() {
         test.run(Command::Replay { deliveries: vec![delivery] }).await.unwrap();
         test.run(Command::CopySetup { from: acme(), to: other() }).await.unwrap();
     };
-    assert!(!pays("unsealed", others, tracing::info_span!("unsealed")).await);
+    assert!(!pays("unsealed", others, || tracing::info_span!("unsealed")).await);
     let replaced = async {
         let test = TestStore::acme().await;
         let id = test.webhook().await;
         test.run(Command::RotateSecret { id, secret: None, overlap: Duration::ZERO }).await.unwrap();
     };
-    assert!(pays("sealed", replaced, tracing::info_span!("sealed")).await);
+    assert!(pays("sealed", replaced, || tracing::info_span!("sealed")).await);
 }
