@@ -81,7 +81,8 @@ class Crash(unittest.TestCase):
         if name and name.startswith("schema"):
             self.make_schema(name)
             return
-        count = 1 if name in ("reclaim.before", "reclaim.after") else chance.choice((1, 1, 2, 3, 5, 8))
+        # These come once in a start.
+        count = 1 if name and name.startswith(("reclaim", "upkeep")) else chance.choice((1, 1, 2, 3, 5, 8))
         round_ = Round(world, chance, (name, count) if name else None, **more)
         round_.run()
         round_.check()
