@@ -155,7 +155,10 @@ impl Client {
         body: Vec<u8>,
     ) -> Result<(Answer, usize), Broken> {
         self.gate.check_url(&url).map_err(|refused| Broken::before(refused_error(&refused)))?;
-        let sent = self.pool.request(method, url).headers(headers).body(body).send().await;
+        let mut request = reqwest::Request::new(method, url);
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(body.into());
+        let sent = self.pool.execute(request).await;
         let mut response = sent.map_err(|error| self.broken(&error))?;
         let status = response.status().as_u16();
         let kept = response.headers().iter().take(HEADERS_KEPT_MAX);
