@@ -12,7 +12,9 @@ use serde_json::Value;
 use crate::store::error::StoreError;
 use crate::store::writer::Session;
 
-/// Rows of one step, of events, deliveries and attempts: a few milliseconds.
+/// Rows of one step, of events, deliveries and attempts: a few milliseconds. Steps of a fifth with a fifth of the rest between them were
+/// no better for others in a file of 7 GB: p99 of emit to receiver 2.7 times that without retention instead of 3.1, p50 2.0 times instead
+/// of 1.3, and a quarter fewer events went.
 pub(crate) const ROWS_MAX: u64 = 500;
 
 /// The account that an event leaves for, when none is being removed.
