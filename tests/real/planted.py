@@ -29,9 +29,9 @@ class Push(Echo):
 
     def do_POST(self):
         words = self.headers.get("authorization", "").replace(",", " ").split()
-        Push.tokens |= {word.removeprefix("t=") for word in words if word.startswith("t=")}
+        token, = (word.removeprefix("t=") for word in words if word.startswith("t="))
+        Push.tokens.add(token)
         self.rfile.read(int(self.headers["content-length"]))
-        token = max(Push.tokens)
         said = "\n".join([token, *words, f"x{token}x", base64.b64encode(token.encode()).decode(), self.path, token.encode().hex()])
         self.send_response(403)
         self.send_header("x-token", token)
