@@ -4,15 +4,31 @@
 //! other in random orders. What cannot happen to a delivery in its state changes nothing: a claim of one that is being sent, a
 //! result that comes too late, a cancellation after the end.
 
+use std::time::Duration;
+
 use crate::domain::delivery::{DeliveryState, Next};
 use crate::domain::time::Timestamp;
 
-/// Interrupted tries that do not use up the schedule: they may never have begun. Beyond these the delivery itself may be what
-/// ends the process.
+/// Interrupted tries that do not use up the schedule, and after which the next one is made at once: they may never have begun. Beyond
+/// these the delivery itself may be what ends the process.
 pub const INTERRUPTED_FREE_MAX: u32 = 3;
 
-/// Interrupted tries after which a delivery is parked.
+/// How long the next try waits after the first interrupted one beyond those, in milliseconds; after each further one four times as long.
+/// Of many that were under way when the process ended, again and again, the one that ends it comes apart from the others: those get
+/// through between two ends, and are not parked with it.
+pub const INTERRUPTED_WAIT_MS: i64 = 5_000;
+
+/// Interrupted tries after which a delivery is parked. The last wait before that is an hour and a half.
 pub const INTERRUPTED_MAX: u32 = 10;
+
+/// How long the next try waits after so many interrupted ones.
+#[must_use]
+pub const fn wait_after_interruptions(interrupted: u32) -> Duration {
+    match interrupted.checked_sub(INTERRUPTED_FREE_MAX + 1) {
+        None => Duration::ZERO,
+        Some(beyond) => Duration::from_millis((INTERRUPTED_WAIT_MS as u64) << (2 * beyond)),
+    }
+}
 
 /// Where a delivery stands, as far as it decides what can follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +136,8 @@ impl Life {
             return noted.ended(DeliveryState::Parked);
         }
         let free = self.free + u32::from(interrupted <= INTERRUPTED_FREE_MAX);
-        Self { state: DeliveryState::Pending, free, due_at: Some(now), ..noted }
+        let due_at = Some(now.plus(wait_after_interruptions(interrupted)));
+        Self { state: DeliveryState::Pending, free, due_at, ..noted }
     }
 
     const fn ended(self, state: DeliveryState) -> Self {
@@ -162,6 +179,12 @@ mod tests {
             life = life.after(&claim, NOW).after(&Happening::Interrupted { open: true }, NOW);
         }
         assert_eq!(life.state, DeliveryState::Parked);
+    }
+
+    #[test]
+    fn what_was_interrupted_often_waits_ever_longer() {
+        let seconds: Vec<_> = (0..INTERRUPTED_MAX).map(|count| wait_after_interruptions(count).as_secs()).collect();
+        assert_eq!(seconds, [0, 0, 0, 0, 5, 20, 80, 320, 1280, 5120]);
     }
 
     #[test]

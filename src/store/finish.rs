@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::domain::delivery::Next;
-use crate::domain::lifecycle::{INTERRUPTED_FREE_MAX, INTERRUPTED_MAX};
+use crate::domain::lifecycle::{INTERRUPTED_FREE_MAX, INTERRUPTED_MAX, INTERRUPTED_WAIT_MS};
 use crate::domain::time::Timestamp;
 use crate::store::bulk::{Bulk, Values, no_texts};
 use crate::store::error::StoreError;
@@ -148,16 +148,19 @@ impl Session {
         .execute(&mut self.connection)
         .await?;
         // A try that may never have begun does not use up the schedule, unless it was the same delivery each time: that one may
-        // be what ends the process.
+        // be what ends the process, and waits ([`crate::domain::lifecycle::wait_after_interruptions`]).
         let reclaimed = sqlx::query(
-            "UPDATE delivery SET state = 'pending', due_at = ?1, updated_at = ?1,
-                    reason = 'bellboard ended during the last try',
-                    attempts_base = attempts_base + ((SELECT count(*) FROM attempt
-                        WHERE attempt.delivery_id = delivery.id AND outcome = 'interrupted') <= ?2)
-             WHERE state = 'sending'",
+            "UPDATE delivery SET state = 'pending', due_at = ?1 + iif(beyond.count > 0, ?3 << (2 * (beyond.count - 1)), 0),
+                    updated_at = ?1, reason = 'bellboard ended during the last try',
+                    attempts_base = attempts_base + (beyond.count <= 0)
+             FROM (SELECT sending.id, (SELECT count(*) FROM attempt
+                    WHERE attempt.delivery_id = sending.id AND outcome = 'interrupted') - ?2 AS count
+                   FROM delivery AS sending WHERE sending.state = 'sending') AS beyond
+             WHERE delivery.id = beyond.id",
         )
         .bind(now)
         .bind(INTERRUPTED_FREE_MAX)
+        .bind(INTERRUPTED_WAIT_MS)
         .execute(&mut self.connection)
         .await?;
         let schedule: Vec<u64> =

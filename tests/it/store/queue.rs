@@ -146,6 +146,22 @@ async fn what_was_being_sent_is_reclaimed_at_once() {
 }
 
 #[tokio::test]
+async fn what_is_interrupted_again_and_again_waits_ever_longer_and_is_parked_at_last() {
+    let test = webhook_store().await;
+    let delivery = test.emit("job.fail", "{}").await.deliveries[0].0;
+    let mut waited = Vec::new();
+    loop {
+        claim(&test, delivery).await;
+        test.store.reclaim(deliverer()).await.unwrap();
+        let row = test.store.delivery(delivery).await.unwrap().delivery;
+        let Some(at) = row.next_attempt_at else { break assert_eq!(row.state, DeliveryState::Parked) };
+        waited.push(at.since(test.clock_now()).as_secs());
+        test.clock.set(at);
+    }
+    assert_eq!(waited, [0, 0, 0, 5, 20, 80, 320, 1280, 5120]);
+}
+
+#[tokio::test]
 async fn a_replay_begins_the_schedule_anew() {
     let test = webhook_store().await;
     let delivery = test.emit("job.fail", "{}").await.deliveries[0].0;
