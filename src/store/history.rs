@@ -18,7 +18,7 @@ const LOOKED_THROUGH_MAX: u32 = 5000;
 pub enum Subject {
     /// Everything about an account.
     Account(AccountKey),
-    /// One cell of its matrix.
+    /// One cell of its matrix, and what muted it: alone, with its row or column, or with the whole account.
     Cell {
         /// Whose.
         account: AccountKey,
@@ -75,7 +75,10 @@ impl Store {
              FROM (SELECT * FROM audit WHERE account = ?1 ORDER BY id DESC LIMIT ?2) AS one
              WHERE (?3 IS NULL OR json_type(after) = 'array' AND EXISTS
                      (SELECT 1 FROM json_each(after) AS cell WHERE cell.type = 'object'
-                      AND cell.value ->> 'event_type' = ?3 AND cell.value ->> 'channel' = ?4))
+                      AND cell.value ->> 'event_type' = ?3 AND cell.value ->> 'channel' = ?4)
+                  OR command IN ('mute', 'unmute')
+                     AND coalesce(after ->> '$.event_type', before ->> '$.event_type', ?3) = ?3
+                     AND coalesce(after ->> '$.channel', before ->> '$.channel', ?4) = ?4)
                AND (?5 IS NULL OR coalesce(after ->> '$.id', before ->> '$.id') = ?5)
              ORDER BY id DESC LIMIT ?6"
         );

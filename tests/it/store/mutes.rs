@@ -5,6 +5,7 @@ use std::time::Duration;
 use bellboard::domain::channel::Channel;
 use bellboard::domain::command::Command;
 use bellboard::domain::mute::Scope;
+use bellboard::store::history::Subject;
 
 use crate::support::{TestStore, acme};
 
@@ -72,4 +73,23 @@ async fn an_account_goes_with_its_mutes() {
     let test = TestStore::acme().await;
     mute(&test, scope(None, None), 4).await;
     test.run(Command::RemoveAccount { key: acme() }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cells_history_tells_of_what_muted_it() {
+    let test = TestStore::acme().await;
+    let changes = [
+        mute(&test, scope(Some("server.stopped"), Some(Channel::Email)), 1).await,
+        mute(&test, scope(Some("server.stopped"), None), 2).await,
+        mute(&test, scope(None, Some(Channel::Email)), 3).await,
+        mute(&test, scope(None, None), 4).await,
+    ];
+    let ended = test.run(Command::Unmute { account: acme(), scope: scope(None, None) }).await.unwrap();
+    let expected: Vec<_> = [ended].iter().chain(changes.iter().rev()).map(|done| done.change.unwrap()).collect();
+    mute(&test, scope(Some("job.fail"), Some(Channel::Email)), 4).await;
+    mute(&test, scope(None, Some(Channel::Slack)), 4).await;
+    let cell = Subject::Cell { account: acme(), event_type: "server.stopped".to_owned(), channel: Channel::Email };
+    let history = test.store.history(&cell, 20).await.unwrap();
+    assert_eq!(history.iter().map(|row| row.change.id).collect::<Vec<_>>(), expected);
+    assert!(history.iter().all(|row| row.can_undo), "and each is taken back from there");
 }
