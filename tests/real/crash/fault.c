@@ -4,7 +4,9 @@
  *
  * BELLBOARD_FAULTS_DIR names the folder, BELLBOARD_FAULTS a file that holds `struct control`, mapped by the test as well, so
  * that faults come and go while the program runs. With `journal` set, each change goes first into that file's name with
- * ".journal": what stood there before and what is written now. faults.py takes back from it what was not synced. */
+ * ".journal." and the process's number: what stood there before and what is written now. faults.py takes back from these what was not
+ * synced. Each process has one of its own, since a kill may cut its last record short, and what others wrote behind that could not
+ * be read. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -35,12 +37,13 @@ struct control {
     int64_t writes;      /* all writes to files of the folder */
     int64_t syncs;       /* all syncs of them */
     int64_t slow_us;     /* how long each write takes at least */
+    int64_t order;       /* records in all journals */
 };
 
 struct record {
     char operation[4]; /* C create, U unlink, W write, T truncate, S sync begins, D sync is done */
     uint32_t process, path_length, old_length, new_length;
-    int64_t sequence, offset, old_size;
+    int64_t order, sequence, offset, old_size;
 };
 
 #define FILES_MAX 4096
@@ -61,7 +64,7 @@ __attribute__((constructor)) static void begin(void) {
     REAL(int, open64, const char *, int, ...);
     folder_length = (size_t)snprintf(folder, sizeof folder, "%s", directory);
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s.journal", name);
+    snprintf(path, sizeof path, "%s.journal.%d", name, (int)getpid());
     journal = real_open64(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     int file = real_open64(name, O_RDWR | O_CLOEXEC);
     void *memory = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -96,7 +99,7 @@ static int64_t note(char operation, const char *path, int64_t sequence, int64_t 
     int kept = errno;
     if (!sequence) sequence = __atomic_add_fetch(&sequences, 1, __ATOMIC_SEQ_CST);
     struct record record = {{operation, 0, 0, 0}, (uint32_t)getpid(), (uint32_t)strlen(path), (uint32_t)old_length,
-                            (uint32_t)new_length, sequence, offset, old_size};
+                            (uint32_t)new_length, __atomic_add_fetch(&control->order, 1, __ATOMIC_SEQ_CST), sequence, offset, old_size};
     size_t size = sizeof record + record.path_length + old_length + new_length;
     char *buffer = malloc(size), *at = buffer;
     memcpy(at, &record, sizeof record), at += sizeof record;

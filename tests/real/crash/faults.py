@@ -1,6 +1,7 @@
 """Faults that no signal makes: a power cut, writes and syncs that fail, clocks that are set. `fault.c` has the other half."""
 
 import errno
+import glob
 import mmap
 import os
 import pathlib
@@ -10,8 +11,8 @@ import tempfile
 
 import rig
 
-FIELDS = ("journal", "kinds", "error", "after", "count", "seen", "failed", "wall_ms", "steady_ms", "writes", "syncs", "slow_us")
-RECORD = struct.Struct("=4sIIII4xqqq")
+FIELDS = ("journal", "kinds", "error", "after", "count", "seen", "failed", "wall_ms", "steady_ms", "writes", "syncs", "slow_us", "order")
+RECORD = struct.Struct("=4sIIII4xqqqq")
 SECTOR = 512
 
 WRITE, SYNC, TRUNCATE, GROW, OPEN = 1, 2, 4, 8, 16
@@ -31,7 +32,7 @@ class Change:
     """A line of the journal."""
 
     def __init__(self, fields, path, old, new):
-        self.operation, self.process, _, _, _, self.sequence, self.offset, self.old_size = fields
+        self.operation, self.process, _, _, _, self.order, self.sequence, self.offset, self.old_size = fields
         self.operation = self.operation[:1].decode()
         self.path, self.old, self.new = path, old, new
 
@@ -45,8 +46,6 @@ class Faults:
         self.file.write(bytes(8 * len(FIELDS)))
         self.file.flush()
         self.memory = mmap.mmap(self.file.fileno(), 8 * len(FIELDS))
-        self.journal_path = self.file.name + ".journal"
-        pathlib.Path(self.journal_path).touch()
         self.environment = {
             "LD_PRELOAD": library,
             "BELLBOARD_FAULTS": self.file.name,
@@ -75,19 +74,27 @@ class Faults:
     def heal(self):
         self["kinds"] = 0
 
+    def journals(self):
+        return [pathlib.Path(path) for path in glob.glob(glob.escape(self.file.name) + ".journal.*")]
+
     def changes(self):
-        """The journal, oldest first."""
-        data = pathlib.Path(self.journal_path).read_bytes()
-        at, changes = 0, []
-        while at < len(data):
-            fields = RECORD.unpack_from(data, at)
-            at += RECORD.size
-            parts = []
-            for length in fields[2:5]:
-                parts.append(data[at : at + length])
-                at += length
-            changes.append(Change(fields, parts[0].decode(), *parts[1:]))
-        return changes
+        """What all processes wrote down, oldest first."""
+        changes = []
+        for journal in self.journals():
+            data, at = journal.read_bytes(), 0
+            while at + RECORD.size <= len(data):
+                fields = RECORD.unpack_from(data, at)
+                assert fields[0][:1] in b"CUWTSD", f"{journal} cannot be read at {at}"
+                at += RECORD.size
+                if at + sum(fields[2:5]) > len(data):
+                    # The process was killed while it wrote this down, so before it did it.
+                    break
+                parts = []
+                for length in fields[2:5]:
+                    parts.append(data[at : at + length])
+                    at += length
+                changes.append(Change(fields, parts[0].decode(), *parts[1:]))
+        return sorted(changes, key=lambda change: change.order)
 
     def cut_power(self, chance):
         """Every process has ended: what was not synced is lost, all of it or some. Returns how many changes were not synced.
@@ -106,11 +113,13 @@ class Faults:
         shm = os.path.join(self.folder, "bellboard.db-shm")
         if os.path.exists(shm):
             os.remove(shm)
-        os.truncate(self.journal_path, 0)
+        for journal in self.journals():
+            journal.unlink()
         return len(lost)
 
     def close(self):
-        os.remove(self.journal_path)
+        for journal in self.journals():
+            journal.unlink()
         self.file.close()
 
 
