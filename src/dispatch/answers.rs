@@ -18,14 +18,23 @@ use crate::domain::id::{DeliveryId, DestinationId};
 use crate::metrics::Outcome;
 use crate::store::error::StoreError;
 use crate::store::lanes::{Lane, Lanes as DueLanes};
-use crate::store::queue::{Claimed, Finished, Health, NewWork, Waiting};
+use crate::store::queue::{Claimed, Finished, Health, NewWork, News, Waiting};
 use crate::store::seal::SealError;
 
 impl Engine {
-    pub(crate) fn take_work(&mut self, work: Vec<NewWork>) {
-        for (id, waiting) in work {
+    pub(crate) fn take_work(&mut self, work: Vec<(DestinationId, News)>) {
+        for (id, news) in work {
             self.inbox.slots.told(id);
-            self.lanes.touch(id).push(waiting);
+            match news {
+                News::Waits(waiting) => self.lanes.touch(id).push(waiting),
+                News::Moved(first) => {
+                    self.lanes.waits(id, first, self.clock.now());
+                    if self.lanes.get(id).is_none() {
+                        // Nobody serves it before its time.
+                        let _ = self.inbox.slots.forget(id);
+                    }
+                }
+            }
         }
     }
 

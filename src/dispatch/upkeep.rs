@@ -1,4 +1,5 @@
-//! What goes on beside the deliveries in the process that delivers: what is at an end, bulk replays, and retention.
+//! What goes on beside the deliveries in the process that delivers: what is at an end, changed schedules, bulk
+//! replays, and retention.
 //!
 //! It is a task of its own that makes one small step at a time and rests after each, so that no sender notices it. While there is
 //! nothing to do it sleeps until a change may have brought something.
@@ -115,9 +116,9 @@ impl Keeper {
     /// When the store cannot be read or written.
     pub async fn step(&mut self) -> Result<bool, StoreError> {
         // What one of them cannot do keeps none of the others from being done.
-        let (ended, replayed) = (self.end().await, once(&self.store).await);
-        let (forgot, pruned) = (self.forget().await, self.prune().await);
-        Ok(ended? | replayed? | forgot? | pruned?)
+        let (ended, rescheduled) = (self.end().await, self.store.reschedule_some().await);
+        let (replayed, forgot, pruned) = (once(&self.store).await, self.forget().await, self.prune().await);
+        Ok(ended? | rescheduled?.is_some() | replayed? | forgot? | pruned?)
     }
 
     /// What is at an end goes before all others: people wait for it.

@@ -17,7 +17,7 @@ use crate::store::error::{AcceptError, StoreError};
 use crate::store::events::event_id;
 use crate::store::matrix::{AccountSetup, read_setup};
 use crate::store::portion::portions;
-use crate::store::queue::{Claimed, Waiting};
+use crate::store::queue::{Claimed, News, Waiting};
 use crate::store::request::{Answer, Incoming};
 use crate::store::rows::{DeliveryRow, EventRow, Named, Rows, first_message};
 use crate::store::trouble::Troubles;
@@ -183,7 +183,7 @@ impl Session {
     fn wait(&mut self, destination: DestinationId, numbers: &mut Numbers, rows: &mut Rows<'_>) -> DeliveryId {
         let delivery = add(destination, self.now, None, numbers, rows);
         self.slots.waits(destination);
-        self.work.push((destination, Waiting { delivery, due_at: self.now }));
+        self.work.push((destination, News::Waits(Waiting { delivery, due_at: self.now })));
         delivery
     }
 

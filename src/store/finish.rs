@@ -11,6 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::store::bulk::{Bulk, Values, no_texts};
 use crate::store::error::StoreError;
 use crate::store::queue::{Deliverer, Finished};
+use crate::store::rescheduling::written;
 use crate::store::writer::Session;
 
 static WRITE_STATES: Bulk = Bulk {
@@ -163,46 +164,19 @@ impl Session {
         .bind(INTERRUPTED_WAIT_MS)
         .execute(&mut self.connection)
         .await?;
-        let schedule: Vec<u64> =
-            deliverer.schedule.iter().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)).collect();
-        let schedule = json!(schedule).to_string();
-        self.reschedule(&schedule).await?;
+        self.begin_schedule(&deliverer.schedule).await?;
         sqlx::query(
             "INSERT INTO deliverer (id, boot_id, process, holds, started_at, schedule) VALUES (1, ?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (id) DO UPDATE SET boot_id = ?1, process = ?2, holds = ?3, started_at = ?4, schedule = ?5",
+             ON CONFLICT (id) DO UPDATE SET boot_id = ?1, process = ?2, holds = ?3, started_at = ?4",
         )
         .bind(&deliverer.boot_id)
         .bind(&deliverer.process)
         .bind(json!(deliverer.holds).to_string())
         .bind(now)
-        .bind(schedule)
+        .bind(written(&deliverer.schedule))
         .execute(&mut self.connection)
         .await?;
         Ok(reclaimed.rows_affected())
-    }
-
-    /// When the schedule is not the one by which the last deliverer waited, what waits for a further try has the new one's
-    /// time. What a receiver asked for stays, and so does what waits for a rate.
-    async fn reschedule(&mut self, schedule: &str) -> Result<(), StoreError> {
-        let known: Option<String> =
-            sqlx::query_scalar("SELECT schedule FROM deliverer").fetch_optional(&mut self.connection).await?;
-        // Asked first: as a part of the statement below it would be asked for each row that waits.
-        if known.is_none_or(|known| known == schedule) {
-            return Ok(());
-        }
-        sqlx::query(
-            "UPDATE delivery SET due_at = delivery.updated_at + wait.value
-             FROM json_each(?1) AS wait
-             WHERE delivery.state = 'pending'
-               AND wait.key = delivery.attempts - delivery.attempts_base - 1 AND delivery.status IS NOT 429
-               AND EXISTS (SELECT 1 FROM attempt WHERE attempt.delivery_id = delivery.id
-                   AND attempt.number = delivery.attempts AND attempt.outcome = 'failed'
-                   AND (attempt.answer IS NULL OR attempt.answer NOT LIKE '%\"retry-after\"%'))",
-        )
-        .bind(schedule)
-        .execute(&mut self.connection)
-        .await?;
-        Ok(())
     }
 }
 

@@ -65,6 +65,8 @@ pub mod upkeep;
 
 pub mod ending;
 
+pub mod rescheduling;
+
 mod removing;
 
 pub mod replays;

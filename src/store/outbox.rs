@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::domain::id::DestinationId;
 use crate::metrics::Metrics;
-use crate::store::queue::{Claimed, NewWork};
+use crate::store::queue::{Claimed, News};
 use crate::store::slots::Slots;
 
 /// Commits whose new deliveries may wait for the dispatcher to hear of them. Where there is none, or it is slower, it is told to
@@ -17,8 +18,8 @@ const WORK_MAX: usize = 1024;
 /// Where the dispatcher hears of what came in. When it is dropped, nothing is claimed for it any more.
 #[derive(Debug)]
 pub struct Inbox {
-    /// What waits since just now.
-    pub work: mpsc::Receiver<Vec<NewWork>>,
+    /// What waits since just now, or until another time.
+    pub work: mpsc::Receiver<Vec<(DestinationId, News)>>,
     /// What was claimed as it was stored. As many as were offered at most, and none of them may be lost: without a bound.
     pub claims: mpsc::UnboundedReceiver<Vec<Claimed>>,
     /// What may be claimed so.
@@ -41,7 +42,7 @@ impl Drop for Inbox {
 
 /// The writer's end.
 pub(crate) struct Outbox {
-    work: mpsc::Sender<Vec<NewWork>>,
+    work: mpsc::Sender<Vec<(DestinationId, News)>>,
     claims: mpsc::UnboundedSender<Vec<Claimed>>,
     pub(crate) slots: Slots,
     /// Where what is written is counted.
@@ -58,7 +59,7 @@ pub(crate) fn outbox(metrics: Arc<Metrics>) -> (Outbox, Inbox) {
 
 impl Outbox {
     /// Tells what a commit brought; whether all of it could be told.
-    pub(crate) fn tell(&self, work: Vec<NewWork>, claimed: Vec<Claimed>) -> bool {
+    pub(crate) fn tell(&self, work: Vec<(DestinationId, News)>, claimed: Vec<Claimed>) -> bool {
         if !claimed.is_empty() {
             let _ = self.claims.send(claimed);
         }
@@ -68,7 +69,7 @@ impl Outbox {
     }
 
     /// Takes back what was noted for a transaction that did not come about.
-    pub(crate) fn forget(&self, work: &[NewWork], claimed: &[Claimed]) {
+    pub(crate) fn forget(&self, work: &[(DestinationId, News)], claimed: &[Claimed]) {
         for (lane, _) in work {
             self.slots.told(*lane);
         }

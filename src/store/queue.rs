@@ -33,6 +33,15 @@ pub const HEAD_MAX: usize = 256;
 /// A delivery that was just made pending: where to, which, and when it is due.
 pub type NewWork = (DestinationId, Waiting);
 
+/// What the dispatcher is told of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A delivery was just made pending.
+    Waits(Waiting),
+    /// Some that waited already are due at another time than before, the first of them then.
+    Moved(Timestamp),
+}
+
 /// A pending delivery of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {

@@ -1,4 +1,5 @@
-//! What goes on beside the deliveries, in small steps of one short transaction each: ends, bulk replays, retention.
+//! What goes on beside the deliveries, in small steps of one short transaction each: ends, changed
+//! schedules, bulk replays, retention.
 //!
 //! The process that delivers asks for a step when it has time for one. A step that fails takes back its own rows only, and keeps
 //! nothing else of its transaction from being written.
@@ -20,6 +21,8 @@ use crate::store::writer::Session;
 pub enum Upkeep {
     /// Ends a little of what is at an end: backlogs, and accounts that were removed.
     Ends,
+    /// Applies a changed schedule to a little of what waits.
+    Reschedule,
     /// Sends a little more of each bulk replay that runs.
     Replays,
     /// Removes these events, with all that belongs to them, as far as it has ended still.
@@ -73,6 +76,7 @@ impl Session {
         }
         let moved = match task {
             Upkeep::Ends => self.step_ends().await,
+            Upkeep::Reschedule => self.step_reschedule().await,
             Upkeep::Replays => self.step_replays().await,
             Upkeep::Prune { events } => self.prune(events).await,
             Upkeep::Reseal(what) => self.reseal(what).await,

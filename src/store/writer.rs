@@ -18,7 +18,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 
 use crate::domain::account::AccountKey;
-use crate::domain::id::AccountId;
+use crate::domain::id::{AccountId, DestinationId};
 use crate::domain::time::{SharedClock, Timestamp};
 use crate::store::Revision;
 use crate::store::batch::{Answers, Batch};
@@ -27,7 +27,7 @@ use crate::store::error::StoreError;
 use crate::store::failpoint;
 use crate::store::matrix::KnownSetup;
 use crate::store::outbox::Outbox;
-use crate::store::queue::{Claimed, NewWork};
+use crate::store::queue::{Claimed, News};
 use crate::store::request::{Incoming, Request};
 use crate::store::seal::Sealer;
 use crate::store::slots::Slots;
@@ -57,8 +57,8 @@ pub(crate) struct Session {
     pub(crate) keys: HashMap<AccountId, AccountKey>,
     /// The last numbers given to rows, while nobody else can have given any.
     pub(crate) numbers: Option<Numbers>,
-    /// Deliveries that this transaction made pending.
-    pub(crate) work: Vec<NewWork>,
+    /// Deliveries that this transaction made pending, and lanes in which it moved some.
+    pub(crate) work: Vec<(DestinationId, News)>,
     /// For how long a destination may only fail before it is disabled.
     pub(crate) failing_max: Duration,
     /// What was sent lately, where that may become too much.

@@ -1,5 +1,5 @@
-"""Removals, cancellations and retention that take many steps, with a kill -9 after each: whatever is seen in between is whole, and the
-next process goes on."""
+"""Removals, cancellations, retention and changed schedules that take many steps, with a kill -9 after each: whatever is seen in between is
+whole, and the next process goes on."""
 
 import json
 import os
@@ -23,6 +23,10 @@ class Steps(unittest.TestCase):
         self.addCleanup(self.receiver.close)
         self.store = Store()
         self.addCleanup(self.store.close)
+
+    def rows(self, statement):
+        with closing(sqlite3.connect(self.store.path)) as database:
+            return database.execute(statement).fetchall()
 
     def ingest(self, account, count):
         event = json.dumps({"account": account, "event_type": "server.stopped"}) + "\n"
@@ -86,14 +90,38 @@ class Steps(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertGreater(kills, 12, "it takes many steps")
         self.store.ok("prune", "--older-than", "1ms", "--yes")
-        with closing(sqlite3.connect(self.store.path)) as database:
-            rows = {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("event", "delivery", "ending")}
+        rows = {table: self.rows(f"SELECT count(*) FROM {table}")[0][0] for table in ("event", "delivery", "ending")}
         self.assertEqual(rows, {"event": 0, "delivery": 0, "ending": 0})
         self.assertEqual([row["key"] for row in self.store.json("accounts", "list")], ["acme", "wide"])
         self.store.serve()
         wait_until(self.store.is_ready)
         self.store.ok("emit", "acme", "server.stopped", "--wait")
         self.assertEqual(len(self.receiver.requests), 1, "what comes after is sent, and nothing of what was ended")
+
+    def test_a_changed_schedule_reaches_all_that_waits_over_any_kill(self):
+        store = self.store
+        self.receiver.answers = ((500, {}),)
+        store.acme(self.receiver.url)
+        self.ingest("acme", COUNT)
+        store.environment["BELLBOARD_DELIVERY_RETRY"] = "1h,1h"
+        process = store.serve()
+        wait_until(lambda: self.rows("SELECT count(*) FROM delivery WHERE attempts = 1 AND state = 'pending'") == [(COUNT,)])
+        process.terminate()
+        process.wait()
+        store.environment["BELLBOARD_DELIVERY_RETRY"] = "2h,2h"
+        moved = "SELECT count(*) FROM delivery WHERE state = 'pending' AND due_at = updated_at + 7200000"
+        # Its start is the first of upkeep, and a step of 500 is made with it.
+        for point, expected in (("reclaim.before:1", 0), ("reclaim.after:1", 500), ("upkeep.before:2", 500), ("upkeep.after:2", 1000),
+                                ("upkeep.before:2", 1000)):
+            store.environment["BELLBOARD_FAILPOINT"] = point
+            self.assertEqual(store.serve().wait(60), -9, point)
+            self.assertEqual(self.rows(moved), [(expected,)], point)
+            self.assertEqual(self.rows("PRAGMA integrity_check"), [("ok",)])
+        del store.environment["BELLBOARD_FAILPOINT"]
+        store.serve()
+        wait_until(lambda: not self.rows("SELECT 1 FROM rescheduling"))
+        self.assertEqual(self.rows(moved), [(COUNT,)])
+        self.assertEqual(len(self.receiver.requests), COUNT, "none came before its time")
 
 
 if __name__ == "__main__":

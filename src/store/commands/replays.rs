@@ -12,7 +12,7 @@ use crate::store::commands::Record;
 use crate::store::commands::deliveries::resend;
 use crate::store::ending::are_ending;
 use crate::store::error::{CommandError, StoreError};
-use crate::store::queue::{NewWork, Waiting};
+use crate::store::queue::{NewWork, News, Waiting};
 use crate::store::replays::read_replay;
 use crate::store::writer::Session;
 
@@ -141,10 +141,15 @@ impl Session {
 
     /// Lets the dispatcher know of what waits since just now.
     pub(crate) fn hand_over(&mut self, work: Vec<NewWork>) {
-        for (destination, _) in &work {
-            self.slots.waits(*destination);
+        self.tell(work.into_iter().map(|(destination, waiting)| (destination, News::Waits(waiting))));
+    }
+
+    /// Lets the dispatcher know of lanes; until it does, nothing is claimed there as it is stored.
+    pub(crate) fn tell(&mut self, news: impl Iterator<Item = (DestinationId, News)>) {
+        for (destination, news) in news {
+            self.slots.waits(destination);
+            self.work.push((destination, news));
         }
-        self.work.extend(work);
     }
 
     /// Sends as much of a replay as may be on its way now.

@@ -140,6 +140,27 @@ async fn a_changed_schedule_decides_what_follows_for_what_waits() {
 }
 
 #[tokio::test]
+async fn a_changed_schedule_decides_for_many_while_others_are_sent() {
+    let receiver = Receiver::answering(&[500]).await;
+    let mut rig = Rig::new(&receiver).await;
+    // Two lanes, each longer than a step.
+    rig.test.webhook_at(&receiver.url).await;
+    let accepted = rig.test.store.accept((0..600).map(|_| event("job.fail", "{}", None)).collect()).await.unwrap();
+    assert!(accepted.iter().all(Result::is_ok));
+    rig.engine.until_idle().await;
+    assert_eq!(receiver.received().len(), 1200);
+    rig.restart_with(&[Duration::from_secs(2), Duration::from_hours(1)]).await;
+    rig.engine.until_idle().await;
+    // The dispatcher works beside each step, and looks at the lane anew.
+    while rig.test.store.reschedule_some().await.unwrap().is_some() {
+        rig.engine.until_idle().await;
+    }
+    assert_eq!(receiver.received().len(), 1200, "none is due yet");
+    rig.after(3).await;
+    assert_eq!(receiver.received().len(), 2400, "each comes when the new one says");
+}
+
+#[tokio::test]
 async fn a_changed_schedule_undercuts_no_receivers_wish() {
     let receiver = Receiver::start(Box::new(|_| (503, "retry-after: 100\r\n".to_owned(), String::new()))).await;
     let mut rig = Rig::new(&receiver).await;

@@ -9,6 +9,7 @@ use bellboard::domain::delivery::DeliveryState;
 use bellboard::domain::destination::DestinationState;
 use bellboard::domain::matrix::CellSetting;
 use bellboard::store::outbox::Inbox;
+use bellboard::store::queue::{News, Waiting};
 
 use crate::support::TestStore;
 
@@ -35,8 +36,9 @@ async fn what_was_offered_is_claimed_as_it_is_stored() {
     assert_eq!((row.state, row.attempts), (DeliveryState::Sending, 1), "stored and claimed at once");
     assert_eq!(test.store.delivery(second).await.unwrap().delivery.state, DeliveryState::Pending, "one was offered");
     let handed = inbox.claims.recv().await.unwrap().remove(0);
-    assert_eq!(inbox.work.recv().await.unwrap()[0].1.delivery, second);
     let now = test.clock_now();
+    let waits = News::Waits(Waiting { delivery: second, due_at: now });
+    assert_eq!(inbox.work.recv().await.unwrap(), [(webhook, waits)]);
     test.store.finish(vec![release(&handed, now)]).await.unwrap();
     let read = test.store.claim(vec![first], now.plus(LEASE)).await.unwrap().remove(0);
     assert_eq!(read.message, handed.message, "what is handed over is what would be read");

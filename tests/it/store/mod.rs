@@ -54,4 +54,6 @@ mod others;
 
 mod ending;
 
+mod rescheduling;
+
 mod breaking;

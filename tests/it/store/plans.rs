@@ -20,7 +20,7 @@ use bellboard::store::events::EventFilter;
 use bellboard::store::failing::FailureFilter;
 use bellboard::store::history::Subject;
 use bellboard::store::prune::Place;
-use bellboard::store::queue::{Claimed, Finished};
+use bellboard::store::queue::{Claimed, Deliverer, Finished};
 use bellboard::store::search::LiveFilter;
 use bellboard::store::upkeep::Upkeep;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -139,6 +139,11 @@ async fn keep_up(test: &TestStore) {
             store.plan_missed(&filter).await.unwrap();
             store.plan_again(&filter).await.unwrap();
         }
+    }
+    for seconds in [5, 6] {
+        let (boot_id, process) = ("boot".to_owned(), "pid 1".to_owned());
+        let schedule = vec![Duration::from_secs(seconds)];
+        store.reclaim(Deliverer { boot_id, process, holds: [].into(), schedule }).await.unwrap();
     }
     store.keep_up(Upkeep::Ends).await.unwrap();
     store.keep_up(Upkeep::Replays).await.unwrap();
