@@ -35,7 +35,8 @@ pub struct Lane {
     /// When its failing was last noted in the store.
     pub noted_at: Option<Timestamp>,
     pace: Pace,
-    hold_until: Timestamp,
+    /// Its receiver asked to be left alone until then.
+    pub hold_until: Timestamp,
 }
 
 impl Lane {
@@ -337,9 +338,7 @@ mod tests {
         assert_eq!(wants(&mut lane), Want::At(later));
         lane.push(Waiting { delivery: DeliveryId::new(2), due_at: NOW });
         assert_eq!(wants(&mut lane), Want::Claim(vec![DeliveryId::new(2)]));
-        for id in 3..600 {
-            lane.push(Waiting { delivery: DeliveryId::new(id), due_at: NOW });
-        }
+        (3..600).for_each(|id| lane.push(Waiting { delivery: DeliveryId::new(id), due_at: NOW }));
         lane.claimed.clear();
         let mut claimed = 0;
         while let Want::Claim(claims) = wants(&mut lane) {

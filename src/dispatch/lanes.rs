@@ -22,6 +22,8 @@ const KNOWN_MAX: usize = 2 * IDLE_MAX;
 #[derive(Debug, Default)]
 pub struct Lanes {
     by_id: HashMap<DestinationId, Lane>,
+    /// Until when receivers asked to be left alone whose lanes are forgotten. Each has a timer, at which it goes.
+    holds: HashMap<DestinationId, Timestamp>,
     active: VecDeque<DestinationId>,
     queued: HashSet<DestinationId>,
     /// One for each lane at most: a lane that is looked at says anew what it waits for.
@@ -39,7 +41,11 @@ impl Lanes {
     /// The lane of a destination, new when it was not known. It is looked at in the next round.
     pub fn touch(&mut self, id: DestinationId) -> &mut Lane {
         self.activate(id);
-        self.by_id.entry(id).or_default()
+        let lane = self.by_id.entry(id).or_default();
+        if let Some(until) = self.holds.remove(&id) {
+            lane.hold(until);
+        }
+        lane
     }
 
     /// Something waits in a lane, the first of it until that time. One in which nothing is due yet costs a timer and no more.
@@ -60,11 +66,6 @@ impl Lanes {
     /// The lane of a destination, when it is known.
     pub fn get(&mut self, id: DestinationId) -> Option<&mut Lane> {
         self.by_id.get_mut(&id)
-    }
-
-    /// Forgets a lane: its destination is no more.
-    pub fn remove(&mut self, id: DestinationId) {
-        self.by_id.remove(&id);
     }
 
     /// Every lane.
@@ -131,7 +132,7 @@ impl Lanes {
     }
 
     /// What a lane wants. A lane that waits for a time is looked at again then; one that has nothing to do may be forgotten until
-    /// then.
+    /// then, but for its receiver's wish to be left alone.
     pub fn want(&mut self, id: DestinationId, now: Timestamp) -> Want {
         let many = self.by_id.len() > IDLE_MAX;
         let Some(lane) = self.by_id.get_mut(&id) else { return Want::Nothing };
@@ -147,7 +148,12 @@ impl Lanes {
         let fresh = pace::is_beside_fresh(self.fresh_at, now);
         let want = lane.want(now, gate.copied().unwrap_or_default(), fresh, bucket);
         if many && lane.is_idle() {
+            let held = lane.hold_until;
             self.by_id.remove(&id);
+            if held > now {
+                self.holds.insert(id, held);
+                self.set_timer(id, held);
+            }
         }
         if let Want::At(at) = want {
             self.set_timer(id, at);
@@ -197,6 +203,10 @@ impl Lanes {
     pub fn clock_went_back(&mut self, by: Duration) {
         self.timers.clear();
         self.earliest.clear();
+        for (id, until) in std::mem::take(&mut self.holds) {
+            self.holds.insert(id, until.minus(by));
+            self.set_timer(id, until.minus(by));
+        }
         for until in self.gates.values_mut() {
             *until = until.minus(by);
         }

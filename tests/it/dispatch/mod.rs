@@ -6,6 +6,8 @@ mod conformance;
 
 mod handover;
 
+mod holds;
+
 mod lifecycle;
 
 mod orders;
