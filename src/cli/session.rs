@@ -105,10 +105,22 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub async fn open_telling(&self, progress: Progress) -> Result<Store, Failure> {
+        self.open_with(progress, self.clock.clone()).await
+    }
+
+    /// Opens the store in another time than the present.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn open_at(&self, clock: SharedClock) -> Result<Store, Failure> {
+        self.open_with(progress::on_terminal(self.out), clock).await
+    }
+
+    async fn open_with(&self, progress: Progress, clock: SharedClock) -> Result<Store, Failure> {
         let key = Some(self.key.clone());
         let path = self.paths.database.clone();
         let options = store::Options { path, key, read_only: self.read_only, progress };
-        Ok(Store::open(&options, self.clock.clone()).await?.limited_to(self.role))
+        Ok(Store::open(&options, clock).await?.limited_to(self.role))
     }
 
     /// Delivers from this store in this process, as soon as no other process does.

@@ -166,7 +166,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Works until nothing is due and nothing is under way. For tests, on a clock that stands still.
+    /// Works until nothing is due and nothing is under way. For a clock that stands still: in tests, and in the demo's past.
     pub async fn until_idle(&mut self) {
         loop {
             self.take_all();

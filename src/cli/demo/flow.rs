@@ -43,8 +43,7 @@ fn samples() -> Vec<(String, Payload)> {
 }
 
 /// Sends events to the accounts until the store is closed.
-pub async fn run(store: Store, accounts: Vec<AccountKey>, seed: u64) {
-    let mut source = Source { accounts, samples: samples(), random: Random(seed | 1), position: 0 };
+pub async fn run(store: Store, mut source: Source) {
     let first = (0..AT_START).filter_map(|position| source.next_for(position)).collect();
     if store.accept(first).await.is_err() {
         return;
@@ -52,7 +51,7 @@ pub async fn run(store: Store, accounts: Vec<AccountKey>, seed: u64) {
     for round in 1_u64.. {
         let (count, pause) = if round.is_multiple_of(BURST_EVERY) { BURST } else { (1, Duration::ZERO) };
         for _ in 0..count {
-            let Some(event) = source.next() else { return };
+            let Some(event) = source.next_for_any() else { return };
             if store.accept(vec![event]).await.is_err() {
                 return;
             }
@@ -62,7 +61,8 @@ pub async fn run(store: Store, accounts: Vec<AccountKey>, seed: u64) {
     }
 }
 
-struct Source {
+/// The sample events, one after the other, and the accounts that they may happen to.
+pub struct Source {
     accounts: Vec<AccountKey>,
     samples: Vec<(String, Payload)>,
     random: Random,
@@ -70,14 +70,20 @@ struct Source {
 }
 
 impl Source {
+    /// From the first sample on; `seed` decides whom they happen to.
+    #[must_use]
+    pub fn new(accounts: Vec<AccountKey>, seed: u64) -> Self {
+        Self { accounts, samples: samples(), random: Random(seed | 1), position: 0 }
+    }
+
     /// The next sample, for any of the accounts.
-    fn next(&mut self) -> Option<NewEvent> {
+    pub fn next_for_any(&mut self) -> Option<NewEvent> {
         let account = self.random.below(self.accounts.len());
         self.next_for(account)
     }
 
     /// The next sample, for the account at that place, counted round and round.
-    fn next_for(&mut self, account: usize) -> Option<NewEvent> {
+    pub fn next_for(&mut self, account: usize) -> Option<NewEvent> {
         let (event_type, data) = self.samples.get(self.position % self.samples.len().max(1))?.clone();
         self.position += 1;
         let account = self.accounts.get(account % self.accounts.len().max(1))?.clone();

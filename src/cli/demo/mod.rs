@@ -11,6 +11,8 @@ pub mod mail;
 
 pub mod flow;
 
+pub mod past;
+
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +22,9 @@ use ipnet::{IpNet, Ipv4Net};
 use tempfile::TempDir;
 use url::Url;
 
+use crate::cli::demo::flow::Source;
 use crate::cli::demo::mail::MailSink;
+use crate::cli::demo::past::Past;
 use crate::cli::demo::receivers::Receivers;
 use crate::cli::failure::{EXIT_FAILED, EXIT_REFUSED, Failure};
 use crate::cli::session::Session;
@@ -43,6 +47,9 @@ pub struct Demo {
     #[arg(long)]
     watch: bool,
 }
+
+/// How long an answer is waited for: a silent receiver shows that soon, and the slow one is no silent one.
+const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long after each failed try the demo makes the next one: soon enough to be seen.
 const RETRY: [Duration; 4] =
@@ -75,12 +82,29 @@ impl Demo {
         let receivers = Receivers::start().await.map_err(|error| cannot_start(&error))?;
         let mail = MailSink::start().await.map_err(|error| cannot_start(&error))?;
         let session = session_on(session, folder.path(), &mail);
-        let store = session.open().await?;
-        let accounts = samples::fill(&store, &session.actor, |receiver| Some(receivers.address(receiver))).await?;
         let seed = u64::try_from(session.clock.now().millis()).unwrap_or(1);
-        let flow = tokio::spawn(flow::run(store.clone(), accounts, seed));
-        let ended =
-            if self.watch { print(&session, &store).await } else { console::show(&session, &store, true).await };
+        let to = |receiver| Some(receivers.address(receiver));
+        if self.watch {
+            let store = session.open().await?;
+            let accounts = samples::fill(&store, &session.actor, to).await?;
+            let flow = tokio::spawn(flow::run(store.clone(), Source::new(accounts, seed)));
+            let ended = print(&session, &store).await;
+            flow.abort();
+            store.close().await;
+            return ended;
+        }
+        let past = Past::open(&session).await?;
+        let accounts = samples::fill(past.store(), &session.actor, to).await?;
+        let store = session.open().await?;
+        let (scene, flowing) = (receivers.scene(), store.clone());
+        let flow = tokio::spawn(async move {
+            if let Err(error) = past.play(&scene, accounts.clone()).await {
+                tracing::warn!(%error, "the demo's past is not whole");
+            }
+            scene.present();
+            flow::run(flowing, Source::new(accounts, seed)).await;
+        });
+        let ended = console::show(&session, &store, true).await;
         flow.abort();
         store.close().await;
         ended
@@ -94,6 +118,7 @@ fn session_on(session: &Session, folder: &Path, mail: &MailSink) -> Session {
     config.email.server = Url::parse(&mail.address()).ok();
     config.email.from = Some("bellboard@demo.example".to_owned());
     config.delivery.retry = RETRY.to_vec();
+    config.delivery.timeout = TIMEOUT;
     let mut paths = session.paths.clone();
     paths.database = folder.join("bellboard.db");
     Session {

@@ -4,6 +4,8 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -20,13 +22,60 @@ const FLAKY_HALF: Duration = Duration::from_secs(40);
 /// How long the slow receiver takes.
 const SLOW: Duration = Duration::from_secs(4);
 
+/// How long the silent receiver says nothing: for longer than the demo waits for an answer.
+const SILENCE: Duration = Duration::from_mins(1);
+
 /// How long the others take: the way to a receiver that is not next door.
 const USUAL: Duration = Duration::from_millis(60);
+
+/// How long each takes while the past is played.
+const HURRIED: Duration = Duration::from_millis(2);
 
 /// Receivers that listen until they are dropped.
 pub struct Receivers {
     port: u16,
+    scene: Arc<Scene>,
     task: tokio::task::JoinHandle<()>,
+}
+
+/// Which time it is for the receivers.
+pub struct Scene {
+    started: Instant,
+    /// While the past is played, nobody takes their time.
+    is_past: AtomicBool,
+    /// Whether the flaky one fails then.
+    fails: AtomicBool,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { started: Instant::now(), is_past: AtomicBool::new(false), fails: AtomicBool::new(false) }
+    }
+
+    /// From now on the past is played, in which the flaky receiver fails or does not.
+    pub fn past(&self, flaky_fails: bool) {
+        self.fails.store(flaky_fails, Ordering::Relaxed);
+        self.is_past.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on all take the time that is theirs.
+    pub fn present(&self) {
+        self.is_past.store(false, Ordering::Relaxed);
+    }
+
+    fn moment(&self) -> Moment {
+        if self.is_past.load(Ordering::Relaxed) {
+            return Moment::Past { flaky_fails: self.fails.load(Ordering::Relaxed) };
+        }
+        Moment::Present { since_start: self.started.elapsed() }
+    }
+}
+
+/// When a request comes.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    Past { flaky_fails: bool },
+    Present { since_start: Duration },
 }
 
 impl Receivers {
@@ -37,13 +86,20 @@ impl Receivers {
     pub async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
-        let started = Instant::now();
+        let scene = Arc::new(Scene::new());
+        let played = scene.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(converse(stream, started));
+                tokio::spawn(converse(stream, played.clone()));
             }
         });
-        Ok(Self { port, task })
+        Ok(Self { port, scene, task })
+    }
+
+    /// Sets which time it is for them.
+    #[must_use]
+    pub fn scene(&self) -> Arc<Scene> {
+        self.scene.clone()
     }
 
     /// The base address of a receiver.
@@ -60,10 +116,10 @@ impl Drop for Receivers {
 }
 
 /// Answers requests until the other side has no more, or says something that is no request.
-async fn converse(stream: TcpStream, started: Instant) {
+async fn converse(stream: TcpStream, scene: Arc<Scene>) {
     let mut stream = BufReader::new(stream);
     while let Ok(Some(target)) = read_request(&mut stream).await {
-        let answer = answer(&target, started.elapsed());
+        let answer = answer(&target, scene.moment());
         tokio::time::sleep(answer.after).await;
         let head = format!(
             "HTTP/1.1 {}\r\ncontent-type: {}\r\ncontent-length: {}\r\n\r\n",
@@ -108,30 +164,43 @@ struct Answer {
     after: Duration,
 }
 
-fn answer(target: &str, since_start: Duration) -> Answer {
-    let quick = |status, body| Answer { status, body, after: USUAL };
+fn answer(target: &str, moment: Moment) -> Answer {
     let path = target.split('?').next().unwrap_or(target);
     let receiver = Receiver::ALL.into_iter().find(|receiver| path.split('/').nth(1) == Some(receiver.name()));
-    match receiver {
-        Some(Receiver::Good) => quick("200 OK", r#"{"received":true}"#),
-        Some(Receiver::Slow) => Answer { after: SLOW, ..quick("200 OK", r#"{"received":true}"#) },
-        Some(Receiver::Flaky) if fails_at(since_start) => {
-            quick("503 Service Unavailable", "upstream is restarting, try again")
+    let usual = |status, body| Answer { status, body, after: USUAL };
+    let answer = match receiver {
+        Some(Receiver::Good) => usual("200 OK", RECEIVED),
+        Some(Receiver::Slow) => Answer { after: SLOW, ..usual("200 OK", RECEIVED) },
+        Some(Receiver::Flaky) if moment.flaky_fails() => {
+            usual("503 Service Unavailable", "upstream is restarting, try again")
         }
-        Some(Receiver::Flaky) => quick("202 Accepted", r#"{"queued":true}"#),
-        Some(Receiver::Slack) => quick("200 OK", "ok"),
-        Some(Receiver::Hipchat) if path.ends_with("/rooms/list") => quick("200 OK", ROOMS),
-        Some(Receiver::Hipchat) => quick("200 OK", r#"{"status":"sent"}"#),
-        Some(Receiver::Missing) | None => quick("404 Not Found", "no such endpoint"),
-    }
+        Some(Receiver::Flaky) => usual("202 Accepted", r#"{"queued":true}"#),
+        Some(Receiver::Broken) => usual("500 Internal Server Error", r#"{"error":"no such table: notices"}"#),
+        Some(Receiver::Gone) => usual("410 Gone", "this hook was switched off by its owner"),
+        // What stood before it in the past had no patience.
+        Some(Receiver::Silent) => Answer { after: SILENCE, ..usual("504 Gateway Time-out", "upstream did not answer") },
+        Some(Receiver::Slack) => usual("200 OK", "ok"),
+        Some(Receiver::Hipchat) if path.ends_with("/rooms/list") => usual("200 OK", ROOMS),
+        Some(Receiver::Hipchat) => usual("200 OK", r#"{"status":"sent"}"#),
+        Some(Receiver::Missing) | None => usual("404 Not Found", "no such endpoint"),
+    };
+    if matches!(moment, Moment::Past { .. }) { Answer { after: HURRIED, ..answer } } else { answer }
 }
+
+/// What is said by those who are content.
+const RECEIVED: &str = r#"{"received":true}"#;
 
 /// What `rooms/list` of the API v1 returns.
 const ROOMS: &str = r#"{"rooms":[{"room_id":1001,"name":"Operations","topic":"What runs and what does not","last_active":0,"created":0,"owner_user_id":1,"is_archived":false,"is_private":false,"xmpp_jid":"1_ops@conf.example"},{"room_id":1002,"name":"Deploys","topic":"","last_active":0,"created":0,"owner_user_id":1,"is_archived":false,"is_private":false,"xmpp_jid":"1_deploys@conf.example"},{"room_id":1003,"name":"Night shift","topic":"","last_active":0,"created":0,"owner_user_id":1,"is_archived":false,"is_private":true,"xmpp_jid":"1_night@conf.example"}]}"#;
 
-/// The flaky receiver works first, then fails, and so on.
-fn fails_at(since_start: Duration) -> bool {
-    (since_start.as_secs() / FLAKY_HALF.as_secs()) % 2 == 1
+impl Moment {
+    /// The flaky receiver works first, then fails, and so on.
+    fn flaky_fails(self) -> bool {
+        match self {
+            Self::Past { flaky_fails } => flaky_fails,
+            Self::Present { since_start } => (since_start.as_secs() / FLAKY_HALF.as_secs()) % 2 == 1,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -141,7 +210,8 @@ mod tests {
     #[test]
     fn each_receiver_answers_in_its_way() {
         let check = |target: &str, seconds: u64, status: &str| {
-            assert_eq!(answer(target, Duration::from_secs(seconds)).status, status, "{target} after {seconds} s");
+            let moment = Moment::Present { since_start: Duration::from_secs(seconds) };
+            assert_eq!(answer(target, moment).status, status, "{target} after {seconds} s");
         };
         check("/good/x", 0, "200 OK");
         check("/slow", 0, "200 OK");
@@ -149,10 +219,19 @@ mod tests {
         check("/flaky", 50, "503 Service Unavailable");
         check("/flaky", 90, "202 Accepted");
         check("/missing", 0, "404 Not Found");
+        check("/broken", 0, "500 Internal Server Error");
+        check("/gone", 0, "410 Gone");
         check("/", 0, "404 Not Found");
         check("/slack", 0, "200 OK");
         check("/hipchat/v1/rooms/list?auth_token=x", 0, "200 OK");
         check("/hipchat/v1/rooms/message", 0, "200 OK");
+        let scene = Scene::new();
+        assert_eq!(answer("/silent", scene.moment()).after, SILENCE);
+        scene.past(true);
+        let past = ["/silent", "/slow", "/flaky"].map(|target| answer(target, scene.moment()));
+        assert_eq!(past.map(|answer| (&answer.status[..3], answer.after)), ["504", "200", "503"].map(|s| (s, HURRIED)));
+        scene.present();
+        assert_eq!(answer("/slow", scene.moment()).after, SLOW);
     }
 
     #[tokio::test]

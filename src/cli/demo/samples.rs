@@ -28,6 +28,12 @@ pub enum Receiver {
     Flaky,
     /// Has never heard of that address.
     Missing,
+    /// Fails at whatever it is sent.
+    Broken,
+    /// Was there once, and says that it will not be again.
+    Gone,
+    /// Takes what is sent, and never answers.
+    Silent,
     /// Speaks like Slack.
     Slack,
     /// Speaks like HipChat.
@@ -36,7 +42,17 @@ pub enum Receiver {
 
 impl Receiver {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Good, Self::Slow, Self::Flaky, Self::Missing, Self::Slack, Self::Hipchat];
+    pub const ALL: [Self; 9] = [
+        Self::Good,
+        Self::Slow,
+        Self::Flaky,
+        Self::Missing,
+        Self::Broken,
+        Self::Gone,
+        Self::Silent,
+        Self::Slack,
+        Self::Hipchat,
+    ];
 
     /// The first part of its address's path.
     #[must_use]
@@ -46,6 +62,9 @@ impl Receiver {
             Self::Slow => "slow",
             Self::Flaky => "flaky",
             Self::Missing => "missing",
+            Self::Broken => "broken",
+            Self::Gone => "gone",
+            Self::Silent => "silent",
             Self::Slack => "slack",
             Self::Hipchat => "hipchat",
         }

@@ -43,7 +43,7 @@ impl App {
     /// How the deliveries go, as the top line says it.
     #[must_use]
     pub fn pulse_words(&self) -> String {
-        frame::pulse(self.deliverer.as_ref(), &self.pulse, self.services.read_only).join(", ")
+        frame::pulse(self.deliverer.as_ref(), &self.pulse, self.services.read_only, self.services.demo).join(", ")
     }
 
     /// What of the table of keys is offered.

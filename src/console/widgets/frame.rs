@@ -17,8 +17,9 @@ use crate::store::accounts::{Pulse, WAITING_COUNT_MAX};
 /// Lines that a screen has not got for itself.
 pub const LINES: u16 = 3;
 
-fn words(deliverer: Option<&Status>) -> (String, bool) {
+fn words(deliverer: Option<&Status>, demo: bool) -> (String, bool) {
     match deliverer {
+        Some(Status::Standby) if demo => ("the days before pass by".to_owned(), false),
         Some(Status::Delivering { .. }) => ("delivering".to_owned(), false),
         Some(Status::Standby) => ("another process delivers".to_owned(), false),
         Some(Status::Paused) => ("paused, nothing is sent".to_owned(), true),
@@ -52,12 +53,12 @@ pub const fn body(area: Rect) -> Rect {
 
 /// How the deliveries go, in words: whether anything may be changed, who delivers, what is wrong.
 #[must_use]
-pub fn pulse(deliverer: Option<&Status>, pulse: &Pulse, read_only: bool) -> Vec<String> {
+pub fn pulse(deliverer: Option<&Status>, pulse: &Pulse, read_only: bool, demo: bool) -> Vec<String> {
     let mut parts = Vec::new();
     if read_only {
         parts.push("read-only".to_owned());
     }
-    parts.push(words(deliverer).0);
+    parts.push(words(deliverer, demo).0);
     for (count, what) in [(pulse.failing, "failing"), (pulse.disabled, "disabled"), (pulse.waiting, "waiting")] {
         if count > 0 {
             parts.push(format!("{} {what}", capped(count, WAITING_COUNT_MAX)));
@@ -80,9 +81,9 @@ pub fn draw_head(buffer: &mut Buffer, area: Rect, theme: &Theme, head: &Head<'_>
     if columns(&path) + 12 > usize::from(top.width) {
         path = format!(" {}", head.path.join(" > "));
     }
-    let (_, alarm) = words(head.deliverer);
+    let (_, alarm) = words(head.deliverer, head.demo);
     let benign = usize::from(head.read_only);
-    let mut pulse = pulse(head.deliverer, head.pulse, head.read_only);
+    let mut pulse = pulse(head.deliverer, head.pulse, head.read_only, head.demo);
     let mut dropped = false;
     let from = put(buffer, top, 0, 0, &path, theme.bar).saturating_add(2);
     while !pulse.is_empty() {
