@@ -1,4 +1,7 @@
-//! `doctor`: is everything in order, and if not, what to do. Each line is ok, warn or bad; bad ends with exit code 1.
+//! `doctor`: is everything in order, and if not, what to do. Each line is ok, warn or bad. It ends with exit code 6 where what is
+//! bad is the database, as all else would that is started on it, and with 1 where it is something else.
+//!
+//! A database that cannot be read keeps nothing from being looked at that can be without it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,13 +9,14 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::failure::{EXIT_FAILED, Failure};
+use crate::cli::failure::{EXIT_FAILED, EXIT_STORE, Failure};
 use crate::cli::output::Table;
 use crate::cli::prune;
-use crate::cli::session::Session;
+use crate::cli::session::{self, Session};
 use crate::dispatch::lock;
 use crate::domain::channel::Channel;
 use crate::domain::time::{Timestamp, human_duration};
+use crate::store::error::OpenError;
 use crate::store::examine::Examined;
 use crate::store::keys::{KeySource, is_private};
 use crate::store::{Store, backup};
@@ -43,6 +47,9 @@ struct Line {
     grade: Grade,
     what: &'static str,
     says: String,
+    /// What `doctor` ends with for want of something worse.
+    #[serde(skip)]
+    code: u8,
 }
 
 /// Free room on the disk below which it gets tight, and below which it is too little.
@@ -59,37 +66,62 @@ const LATE_MAX: Duration = Duration::from_mins(15);
 const AHEAD_MAX: Duration = Duration::from_mins(1);
 
 fn line(grade: Grade, what: &'static str, says: impl Into<String>) -> Line {
-    Line { grade, what, says: says.into() }
+    let code = if grade == Grade::Bad { EXIT_FAILED } else { 0 };
+    Line { grade, what, says: says.into(), code }
+}
+
+/// Something that is wrong with the database itself.
+fn damaged(what: &'static str, says: impl Into<String>) -> Line {
+    Line { code: EXIT_STORE, ..line(Grade::Bad, what, says) }
 }
 
 impl Doctor {
     /// Looks.
     ///
     /// # Errors
-    /// With code 1 when something is bad.
+    /// With code 6 when the database is bad, 1 when something else is.
     pub async fn run(self, session: &Session) -> Result<(), Failure> {
         let mut lines = Vec::new();
-        match session.open().await {
-            Ok(store) => {
-                if let Err(failure) = self.store(&mut lines, session, &store).await {
-                    lines.push(refused(failure, session)?);
-                }
+        let store = match session.try_open().await {
+            Ok(store) => Some(store),
+            Err(error) => {
+                let is_whole = matches!(error, OpenError::Seal(_));
+                let told = refused(error.into(), session)?;
+                lines.push(if is_whole { line(Grade::Bad, told.what, told.says) } else { told });
+                None
             }
-            Err(failure) => lines.push(refused(failure, session)?),
+        };
+        match &store {
+            Some(store) => self.store(&mut lines, session, store).await?,
+            None => outside(&mut lines, &session.paths.database, None),
         }
+        self.channels(&mut lines, session, store.as_ref()).await;
         key(&mut lines, &session.key);
         terminal(&mut lines);
         print(session, &lines)
     }
 
     async fn store(&self, lines: &mut Vec<Line>, session: &Session, store: &Store) -> Result<(), Failure> {
-        let examined = store.examine(self.full).await?;
-        self.file(lines, session, &examined);
-        delivers(lines, store, &examined);
-        ends(lines, store).await?;
-        waits(lines, store, session.clock.now()).await?;
-        clock(lines, session, &examined);
-        self.channels(lines, session, store).await;
+        let examined = match store.examine(self.full).await {
+            Ok(examined) => Some(examined),
+            Err(error) => {
+                lines.push(refused(error.into(), session)?);
+                None
+            }
+        };
+        if let Some(examined) = &examined {
+            self.file(lines, session, examined);
+        }
+        outside(lines, &session.paths.database, examined.as_ref());
+        // What cannot be read there has been told once.
+        if let Err(failure) = within(lines, session, store).await
+            && !lines.iter().any(|line| line.code == EXIT_STORE)
+        {
+            lines.push(refused(failure, session)?);
+        }
+        if let Some(examined) = &examined {
+            clock(lines, session, examined);
+        }
         Ok(())
     }
 
@@ -99,20 +131,18 @@ impl Doctor {
             line(Grade::Ok, "file", format!("whole ({depth})"))
         } else {
             let (damage, then) = (examined.damage.join("; "), backup::advice(&session.paths.database));
-            line(Grade::Bad, "file", format!("damaged: {}; stop bellboard, {then}", damage.replace('\n', "; ")))
+            damaged("file", format!("damaged: {}; stop bellboard, {then}", damage.replace('\n', "; ")))
         });
         lines.push(match examined.dangling {
             0 => line(Grade::Ok, "references", "each row that is named is there"),
-            count => {
-                line(Grade::Bad, "references", format!("{count} rows name others that are not there; restore a backup"))
-            }
+            count => damaged("references", format!("{count} rows name others that are not there; restore a backup")),
         });
         lines.push(if examined.scans.is_empty() {
             line(Grade::Ok, "indexes", "what the dispatcher asks is answered by index")
         } else {
             let what = examined.scans.join(", ");
             let do_next = "an index is not there as it should be; stop bellboard and restore a backup";
-            line(Grade::Bad, "indexes", format!("whole tables are read for {what}: {do_next}"))
+            damaged("indexes", format!("whole tables are read for {what}: {do_next}"))
         });
         lines.push(match examined.parked {
             0 => line(Grade::Ok, "parked", "no delivery is parked"),
@@ -122,11 +152,20 @@ impl Doctor {
                 format!("{count} deliveries cannot be sent as they are; `bellboard deliveries list --state parked`"),
             ),
         });
-        room(lines, &session.paths.database, examined);
     }
 
-    async fn channels(&self, lines: &mut Vec<Line>, session: &Session, store: &Store) {
-        let senders = match session.senders(store).await {
+    async fn channels(&self, lines: &mut Vec<Line>, session: &Session, store: Option<&Store>) {
+        let with_keys = match store {
+            Some(store) => session.senders(store).await,
+            None => Err(Failure::Silent(EXIT_STORE)),
+        };
+        let (senders, has_keys) = match with_keys {
+            Ok(senders) => (Ok(senders), true),
+            // What is wrong with the database is told already.
+            Err(Failure::Silent(_) | Failure::Damaged(_)) => (session::senders(&session.config), false),
+            Err(failure) => (Err(failure), false),
+        };
+        let senders = match senders {
             Ok(senders) => senders,
             Err(Failure::Says { sentence, .. }) => {
                 lines.push(line(Grade::Bad, "channels", sentence));
@@ -134,7 +173,8 @@ impl Doctor {
             }
             Err(_) => return,
         };
-        for channel in Channel::ALL {
+        // The key that browsers know bellboard by lies in the database.
+        for channel in Channel::ALL.into_iter().filter(|channel| has_keys || *channel != Channel::Browser) {
             let what = channel.title();
             lines.push(match senders.waits_for(channel) {
                 Some(reason) => line(Grade::Warn, what, format!("what goes there waits: {reason}")),
@@ -154,12 +194,30 @@ impl Doctor {
 /// What is wrong with a file that cannot be opened or read.
 fn refused(failure: Failure, session: &Session) -> Result<Line, Failure> {
     match failure.naming_backup(&session.paths.database) {
+        Failure::Says { sentence, code: EXIT_STORE } => Ok(damaged("file", sentence)),
         Failure::Says { sentence, .. } => Ok(line(Grade::Bad, "file", sentence)),
         silent => Err(silent),
     }
 }
 
-fn room(lines: &mut Vec<Line>, database: &Path, examined: &Examined) {
+/// What can be known of a database without reading it.
+fn outside(lines: &mut Vec<Line>, database: &Path, examined: Option<&Examined>) {
+    room(lines, database, examined);
+    let process = examined.and_then(|examined| examined.deliverer.as_deref()).unwrap_or("some process");
+    lines.push(if lock::is_held(database) {
+        line(Grade::Ok, "deliverer", format!("{process} delivers"))
+    } else {
+        line(Grade::Warn, "deliverer", "nobody delivers now; run `bellboard serve`, or open `bellboard`")
+    });
+}
+
+/// What the database says of the work that is to be done.
+async fn within(lines: &mut Vec<Line>, session: &Session, store: &Store) -> Result<(), Failure> {
+    ends(lines, store).await?;
+    waits(lines, store, session.clock.now()).await
+}
+
+fn room(lines: &mut Vec<Line>, database: &Path, examined: Option<&Examined>) {
     let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let Ok(disk) = rustix::fs::statvfs(folder) {
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
@@ -174,22 +232,13 @@ fn room(lines: &mut Vec<Line>, database: &Path, examined: &Examined) {
     let mut wal = database.as_os_str().to_owned();
     wal.push("-wal");
     let bytes = std::fs::metadata(&wal).map_or(0, |file| file.len());
-    let says =
-        format!("{} pages, {} of them free; {} KB in the -wal file", examined.pages, examined.free_pages, bytes >> 10);
+    let pages = examined.map(|examined| format!("{} pages, {} of them free; ", examined.pages, examined.free_pages));
+    let says = format!("{}{} KB in the -wal file", pages.unwrap_or_default(), bytes >> 10);
     lines.push(if bytes > WAL_WARN {
         let wal = Path::new(&wal).display();
         line(Grade::Warn, "size", format!("{says}: some program reads on and on; `fuser {wal}` says which, end it"))
     } else {
         line(Grade::Ok, "size", says)
-    });
-}
-
-fn delivers(lines: &mut Vec<Line>, store: &Store, examined: &Examined) {
-    let process = examined.deliverer.as_deref().unwrap_or("some process");
-    lines.push(if lock::is_held(store.path()) {
-        line(Grade::Ok, "deliverer", format!("{process} delivers"))
-    } else {
-        line(Grade::Warn, "deliverer", "nobody delivers now; run `bellboard serve`, or open `bellboard`")
     });
 }
 
@@ -297,5 +346,8 @@ fn print(session: &Session, lines: &[Line]) -> Result<(), Failure> {
         table
     };
     session.out.list(lines, table, "")?;
-    if lines.iter().any(|line| line.grade == Grade::Bad) { Err(Failure::Silent(EXIT_FAILED)) } else { Ok(()) }
+    match lines.iter().map(|line| line.code).max() {
+        None | Some(0) => Ok(()),
+        Some(code) => Err(Failure::Silent(code)),
+    }
 }

@@ -105,7 +105,15 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub async fn open_telling(&self, progress: Progress) -> Result<Store, Failure> {
-        self.open_with(progress, self.clock.clone()).await
+        Ok(self.open_with(progress, self.clock.clone()).await?)
+    }
+
+    /// Opens the store, for who asks why it cannot be.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn try_open(&self) -> Result<Store, OpenError> {
+        self.open_with(progress::on_terminal(self.out), self.clock.clone()).await
     }
 
     /// Opens the store in another time than the present.
@@ -113,10 +121,10 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub async fn open_at(&self, clock: SharedClock) -> Result<Store, Failure> {
-        self.open_with(progress::on_terminal(self.out), clock).await
+        Ok(self.open_with(progress::on_terminal(self.out), clock).await?)
     }
 
-    async fn open_with(&self, progress: Progress, clock: SharedClock) -> Result<Store, Failure> {
+    async fn open_with(&self, progress: Progress, clock: SharedClock) -> Result<Store, OpenError> {
         let key = Some(self.key.clone());
         let path = self.paths.database.clone();
         let options = store::Options { path, key, read_only: self.read_only, progress };
