@@ -1,11 +1,13 @@
 """What the real tests share: the binary on a store that vanishes, and an HTTP receiver whose answers are scripted."""
 
+import collections
 import http.server
 import importlib
 import json
 import os
 import pathlib
 import random
+import selectors
 import shutil
 import signal
 import socket
@@ -14,6 +16,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.parse
 import urllib.request
 
 BINARY = os.environ.get("BELLBOARD_BIN") or str(pathlib.Path(__file__).parents[2] / "target/debug/bellboard")
@@ -200,3 +203,85 @@ class Receiver:
 
     def __exit__(self, *_):
         self.close()
+
+
+class Door:
+    """Requests to a store's server, many at once, each on a connection of its own; and a ledger of what was acknowledged."""
+
+    def __init__(self, store, tokens):
+        address = urllib.parse.urlsplit(store.http)
+        self.address, self.tokens = (address.hostname, address.port), tokens
+        self.selector = selectors.DefaultSelector()
+        self.acknowledged = set()
+        self.answers = collections.Counter()
+        self.refused = []
+        self.serial = 0
+
+    def send(self, account, count):
+        """A batch of so many new events."""
+        events = [{"account": account, "event_type": "server.stopped", "data": {"n": self.serial + n},
+                   "id": f"n{self.serial + n}"} for n in range(count)]
+        self.serial += count
+        self.post(account, events)
+
+    def post(self, account, events):
+        body = json.dumps({"events": events}).encode()
+        head = (f"POST /v1/events HTTP/1.1\r\nhost: bellboard\r\nauthorization: Bearer {self.tokens[account == 'calm']}\r\nconnection: close\r\n"
+                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n")
+        stream = socket.create_connection(self.address, timeout=PATIENCE)
+        stream.sendall(head.encode() + body)
+        self.selector.register(stream, selectors.EVENT_READ, (account, events, bytearray()))
+
+    def close(self):
+        for key in list(self.selector.get_map().values()):
+            key.fileobj.close()
+        self.selector.close()
+
+    def under_way(self):
+        return len(self.selector.get_map())
+
+    def hear(self, seconds=60):
+        """Waits for something to be answered, and takes what is."""
+        ready = self.selector.select(seconds)
+        assert ready, f"nothing is answered; {dict(self.answers)}"
+        for key, _ in ready:
+            account, events, answer = key.data
+            piece = key.fileobj.recv(1 << 20)
+            answer += piece
+            if not piece:
+                self.selector.unregister(key.fileobj)
+                key.fileobj.close()
+                self.note(account, events, bytes(answer))
+
+    def note(self, account, events, answer):
+        head, _, body = answer.partition(b"\r\n\r\n")
+        status = int(head.split()[1])
+        headers = dict(line.lower().split(": ", 1) for line in head.decode().splitlines()[1:])
+        document = json.loads(body)
+        self.answers[account, status, document.get("type")] += 1
+        if status == 202:
+            assert document["accepted"] == len(events), document
+            self.acknowledged.update(event["data"]["n"] for event in events)
+        else:
+            assert status in (429, 503), answer
+            assert int(headers["retry-after"]) >= 1, headers
+            assert document["retry_after"] == int(headers["retry-after"]), document
+            self.refused.append((account, events))
+
+    def send_again(self):
+        """What was sent away comes again, some at a time, until all is acknowledged."""
+        while self.refused or self.under_way():
+            while self.refused and self.under_way() < 8:
+                self.post(*self.refused.pop())
+            self.hear()
+
+
+def open_door(test):
+    """A door to the store of a test, which delivers from now on."""
+    # A token of its own for whoever keeps calm, since each is also held to a rate.
+    tokens = [test.store.json("tokens", "create", name, "--scope", "emit")["token"] for name in ("flood", "calm")]
+    test.store.serve()
+    wait_until(test.store.is_ready)
+    door = Door(test.store, tokens)
+    test.addCleanup(door.close)
+    return door

@@ -6,15 +6,12 @@ import contextlib
 import json
 import os
 import resource
-import selectors
-import socket
 import sqlite3
 import subprocess
 import threading
 import unittest
-import urllib.parse
 
-from rig import BINARY, PATIENCE, Receiver, Store, wait_until
+from rig import BINARY, Receiver, Store, open_door, wait_until
 
 # As in src/store/door.rs and src/store/writer.rs: what may wait of one account, and of all.
 AT_DOOR_MAX = 16 * 1024
@@ -31,77 +28,6 @@ def held(store):
         yield
     finally:
         database.close()
-
-
-class Door:
-    """Requests to a store's server, many at once, each on a connection of its own; and a ledger of what was acknowledged."""
-
-    def __init__(self, store, tokens):
-        address = urllib.parse.urlsplit(store.http)
-        self.address, self.tokens = (address.hostname, address.port), tokens
-        self.selector = selectors.DefaultSelector()
-        self.acknowledged = set()
-        self.answers = collections.Counter()
-        self.refused = []
-        self.serial = 0
-
-    def send(self, account, count):
-        """A batch of so many new events."""
-        events = [{"account": account, "event_type": "server.stopped", "data": {"n": self.serial + n},
-                   "id": f"n{self.serial + n}"} for n in range(count)]
-        self.serial += count
-        self.post(account, events)
-
-    def post(self, account, events):
-        body = json.dumps({"events": events}).encode()
-        head = (f"POST /v1/events HTTP/1.1\r\nhost: bellboard\r\nauthorization: Bearer {self.tokens[account == 'calm']}\r\nconnection: close\r\n"
-                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n")
-        stream = socket.create_connection(self.address, timeout=PATIENCE)
-        stream.sendall(head.encode() + body)
-        self.selector.register(stream, selectors.EVENT_READ, (account, events, bytearray()))
-
-    def close(self):
-        for key in list(self.selector.get_map().values()):
-            key.fileobj.close()
-        self.selector.close()
-
-    def under_way(self):
-        return len(self.selector.get_map())
-
-    def hear(self, seconds=60):
-        """Waits for something to be answered, and takes what is."""
-        ready = self.selector.select(seconds)
-        assert ready, f"nothing is answered; {dict(self.answers)}"
-        for key, _ in ready:
-            account, events, answer = key.data
-            piece = key.fileobj.recv(1 << 20)
-            answer += piece
-            if not piece:
-                self.selector.unregister(key.fileobj)
-                key.fileobj.close()
-                self.note(account, events, bytes(answer))
-
-    def note(self, account, events, answer):
-        head, _, body = answer.partition(b"\r\n\r\n")
-        status = int(head.split()[1])
-        headers = dict(line.lower().split(": ", 1) for line in head.decode().splitlines()[1:])
-        document = json.loads(body)
-        self.answers[account, status, document.get("type")] += 1
-        if status == 202:
-            assert document["accepted"] == len(events), document
-            self.acknowledged.update(event["data"]["n"] for event in events)
-        else:
-            assert status in (429, 503), answer
-            assert int(headers["retry-after"]) >= 1, headers
-            assert document["retry_after"] == int(headers["retry-after"]), document
-            self.refused.append((account, events))
-
-    def send_again(self):
-        """What was sent away comes again, some at a time, until all is acknowledged."""
-        while self.refused or self.under_way():
-            while self.refused and self.under_way() < 8:
-                self.post(*self.refused.pop())
-            self.hear()
 
 
 class Overload(unittest.TestCase):
@@ -121,15 +47,6 @@ class Overload(unittest.TestCase):
         self.store.ok("destinations", "add", key, "webhook", "--url", self.receiver.url)
         self.store.ok("matrix", "set", key, "server.stopped", "webhook", "on")
 
-    def door(self):
-        # A token of its own for whoever keeps calm, since each is also held to a rate.
-        tokens = [self.store.json("tokens", "create", name, "--scope", "emit")["token"] for name in ("flood", "calm")]
-        self.store.serve()
-        wait_until(self.store.is_ready)
-        door = Door(self.store, tokens)
-        self.addCleanup(door.close)
-        return door
-
     def all_arrived(self, door):
         """Whatever was sent is acknowledged in the end, and each reaches the receiver once."""
         self.assertEqual(door.acknowledged, set(range(door.serial)))
@@ -140,7 +57,7 @@ class Overload(unittest.TestCase):
     def test_a_flood_of_one_account_is_sent_away_and_no_other(self):
         self.account("flood")
         self.account("calm")
-        door = self.door()
+        door = open_door(self)
         batch = 1000
         with held(self.store):
             for _ in range(AT_DOOR_MAX // batch + 8):
@@ -161,7 +78,7 @@ class Overload(unittest.TestCase):
         accounts = [f"acme-{n}" for n in range(CROWDED // REQUESTS_OF_ONE_MAX + 2)]
         for account in accounts:
             self.account(account)
-        door = self.door()
+        door = open_door(self)
         with held(self.store):
             for _ in range(REQUESTS_OF_ONE_MAX):
                 for account in accounts:
