@@ -215,7 +215,7 @@ impl Lane {
             return Want::At(held);
         }
         let yields = fresh && self.head.is_long();
-        let mut free = self.pace.claims_max(setup.rules.concurrency.max(1), yields).saturating_sub(self.claimed.len());
+        let mut free = self.pace.claims_now(setup.rules.concurrency.max(1), yields, self.claimed.len());
         if let Some(bucket) = &mut bucket {
             let available = bucket.available(now);
             if available == 0 && free > 0 {
@@ -294,11 +294,11 @@ mod tests {
         };
         check(1, Some(Duration::from_millis(1)), 1);
         check(8, None, 16);
-        check(8, Some(Duration::from_millis(1)), 128);
-        check(8, Some(Duration::ZERO), 128);
+        check(8, Some(Duration::from_millis(1)), 256);
+        check(8, Some(Duration::ZERO), 256);
         check(8, Some(Duration::from_millis(20)), 24);
         check(8, Some(Duration::from_secs(2)), 8);
-        for (waiting, expected) in [(256, 16), (255, 128)] {
+        for (waiting, expected) in [(256, 16), (255, 255)] {
             let mut lane = lane(8, waiting);
             lane.sent(Duration::from_millis(1));
             assert_eq!(claims(&lane.want(NOW, NOW, true, None)), expected, "only a long backlog yields to fresh work");

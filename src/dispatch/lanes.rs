@@ -314,7 +314,7 @@ mod tests {
         let Want::Claim(more) = lanes.want(id, NOW.plus(Duration::from_millis(100))) else {
             panic!("no more is claimed")
         };
-        assert_eq!((beside_fresh.len(), more.len()), (16, 112), "a backlog yields to it");
+        assert_eq!((beside_fresh.len(), more.len()), (16, 240), "a backlog yields to it");
         for (after, expected) in [(0, true), (50, true), (100, false)] {
             assert_eq!(lanes.is_beside_fresh(NOW.plus(Duration::from_millis(after))), expected, "{after} ms later");
         }

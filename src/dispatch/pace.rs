@@ -11,8 +11,8 @@ use crate::domain::time::Timestamp;
 const AHEAD_TIME: Duration = Duration::from_millis(50);
 
 /// The most that is claimed ahead, as a multiple of the lane's concurrency; also the sends that a claim may have to wait for.
-/// With 15, a backlog is drained a third faster than with 3; more brings nothing more.
-pub const AHEAD_MAX: u32 = 15;
+/// With 15, a backlog is drained a third faster than with 3; with 31, claimed by halves, a tenth faster again.
+pub const AHEAD_MAX: u32 = 31;
 
 /// The same for a long backlog while there is fresh work, which has to wait for the transaction under way: that must be short.
 /// With a backlog of 200,000 the 99th percentile of a hundred other destinations was 1.6 to 1.8 times what it is without with 15,
@@ -73,5 +73,14 @@ impl Pace {
         };
         let ahead = u32::try_from(ahead).unwrap_or(u32::MAX).min(ahead_max);
         (concurrency * (1 + ahead)) as usize
+    }
+
+    /// How many to claim now, with so many claimed: none before half of what is claimed ahead is used up, since the writer has
+    /// far less to do for a few large claims than for many small ones, and it is the writer that a backlog waits for.
+    #[must_use]
+    pub fn claims_now(self, concurrency: u32, yields: bool, claimed: usize) -> usize {
+        let most = self.claims_max(concurrency, yields);
+        let (ahead, free) = (most - concurrency as usize, most.saturating_sub(claimed));
+        if free * 2 < ahead { 0 } else { free }
     }
 }
