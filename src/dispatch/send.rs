@@ -15,7 +15,7 @@ use crate::domain::own_event;
 use crate::domain::retry::Patience;
 use crate::domain::time::{SharedClock, Timestamp};
 use crate::store::failpoint;
-use crate::store::queue::{Claimed, Finished, Health};
+use crate::store::queue::{Claimed, Finished, Health, Kept};
 
 /// A send that has ended.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Sent {
     pub duration: Duration,
     /// What went over the wire.
     pub exchange: Exchange,
+    /// The same as it is kept.
+    pub kept: Kept,
 }
 
 /// Beyond a channel's own time limit; reached only when that has failed.
@@ -67,7 +69,8 @@ pub async fn send(
         Err(problem) => broken(&format!("the destination's settings cannot be used: {problem}"), Patience::Own),
     };
     failpoint::pass("send.after");
-    Sent { claimed, started_at, duration: began.elapsed(), exchange }
+    let duration = began.elapsed();
+    Sent { claimed, started_at, duration, kept: Kept::of(&exchange), exchange }
 }
 
 /// A claim given back: it was no try.
@@ -79,7 +82,7 @@ pub fn release(claimed: &Claimed, now: Timestamp) -> Finished {
         destination: claimed.destination,
         started_at: now,
         duration: Duration::ZERO,
-        exchange: Exchange { request: None, answer: None, result: Ok(()) },
+        exchange: Kept::of(&Exchange { request: None, answer: None, result: Ok(()) }),
         next: Next::Retry { at: now, counted: false },
         decided_at: now,
         health: None,
@@ -111,7 +114,7 @@ impl Sent {
             destination: self.claimed.destination,
             started_at: self.started_at,
             duration: self.duration,
-            exchange: self.exchange,
+            exchange: self.kept,
             next,
             decided_at: now,
             health,

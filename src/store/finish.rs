@@ -61,7 +61,7 @@ impl Session {
         let (plain, others): (Vec<_>, Vec<_>) = results.into_iter().partition(is_plain);
         WRITE_DELIVERED
             .run(&mut self.connection, &plain, |row, values| {
-                values.put(row.delivery.number()).put(row.attempt).put(row.exchange.status());
+                values.put(row.delivery.number()).put(row.attempt).put(row.exchange.status);
                 values.put(millis(row)).put(self.now.millis());
             })
             .await?;
@@ -191,19 +191,19 @@ fn put_state(result: &Finished, now: Timestamp, values: &mut Values) {
     let reason = match &result.next {
         Next::Delivered => None,
         Next::Failed { reason, .. } | Next::Parked { reason } => Some(reason.as_str()),
-        Next::Retry { .. } => result.exchange.result.as_ref().err().map(|error| error.reason().as_str()),
+        Next::Retry { .. } => result.exchange.error.as_ref().map(|error| error.reason().as_str()),
     };
     values.put(result.delivery.number()).put(result.attempt).put(state).put(due_at).put(uncounted);
-    values.put(result.exchange.status()).put(reason).put(millis(result)).put(now.millis());
+    values.put(result.exchange.status).put(reason).put(millis(result)).put(now.millis());
 }
 
 fn put_attempt(result: &Finished, values: &mut Values) {
-    let error = result.exchange.result.as_ref().err();
+    let error = result.exchange.error.as_ref();
     values.put(result.delivery.number()).put(result.attempt).put(result.started_at.millis()).put(millis(result));
-    values.put(error.map_or("delivered", |error| error.name())).put(result.exchange.status());
+    values.put(error.map_or("delivered", |error| error.name())).put(result.exchange.status);
     values.put(error.map(|error| error.reason().as_str()));
-    values.put(result.exchange.request.as_ref().and_then(|request| serde_json::to_string(request).ok()));
-    values.put(result.exchange.answer.as_ref().and_then(|answer| serde_json::to_string(answer).ok()));
+    let (request, answer) = result.exchange.texts();
+    values.put(request).put(answer);
 }
 
 fn millis(result: &Finished) -> i64 {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::catalogue::{EventType, Severity};
 use crate::domain::channel::Channel;
-use crate::domain::delivery::{Exchange, Next, Reason};
+use crate::domain::delivery::{Exchange, Next, Reason, SendError};
 use crate::domain::id::{AccountId, DeliveryId, DestinationId};
 use crate::domain::message::Message;
 use crate::domain::own_event;
@@ -78,13 +78,40 @@ pub struct Finished {
     /// How long it took.
     pub duration: Duration,
     /// What went over the wire.
-    pub exchange: Exchange,
+    pub exchange: Kept,
     /// What follows.
     pub next: Next,
     /// When that was decided.
     pub decided_at: Timestamp,
     /// What the destination is now held to be; nothing when that has not changed.
     pub health: Option<Health>,
+}
+
+/// An exchange as it is kept. Its texts are made where it ended: the writer is one, and what it does all others wait for.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    request: Option<String>,
+    answer: Option<String>,
+    pub(crate) status: Option<u16>,
+    pub(crate) error: Option<SendError>,
+}
+
+impl Kept {
+    /// Of what went over the wire.
+    #[must_use]
+    pub fn of(exchange: &Exchange) -> Self {
+        Self {
+            request: exchange.request.as_ref().and_then(|request| serde_json::to_string(request).ok()),
+            answer: exchange.answer.as_ref().and_then(|answer| serde_json::to_string(answer).ok()),
+            status: exchange.status(),
+            error: exchange.result.as_ref().err().cloned(),
+        }
+    }
+
+    /// The request and the answer, as JSON.
+    pub(crate) fn texts(&self) -> (Option<&str>, Option<&str>) {
+        (self.request.as_deref(), self.answer.as_deref())
+    }
 }
 
 impl Finished {

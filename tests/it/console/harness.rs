@@ -19,7 +19,7 @@ use bellboard::domain::id::DeliveryId;
 use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::retry::Patience;
 use bellboard::domain::time::Clock;
-use bellboard::store::queue::{Deliverer, Finished, Health};
+use bellboard::store::queue::{Deliverer, Finished, Health, Kept};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
@@ -133,7 +133,7 @@ impl Console {
             destination: claimed.destination,
             started_at: now,
             duration: Duration::from_millis(84),
-            exchange: Exchange {
+            exchange: Kept::of(&Exchange {
                 request: Some(SentRequest {
                     method: "POST".to_owned(),
                     url: "https://hooks.acme.test/in".to_owned(),
@@ -146,7 +146,7 @@ impl Console {
                     body: if is_ok { "ok" } else { "oops\x1b[2J" }.to_owned(),
                 }),
                 result,
-            },
+            }),
             next,
             decided_at: now,
             health: if is_ok { None } else { Some(Health::Failing { reason }) },

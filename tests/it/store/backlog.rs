@@ -9,7 +9,7 @@ use bellboard::domain::destination::DestinationState;
 use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::retry::Patience;
 use bellboard::metrics::Intake;
-use bellboard::store::queue::{Finished, Health};
+use bellboard::store::queue::{Finished, Health, Kept};
 
 use crate::support::{TestStore, event};
 
@@ -54,7 +54,7 @@ async fn destinations_in_trouble_are_counted_by_channel() {
         destination: claimed.destination,
         started_at: now,
         duration: Duration::from_millis(1),
-        exchange: Exchange { request: None, answer: None, result: Err(error) },
+        exchange: Kept::of(&Exchange { request: None, answer: None, result: Err(error) }),
         next: Next::Retry { at: now.plus(Duration::from_hours(1)), counted: true },
         decided_at: now,
         health: Some(Health::Failing { reason }),

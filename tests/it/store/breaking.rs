@@ -11,7 +11,7 @@ use bellboard::domain::delivery::{DeliveryState, Exchange, Next};
 use bellboard::domain::destination::DestinationState;
 use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::time::{Clock, Timestamp};
-use bellboard::store::queue::{Claimed, Deliverer, Finished};
+use bellboard::store::queue::{Claimed, Deliverer, Finished, Kept};
 use bellboard::store::{Options, Store};
 
 use crate::support::{TestStore, acme, actor, event};
@@ -27,7 +27,7 @@ fn delivered(test: &TestStore, claimed: &Claimed) -> Finished {
         destination: claimed.destination,
         started_at: test.clock_now(),
         duration: Duration::from_millis(12),
-        exchange: Exchange { request: None, answer: None, result: Ok(()) },
+        exchange: Kept::of(&Exchange { request: None, answer: None, result: Ok(()) }),
         next: Next::Delivered,
         decided_at: test.clock_now(),
         health: None,

@@ -14,7 +14,7 @@ use bellboard::store::accounts::AccountFilter;
 use bellboard::store::audit::ChangeFilter;
 use bellboard::store::deliveries::{DeliveryFilter, DeliveryRow};
 use bellboard::store::events::EventFilter;
-use bellboard::store::queue::Claimed;
+use bellboard::store::queue::{Claimed, Finished, Kept};
 use bellboard::store::{Options, Store};
 use sqlx::{Connection, SqliteConnection};
 
@@ -139,11 +139,11 @@ async fn a_replay_of_what_is_being_cancelled_holds_all_of_it_and_waits() {
     assert_eq!((replay.state, replay.sent, replay.passed), (ReplayState::Done, 1700, 0));
 }
 
-fn delivered(claimed: &Claimed, now: Timestamp) -> bellboard::store::queue::Finished {
+fn delivered(claimed: &Claimed, now: Timestamp) -> Finished {
     use bellboard::domain::delivery::{Exchange, Next};
-    let exchange = Exchange { request: None, answer: None, result: Ok(()) };
+    let exchange = Kept::of(&Exchange { request: None, answer: None, result: Ok(()) });
     let released = bellboard::dispatch::send::release(claimed, now);
-    bellboard::store::queue::Finished { exchange, next: Next::Delivered, ..released }
+    Finished { exchange, next: Next::Delivered, ..released }
 }
 
 #[tokio::test]

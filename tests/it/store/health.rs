@@ -10,7 +10,7 @@ use bellboard::domain::id::{DeliveryId, DestinationId};
 use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::retry::Patience;
 use bellboard::store::deliveries::{DeliveryFilter, DeliveryRow};
-use bellboard::store::queue::{Finished, Health};
+use bellboard::store::queue::{Finished, Health, Kept};
 
 use crate::support::{TestStore, acme};
 
@@ -36,7 +36,11 @@ async fn end(test: &TestStore, delivery: DeliveryId, health: Option<Health>) {
         destination: claimed.destination,
         started_at: now,
         duration: Duration::from_millis(1),
-        exchange: Exchange { request: None, answer: None, result: if is_good { Ok(()) } else { Err(error) } },
+        exchange: Kept::of(&Exchange {
+            request: None,
+            answer: None,
+            result: if is_good { Ok(()) } else { Err(error) },
+        }),
         next: if is_good { Next::Delivered } else { Next::Failed { reason, gone: false } },
         decided_at: now,
         health,

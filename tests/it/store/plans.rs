@@ -20,7 +20,7 @@ use bellboard::store::events::EventFilter;
 use bellboard::store::failing::FailureFilter;
 use bellboard::store::history::Subject;
 use bellboard::store::prune::Place;
-use bellboard::store::queue::{Claimed, Deliverer, Finished};
+use bellboard::store::queue::{Claimed, Deliverer, Finished, Kept};
 use bellboard::store::search::LiveFilter;
 use bellboard::store::upkeep::Upkeep;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -35,7 +35,7 @@ const GROWING: [&str; 7] = ["event", "delivery", "attempt", "idempotency", "audi
 const LEASE: Duration = Duration::from_secs(30);
 
 fn delivered(claimed: &Claimed, test: &TestStore) -> Finished {
-    let exchange = Exchange { request: None, answer: None, result: Ok(()) };
+    let exchange = Kept::of(&Exchange { request: None, answer: None, result: Ok(()) });
     Finished { exchange, next: Next::Delivered, ..release(claimed, test.clock_now()) }
 }
 

@@ -16,7 +16,7 @@ use bellboard::store::audit::ChangeFilter;
 use bellboard::store::error::StoreError;
 use bellboard::store::events::EventFilter;
 use bellboard::store::prune::Place;
-use bellboard::store::queue::Finished;
+use bellboard::store::queue::{Finished, Kept};
 
 use crate::support::{TestStore, acme, event};
 
@@ -120,7 +120,7 @@ async fn failed(test: &TestStore, tries: u32) -> EventId {
             .map(|one| {
                 let Exchange { result, .. } = broken("answered 500", Patience::Full);
                 let reason = result.as_ref().unwrap_err().reason().clone();
-                let exchange = Exchange { request: None, answer: None, result };
+                let exchange = Kept::of(&Exchange { request: None, answer: None, result });
                 let at = test.clock_now();
                 let next = if number == tries {
                     Next::Failed { reason, gone: false }

@@ -7,7 +7,7 @@ use bellboard::domain::delivery::{Answer, DeliveryState, Exchange, Next, Reason,
 use bellboard::domain::id::DeliveryId;
 use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::retry::Patience;
-use bellboard::store::queue::{Claimed, Deliverer, Finished, Health};
+use bellboard::store::queue::{Claimed, Deliverer, Finished, Health, Kept};
 
 use crate::support::{TestStore, acme};
 
@@ -43,7 +43,7 @@ fn finished(test: &TestStore, claimed: &Claimed, next: Next) -> Finished {
         destination: claimed.destination,
         started_at: test.store.clock().now(),
         duration: Duration::from_millis(12),
-        exchange: Exchange {
+        exchange: Kept::of(&Exchange {
             request: Some(SentRequest {
                 method: "POST".to_owned(),
                 url: "https://hooks.acme.test/in".to_owned(),
@@ -52,7 +52,7 @@ fn finished(test: &TestStore, claimed: &Claimed, next: Next) -> Finished {
             }),
             answer: Some(answer),
             result,
-        },
+        }),
         next,
         decided_at: test.store.clock().now(),
         health: None,

@@ -12,7 +12,7 @@ use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::retry::Patience;
 use bellboard::domain::time::Timestamp;
 use bellboard::store::deliveries::DeliveryFilter;
-use bellboard::store::queue::{Claimed, Deliverer, Finished};
+use bellboard::store::queue::{Claimed, Deliverer, Finished, Kept};
 use bellboard::store::upkeep::Upkeep;
 use bellboard::store::{Options, Store};
 
@@ -40,7 +40,7 @@ async fn claim(test: &TestStore, numbers: impl IntoIterator<Item = i64>) -> Vec<
 /// A try that failed, after which the next one comes in that time.
 fn failed(test: &TestStore, claimed: &Claimed, wait: Duration) -> Finished {
     let next = Next::Retry { at: test.clock_now().plus(wait), counted: true };
-    Finished { exchange: broken("answered 500", Patience::Full), next, ..release(claimed, test.clock_now()) }
+    Finished { exchange: Kept::of(&broken("answered 500", Patience::Full)), next, ..release(claimed, test.clock_now()) }
 }
 
 /// It was no try, as its service asked for a rest.
@@ -49,7 +49,7 @@ fn uncounted(test: &TestStore, claimed: &Claimed, wait: Duration) -> Finished {
     let exchange =
         Exchange { request: None, answer: None, result: Err(SendError::Retry { reason, after: Some(wait), patience }) };
     let next = Next::Retry { at: test.clock_now().plus(wait), counted: false };
-    Finished { exchange, next, ..release(claimed, test.clock_now()) }
+    Finished { exchange: Kept::of(&exchange), next, ..release(claimed, test.clock_now()) }
 }
 
 /// Two destinations for which as many wait as a step looks at and more, by the old schedule.

@@ -10,7 +10,7 @@ use bellboard::domain::id::DeliveryId;
 use bellboard::domain::matrix::CellSetting;
 use bellboard::domain::storm::StormPolicy;
 use bellboard::store::deliveries::{DeliveryFilter, DeliveryRow};
-use bellboard::store::queue::{Claimed, Deliverer, Finished};
+use bellboard::store::queue::{Claimed, Deliverer, Finished, Kept};
 use bellboard::store::upkeep::Upkeep;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -50,7 +50,7 @@ async fn delivered(test: &TestStore, claimed: &Claimed) {
         destination: claimed.destination,
         started_at: test.clock_now(),
         duration: Duration::from_millis(1),
-        exchange: Exchange { request: None, answer: None, result: Ok(()) },
+        exchange: Kept::of(&Exchange { request: None, answer: None, result: Ok(()) }),
         next: Next::Delivered,
         decided_at: test.clock_now(),
         health: None,
