@@ -15,7 +15,7 @@ fn main() -> color_eyre::Result<ExitCode> {
         Ok(arguments) => arguments,
         Err(ended) => return Ok(ended),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = cli::threads::runtime()?;
     let code = runtime.block_on(cli::run(arguments));
     runtime.shutdown_timeout(SHUTDOWN_MAX);
     Ok(code)

@@ -87,6 +87,8 @@ pub mod keys;
 
 pub mod memory;
 
+pub mod threads;
+
 pub mod prune;
 
 pub mod forget;

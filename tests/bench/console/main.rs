@@ -39,7 +39,7 @@ fn main() {
         Some("receive") => return receiver::run(),
         given => given.map(str::to_owned),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = bellboard::cli::threads::runtime().unwrap();
     let receiver = receiver::Process::start();
     let bench = runtime.block_on(rig::Bench::new(&receiver.url));
     let handle = runtime.block_on(async { bench.dispatch() });

@@ -41,7 +41,7 @@ fn main() {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+    bellboard::cli::threads::runtime().unwrap()
 }
 
 async fn measure(events: usize) {
@@ -52,7 +52,7 @@ async fn measure(events: usize) {
     );
     let mut lines = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
-        lines[0].push(Line::new(events, bare_client(&receiver.url, events).await));
+        lines[0].push(Line::new(events, bare_client(&receiver.url, events)));
         lines[1].push(Line::new(events, accept_only(&receiver.url, events).await));
         lines[2].push(Line::new(events, drain(&receiver, events).await));
         lines[3].push(Line::new(events, accept_and_deliver(&receiver, events).await));
@@ -139,7 +139,13 @@ impl Line {
     }
 }
 
-async fn bare_client(url: &str, count: usize) -> (Duration, Duration) {
+/// On a runtime as such a client has it, of which no thread gives way to another.
+fn bare_client(url: &str, count: usize) -> (Duration, Duration) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    tokio::task::block_in_place(|| runtime.block_on(post_all(url, count)))
+}
+
+async fn post_all(url: &str, count: usize) -> (Duration, Duration) {
     let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().unwrap();
     let took = Took::begin();
     stream::iter(0..count)

@@ -59,7 +59,7 @@ fn main() {
         given => given.map_or(20_000, |backlog| backlog.parse().unwrap()),
     };
     let only = arguments.next();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = bellboard::cli::threads::runtime().unwrap();
     runtime.block_on(async {
         println!("{OTHERS} destinations, {PER_SECOND} events a second; emit to receiver, without and with:");
         let all = [

@@ -36,7 +36,7 @@ fn main() {
         given => given.map_or(100_000, |count| count.parse().unwrap()),
     };
     let folder = arguments.next().map(PathBuf::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = bellboard::cli::threads::runtime().unwrap();
     runtime.block_on(measure(deliveries, folder));
 }
 
