@@ -81,7 +81,7 @@ impl Mailer {
         let host = smtp::own_host();
         let from = options.from.clone().unwrap_or_else(|| format!("bellboard <bellboard@{host}>"));
         let from = parse_sender(&from)?.parse().map_err(|_| format!("from: `{from}` is no address"))?;
-        let server = options.server.as_ref().map(|url| Server::new(options, url, gate, timeout)).transpose()?;
+        let server = options.server.as_ref().map(|url| Server::new(options, url, gate)).transpose()?;
         Ok(Self { server, from, unsubscribe: options.unsubscribe.clone(), timeout })
     }
 

@@ -14,13 +14,15 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::channels::email::EmailOptions;
 use crate::channels::http::retry;
 use crate::channels::net::{Gate, HostError};
-use crate::channels::smtp_wire::{Broken, Pool, Tls, connect};
+use crate::channels::smtp_wire::{Broken, Pool, Tls, Whole, connect};
 use crate::domain::delivery::{Answer, Reason, SendError};
 use crate::domain::retry::Patience;
 use crate::domain::secret::Secret;
@@ -52,9 +54,9 @@ pub struct Server {
     port: u16,
     protection: Protection,
     user: Option<(String, Secret)>,
-    roots: Vec<Certificate>,
+    /// Authorities that may vouch for it, PEM, besides those that this machine trusts.
+    ca: Option<Vec<u8>>,
     gate: Gate,
-    timeout: Duration,
     pool: Pool,
     free: Semaphore,
 }
@@ -70,7 +72,7 @@ impl Server {
     ///
     /// # Errors
     /// What is wrong with it, and what to write instead.
-    pub fn new(options: &EmailOptions, text: &str, gate: Gate, timeout: Duration) -> Result<Self, String> {
+    pub fn new(options: &EmailOptions, text: &str, gate: Gate) -> Result<Self, String> {
         const EXAMPLE: &str = "write smtp://user@mail.example.com:587?tls=starttls";
         let url = Url::parse(text).map_err(|_| format!("server: this is no address; {EXAMPLE}"))?;
         if url.scheme() != "smtp" {
@@ -91,8 +93,8 @@ impl Server {
             Some(word) if word == "none" => Protection::None,
             Some(word) => return Err(format!("server: `tls={word}`; write tls=starttls, tls=implicit or tls=none")),
         };
-        let roots = options.ca.as_deref().map(Certificate::from_pem).transpose();
-        let roots = roots.map_err(|_| "ca_file: there is no certificate (PEM) in it".to_owned())?;
+        let ca = options.ca.clone();
+        roots(ca.as_deref()).map_err(|_| "ca_file: there is no certificate (PEM) in it".to_owned())?;
         let user = match (url.username(), options.password.clone()) {
             ("", Some(_)) => return Err(format!("server: a password, but no user; {EXAMPLE}")),
             ("", None) => None,
@@ -109,9 +111,8 @@ impl Server {
             port,
             protection,
             user,
-            roots: roots.into_iter().collect(),
+            ca,
             gate,
-            timeout,
             pool: Pool::default(),
             free: Semaphore::new(CONNECTIONS_MAX as usize),
         })
@@ -190,7 +191,7 @@ impl Server {
     }
 
     async fn log_in(&self, address: SocketAddr, tls: Tls) -> Result<AsyncSmtpConnection, Broken> {
-        let mut connection = connect(address, tls, &ClientId::Domain(own_host()), self.timeout).await?;
+        let mut connection = connect(address, tls, &ClientId::Domain(own_host())).await?;
         if let Some((user, password)) = &self.user {
             let credentials = Credentials::new(user.clone(), password.expose().to_owned());
             connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await?;
@@ -199,16 +200,19 @@ impl Server {
     }
 
     fn tls(&self, address: SocketAddr) -> Result<Tls, SendError> {
-        let parameters = || {
-            let mut parameters = TlsParameters::builder(self.host.clone());
-            for certificate in &self.roots {
-                parameters = parameters.add_root_certificate(certificate.clone());
-            }
-            parameters.build().map_err(|_| retry(format!("TLS cannot be set up for {}", self.host), Patience::Short))
-        };
+        let cannot = || retry(format!("TLS cannot be set up for {}", self.host), Patience::Short);
         match self.protection {
-            Protection::StartTls => Ok(Tls::Begun(parameters()?)),
-            Protection::Implicit => Ok(Tls::Whole(parameters()?)),
+            Protection::StartTls => {
+                let mut parameters = TlsParameters::builder(self.host.clone());
+                if let Some(ca) = &self.ca {
+                    parameters = parameters.add_root_certificate(Certificate::from_pem(ca).map_err(|_| cannot())?);
+                }
+                Ok(Tls::Begun(parameters.build().map_err(|_| cannot())?))
+            }
+            Protection::Implicit => {
+                let roots = roots(self.ca.as_deref()).map_err(|_| cannot())?;
+                Ok(Tls::Whole(Box::new(Whole::to(&self.host, roots).map_err(|_| cannot())?)))
+            }
             Protection::None if self.user.is_some() && !address.ip().is_loopback() => {
                 let text = "a password must not go over an open line; write tls=starttls behind [email] server";
                 Err(retry(text, Patience::Short))
@@ -225,9 +229,7 @@ impl Server {
         let answer = status.map(|status| Answer { status, headers: Vec::new(), body: said.clone() });
         let result = match &answer {
             Some(answer) => judge(answer),
-            None if error.is_tls() || is_about_trust(error) => Err(ours(&format!(
-                "no secure connection to the mail server ({said}); check `tls=` and the name in [email] server, and ca_file"
-            ))),
+            None if error.is_tls() || is_about_trust(error) => Err(ours(&insecure(&said))),
             None if io_kind(error) == Some(io::ErrorKind::ConnectionRefused) => Err(ours(NOBODY)),
             None if said.contains("SMTPUTF8") => Err(SendError::Reject {
                 reason: Reason::new("the mail server takes plain letters only in an address (it offers no SMTPUTF8)"),
@@ -291,10 +293,25 @@ fn permanent(said: &str) -> String {
 
 const NOBODY: &str = "nobody listens at [email] server; check its host and port";
 
+/// What to do comes first: what TLS says can be long, and a reason is cut.
+fn insecure(problem: &str) -> String {
+    format!(
+        "no secure connection to the mail server; check `tls=` and the name in [email] server, and ca_file: {problem}"
+    )
+}
+
+/// The certificates in a PEM file; none where there is no file.
+fn roots(ca: Option<&[u8]>) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    let Some(ca) = ca else { return Ok(Vec::new()) };
+    let found: Vec<_> = CertificateDer::pem_slice_iter(ca).collect::<Result<_, _>>()?;
+    if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
+}
+
 /// There is no way to the server.
 fn unreached(error: &io::Error) -> SendError {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => ours(NOBODY),
+        io::ErrorKind::InvalidData => ours(&insecure(&error.to_string())),
         _ => retry(format!("no answer from the mail server: {error}"), Patience::Full),
     }
 }
@@ -346,7 +363,7 @@ mod tests {
 
     fn server(text: &str, password: Option<&str>) -> Result<Server, String> {
         let options = EmailOptions { password: password.map(Secret::new), ..EmailOptions::default() };
-        Server::new(&options, text, Gate::new(Vec::new()), Duration::from_secs(1))
+        Server::new(&options, text, Gate::new(Vec::new()))
     }
 
     #[test]

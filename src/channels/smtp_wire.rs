@@ -1,22 +1,29 @@
 //! Connections to the mail server: made, kept for the next mail, and bounded in what the server may say.
 //!
-//! The library reads an answer's line to its end, however long that is; so what comes between two of our own words is counted here,
-//! beneath TLS where that is begun on the connection. Where TLS stands from the first byte only the server that the config means can
-//! speak: the library connects by itself then, and nothing is counted.
+//! The library reads an answer's line to its end, however long that is; so what comes between two of our own words is counted here:
+//! beneath TLS where that is begun on the connection, above it where it stands from the first byte. The library cannot be given a
+//! connection that it is to protect at once, so TLS is made here then, by the same rules as the library's.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
+use rustls::ClientConfig;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls_platform_verifier::Verifier;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Most bytes of an answer, with what TLS adds to it.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -31,7 +38,31 @@ const LEAVE_MAX: Duration = Duration::from_secs(5);
 pub(crate) enum Tls {
     None,
     Begun(TlsParameters),
-    Whole(TlsParameters),
+    Whole(Box<Whole>),
+}
+
+/// TLS from the first byte.
+pub(crate) struct Whole {
+    connector: TlsConnector,
+    host: ServerName<'static>,
+}
+
+impl Whole {
+    /// To a server of that name, which these authorities may vouch for besides those that this machine trusts.
+    ///
+    /// # Errors
+    /// When the name is none, or TLS cannot be set up.
+    pub(crate) fn to(host: &str, roots: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
+        let host = ServerName::try_from(host.to_owned()).map_err(|error| rustls::Error::General(error.to_string()))?;
+        let provider = Arc::new(default_provider());
+        let verifier = Verifier::new_with_extra_roots(roots, provider.clone())?;
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), host })
+    }
 }
 
 /// Why there is no connection.
@@ -49,19 +80,16 @@ impl From<Error> for Broken {
 }
 
 /// Connects to that address and says hello.
-pub(crate) async fn connect(
-    address: SocketAddr,
-    tls: Tls,
-    hello: &ClientId,
-    timeout: Duration,
-) -> Result<AsyncSmtpConnection, Broken> {
-    if let Tls::Whole(tls) = tls {
-        let whole = AsyncSmtpConnection::connect_tokio1(address, Some(timeout), hello, Some(tls), None).await;
-        return whole.map_err(Broken::Server);
-    }
+pub(crate) async fn connect(address: SocketAddr, tls: Tls, hello: &ClientId) -> Result<AsyncSmtpConnection, Broken> {
     let stream = TcpStream::connect(address).await.map_err(Broken::Wire)?;
     // Its parts are written one by one, and each would wait for the acknowledgement of the one before.
     stream.set_nodelay(true).map_err(Broken::Wire)?;
+    if let Tls::Whole(whole) = tls {
+        let Whole { connector, host } = *whole;
+        let stream = connector.connect(host, stream).await.map_err(Broken::Wire)?;
+        let stream = Bounded { stream, left: ANSWER_BYTES_MAX };
+        return Ok(AsyncSmtpConnection::connect_with_transport(Box::new(stream), hello).await?);
+    }
     let stream = Bounded { stream, left: ANSWER_BYTES_MAX };
     let mut connection = AsyncSmtpConnection::connect_with_transport(Box::new(stream), hello).await?;
     if let Tls::Begun(tls) = tls {
@@ -72,12 +100,12 @@ pub(crate) async fn connect(
 
 /// A connection on which the other end may say so much until it is spoken to again.
 #[derive(Debug)]
-struct Bounded {
-    stream: TcpStream,
+struct Bounded<S> {
+    stream: S,
     left: usize,
 }
 
-impl AsyncRead for Bounded {
+impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -96,7 +124,7 @@ impl AsyncRead for Bounded {
     }
 }
 
-impl AsyncWrite for Bounded {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.left = ANSWER_BYTES_MAX;
         Pin::new(&mut self.stream).poll_write(context, bytes)
@@ -111,9 +139,15 @@ impl AsyncWrite for Bounded {
     }
 }
 
-impl AsyncTokioStream for Bounded {
+impl AsyncTokioStream for Bounded<TcpStream> {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.stream.peer_addr()
+    }
+}
+
+impl AsyncTokioStream for Bounded<TlsStream<TcpStream>> {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.get_ref().0.peer_addr()
     }
 }
 

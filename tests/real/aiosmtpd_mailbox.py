@@ -11,9 +11,10 @@ SMTP = package("aiosmtpd.smtp").SMTP
 
 
 class Mailbox:
-    """Takes all mail. `server` may be a class that behaves otherwise; `wait` is called before each mail is taken."""
+    """Takes all mail. `server` may be a class that behaves otherwise; `wait` is called before each mail is taken;
+    with an `ssl_context` it speaks TLS from the first byte."""
 
-    def __init__(self, server=SMTP, wait=None, **options):
+    def __init__(self, server=SMTP, wait=None, ssl_context=None, **options):
         self.mails, self.raw, self.envelopes = [], [], []
         self.connections, self.open, self.open_most = 0, 0, 0
         self.wait = wait
@@ -38,7 +39,8 @@ class Mailbox:
             def factory(self):
                 return Counting(self.handler, **options)
 
-        self.controller = Starting(self, hostname="127.0.0.1", port=free_port(), ready_timeout=PATIENCE)
+        self.controller = Starting(self, hostname="127.0.0.1", port=free_port(), ssl_context=ssl_context,
+                                   ready_timeout=PATIENCE)
         self.controller.start()
         self.is_up = True
         self.environment = {

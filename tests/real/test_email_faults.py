@@ -4,11 +4,15 @@ import asyncio
 import contextlib
 import json
 import socketserver
+import ssl
+import subprocess
+import tempfile
 import threading
+import warnings
 import unittest
 
 from aiosmtpd_mailbox import SMTP, Mailbox
-from rig import Store, package, wait_until
+from rig import Store, package, program, wait_until
 from test_slack import EVENT_TYPES, HOSTILE, HUGE
 
 AuthResult = package("aiosmtpd.smtp").AuthResult
@@ -221,14 +225,33 @@ class Faults(unittest.TestCase):
                 self.assertEqual(len(mailbox.mails), int(offered))
 
 
+def certificate(folder):
+    """A certificate of loopback that vouches for itself, in a file with its key."""
+    path = folder + "/tls.pem"
+    subprocess.run([program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-keyout", path + ".key", "-out", path, "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-addext", "basicConstraints=critical,CA:FALSE"], check=True, capture_output=True)
+    # One that may be either end: aiosmtpd looks with it whether its server is up.
+    with warnings.catch_warnings(action="ignore"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS)
+    context.load_cert_chain(path, path + ".key")
+    return path, context
+
+
 class Endless(unittest.TestCase):
     """A server that answers without end, at once or in the middle of a mail: it is left, and next to nothing of it is held."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.certificate, self.context = certificate(folder.name)
 
     def test_it_is_left_and_not_listened_to(self):
         class Server(socketserver.StreamRequestHandler):
             at, piece = "", b""
 
             def handle(self):
+                # A TLS that the other end breaks off is an OSError too.
                 with contextlib.suppress(OSError):
                     self.flood() if self.at == "greeting" else self.wfile.write(b"220 mail\r\n")
                     for line in self.rfile:
@@ -239,14 +262,27 @@ class Endless(unittest.TestCase):
                 while True:
                     self.wfile.write(self.piece)
 
-        for at, piece in (("greeting", b"x" * 65536), ("greeting", (b"x" * 900 + b"\r\n250-") * 72), ("EHLO", b"x" * 65536), ("RCPT", b"x" * 65536)):
+        class Secure(socketserver.ThreadingTCPServer):
+            context = self.context
+
+            def get_request(self):
+                stream, address = super().get_request()
+                return self.context.wrap_socket(stream, server_side=True, do_handshake_on_connect=False), address
+
+        line, lines = b"x" * 65536, (b"x" * 900 + b"\r\n250-") * 72
+        for kind, tls, at, piece in (
+            (socketserver.ThreadingTCPServer, "none", "greeting", line), (socketserver.ThreadingTCPServer, "none", "greeting", lines),
+            (socketserver.ThreadingTCPServer, "none", "EHLO", line), (socketserver.ThreadingTCPServer, "none", "RCPT", line),
+            (Secure, "implicit", "greeting", line), (Secure, "implicit", "greeting", lines), (Secure, "implicit", "RCPT", line),
+        ):
             end = type("End", (Server,), {"at": at, "piece": piece})
-            with self.subTest(at=at, piece=piece[:10]), socketserver.ThreadingTCPServer(("127.0.0.1", 0), end) as server:
+            with self.subTest(tls=tls, at=at, piece=piece[:10]), kind(("127.0.0.1", 0), end) as server:
                 server.daemon_threads = True
                 threading.Thread(target=server.serve_forever, daemon=True).start()
                 self.addCleanup(server.shutdown)
-                address = f"smtp://127.0.0.1:{server.server_address[1]}?tls=none"
-                with Store(BELLBOARD_EMAIL_SERVER=address, BELLBOARD_EMAIL_FROM="bells@acme.test", BELLBOARD_DELIVERY_RETRY="50ms") as store:
+                environment = {"BELLBOARD_EMAIL_SERVER": f"smtp://127.0.0.1:{server.server_address[1]}?tls={tls}",
+                               "BELLBOARD_EMAIL_FROM": "bells@acme.test", "BELLBOARD_EMAIL_CA_FILE": self.certificate}
+                with Store(BELLBOARD_DELIVERY_RETRY="50ms", **environment) as store:
                     store.ok("accounts", "add", "acme", "--name", "Acme Ltd", "--email", "ops@acme.test")
                     serve = store.serve()
                     store.ok("emit", "acme", "server.stopped")
@@ -255,3 +291,31 @@ class Endless(unittest.TestCase):
                     with open(f"/proc/{serve.pid}/status") as status:
                         most = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
                     self.assertLess(most, 200_000, "KB, at most")
+
+
+class Implicit(unittest.TestCase):
+    """TLS from the first byte, to a server that was written by others."""
+
+    def test_mail_goes_to_who_can_be_trusted_only(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path, context = certificate(folder)
+            mailbox = Mailbox(ssl_context=context)
+            self.addCleanup(mailbox.close)
+            server = f"smtp://127.0.0.1:{mailbox.controller.port}?tls=implicit"
+            with Store(BELLBOARD_EMAIL_CA_FILE=path, **mailbox.environment | {"BELLBOARD_EMAIL_SERVER": server}) as store:
+                store.ok("accounts", "add", "acme", "--name", "Acme Ltd", "--email", "ops@acme.test")
+                for _ in range(2):
+                    store.ok("emit", "acme", "server.stopped", "--wait=60")
+                self.assertEqual(len(mailbox.mails), 2)
+                del store.environment["BELLBOARD_EMAIL_CA_FILE"]
+                [mail] = [line for line in json.loads(store.run("--json", "doctor")[1]) if line["what"] == "Email"]
+                self.assertEqual(mail["grade"], "bad")
+                self.assertIn("no secure connection to the mail server", mail["says"])
+                self.assertIn("ca_file", mail["says"])
+                # To a server of plain text nothing is said at all.
+                store.environment["BELLBOARD_EMAIL_CA_FILE"] = path
+                plain = Mailbox()
+                self.addCleanup(plain.close)
+                store.environment["BELLBOARD_EMAIL_SERVER"] = f"smtp://127.0.0.1:{plain.controller.port}?tls=implicit"
+                [mail] = [line for line in json.loads(store.run("--json", "doctor")[1]) if line["what"] == "Email"]
+                self.assertIn("no secure connection to the mail server", mail["says"])
