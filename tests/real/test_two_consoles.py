@@ -74,3 +74,44 @@ class TwoConsoles(unittest.TestCase):
                 one.keys("y")
                 one.wait_for("t sends a test there")
                 self.assertEqual(kept(), f"{receiver.url}/one")
+
+    def test_the_second_is_told_who_did_what_and_may_drop_or_make_anew(self):
+        with Receiver() as receiver, Store() as store:
+            store.acme(receiver.url)
+            people = [Tmux(BINARY, store.environment | {"USER": name, "LOGNAME": name}) for name in ("jane", "joe")]
+            for tmux in people:
+                self.addCleanup(tmux.close)
+            jane, joe = people
+            open_account(jane, joe)
+            for tmux in people:
+                tmux.keys("End", "Right", "Right", "Right", "Right", "Enter")
+                tmux.wait_for("> Webhook")
+                tmux.keys("e")
+                tmux.wait_for("Signing secret")
+            jane.text("/jane")
+            jane.wait_for("/in/jane")
+            joe.text("/joe")
+            joe.wait_for("/in/joe")
+            joe.keys("Enter")
+            joe.wait_for("t sends a test there")
+            jane.wait_for("joe changed this destination while this form was open: Address is", "/in/jane")
+            jane.keys("Enter")
+            jane.wait_for("joe changed this destination", "/in/joe.", "take theirs")
+            jane.keys("t")
+            screen = jane.wait_for("> edit", "/in/joe ")
+            self.assertNotIn("joe changed", screen, "what was taken is not told again")
+            # What goes while it is edited is told too, and what was typed stays.
+            jane.text("/jane")
+            jane.wait_for("/in/joe/jane")
+            joe.keys("d")
+            joe.wait_for("yes, remove it")
+            joe.keys("y")
+            joe.wait_for("was removed")
+            jane.wait_for("> new", "/in/joe/jane", "save adds it anew")
+            logins = [change["login"] for change in store.json("audit", "list")]
+            self.assertIn("joe", logins)
+            self.assertNotIn("jane", logins, "nothing of hers was stored")
+            jane.keys("Enter")
+            jane.wait_for("It signs", "shown this once")
+            [kept] = [row for row in store.json("destinations", "list", "acme") if row["channel"] == "webhook"]
+            self.assertEqual(kept["fields"]["url"], f"{receiver.url}/joe/jane")
