@@ -71,7 +71,11 @@ impl Store {
             Some(_) => {
                 "SELECT id FROM event WHERE account_id = (SELECT id FROM account WHERE key = ?1) ORDER BY id DESC LIMIT ?2"
             }
-            None => "SELECT id FROM event WHERE ?1 IS NULL ORDER BY id DESC LIMIT ?2",
+            // The same events as above: those of an account that is being removed are none of them.
+            None => {
+                "SELECT event.id FROM event CROSS JOIN account ON account.id = event.account_id
+                 WHERE ?1 IS NULL AND account.removed_at IS NULL ORDER BY event.id DESC LIMIT ?2"
+            }
         };
         let statement = format!(
             "{} WHERE delivery.event_id IN ({of_events}) ORDER BY delivery.event_id DESC, delivery.id LIMIT ?3",

@@ -18,7 +18,7 @@ use bellboard::store::queue::{Claimed, Finished, Kept};
 use bellboard::store::{Options, Store};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::support::{TestStore, acme, event, profile};
+use crate::support::{TestStore, acme, event, other, profile};
 
 const MANY: i64 = 1700;
 
@@ -109,6 +109,20 @@ async fn a_long_backlog_is_over_with_the_command_that_ends_it() {
     test.run(Command::Replay { deliveries: last }).await.unwrap();
     assert_eq!(finish(&test).await, 0, "nothing is left to end");
     assert_eq!(claim(&test, 1..=MANY + 1).await.len(), 1, "what was sent again is sent");
+}
+
+#[tokio::test]
+async fn what_is_shown_of_others_lacks_nothing_while_an_account_goes() {
+    let test = TestStore::acme().await;
+    test.run(Command::AddAccount { key: other(), profile: profile() }).await.unwrap();
+    let shown = NewEvent { account: other(), ..event("payment.fail", "{}", None) };
+    let shown = test.store.accept(vec![shown]).await.unwrap().remove(0).unwrap();
+    accept(&test, MANY).await;
+    test.run(Command::RemoveAccount { key: acme() }).await.unwrap();
+    assert!(count(&test, "event").await > 1, "the newest are still there");
+    let live = test.store.live(None, 20).await.unwrap();
+    let lines: Vec<_> = live.iter().map(|line| (line.event.id, line.delivery.as_ref().map(|row| row.id))).collect();
+    assert_eq!(lines, [(shown.id, Some(shown.deliveries[0].0))]);
 }
 
 #[tokio::test]
