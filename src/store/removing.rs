@@ -6,6 +6,19 @@
 //! What one step cannot take goes in parts, and nobody may see a part: an event with half of its deliveries says something wrong.
 //! So such an event first leaves its account for one that is being removed, of which nothing is shown or sent any more
 //! ([`crate::store::ending`]), and goes with that.
+//!
+//! # Why it leaves its account
+//!
+//! Something must say of an event that it is being removed, since its rows go over several commits, and everybody who reads or
+//! sends must heed it from the first one on. Whoever comes to an event comes to its account, and leaves out those that are being
+//! removed anyway: so the event is out of everybody's sight with one row written, and nobody can heed the one and forget the
+//! other. A mark on the event itself would say the same in plainer words, and be a second condition in each statement over events
+//! and deliveries, for what happens to one event in many thousands. Without any mark, by deliveries in portions and the event
+//! last, it would be shown with a part of its deliveries, and `why` would say of the others that they were never made.
+//!
+//! Within it the order is that of the foreign keys, so they hold after each commit: all attempts, then what names a delivery,
+//! the deliveries, and the event last. Nothing of it is sent meanwhile: all of its deliveries have ended, and no replay makes one
+//! of such an account pending again.
 
 use serde_json::Value;
 
