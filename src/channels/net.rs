@@ -144,7 +144,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     // Global unicast is 2000::/3; NAT64's well-known prefix leads to what it carries, which is checked by itself.
-    let unicast = segments[0] & 0xe000 == 0x2000 || (segments[0] == 0x64 && segments[1] == 0xff9b && segments[2] == 0);
+    // Nothing else of that block is anybody's: who answers there is a translator of this network.
+    let unicast = segments[0] & 0xe000 == 0x2000 || matches!(segments, [0x64, 0xff9b, 0, 0, 0, 0, ..]);
     let mapped = address.to_ipv4_mapped().is_some();
     let documentation = (segments[0] == 0x2001 && segments[1] == 0xdb8) || segments[0] == 0x3fff;
     let benchmarking = segments[0] == 0x2001 && segments[1] == 2 && segments[2] == 0;
@@ -191,6 +192,8 @@ mod tests {
             "::127.0.0.1",
             "64:ff9b::7f00:1",
             "64:ff9b:1::a00:1",
+            "64:ff9b:0:1::7f00:1",
+            "64:ff9b::1:0:7f00:1",
             "2002:7f00:1::",
             "2002:a00:1::",
             "2001:0:4136:e378:8000:63bf:80ff:fffe",
