@@ -175,6 +175,12 @@ impl Missed {
     }
 }
 
+/// How many there are besides those that are shown.
+fn more(plan: &Plan) -> Option<String> {
+    let left = plan.items.len().saturating_sub(plan.sample.len());
+    (left > 0).then(|| format!("... and {left} more"))
+}
+
 /// What failed, and what was never tried.
 async fn count(store: &Store, filter: &DeliveryFilter) -> Result<(Plan, Plan), StoreError> {
     let failed = DeliveryFilter { state: Some(DeliveryState::Failed), ..filter.clone() };
@@ -293,6 +299,7 @@ impl Screen for Missed {
             let at = moment(one.at, now, &self.services.options.zone);
             format!("{at}, {}, {}, {}", one.event_type, one.channel.title(), one.why)
         }));
+        speech.after.extend(self.cursor.id().and_then(|kind| self.plan(*kind)).and_then(more));
         speech
     }
 
@@ -324,6 +331,10 @@ impl Screen for Missed {
                     Column::new(&sample.why, usize::from(area.width).saturating_sub(9 + 9 + 21 + 8), theme.dim),
                 ];
                 put_columns(buffer, below(area, y), 9, &columns);
+                y += 1;
+            }
+            if let Some(more) = self.plan(kind).and_then(more) {
+                put(buffer, area, 9, y, &more, theme.dim);
                 y += 1;
             }
             y += 1;

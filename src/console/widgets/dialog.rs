@@ -71,9 +71,11 @@ impl Question {
         if self.cursor < self.answers.len() { self.answers.swap_remove(self.cursor).outcome } else { Outcome::Handled }
     }
 
-    /// Puts the cursor on the answer with this key; says whether there is one.
+    /// Puts the cursor on the answer with this key, or with its small letter where the capital stands for nothing else; says
+    /// whether there is one.
     pub fn pick(&mut self, key: char) -> bool {
-        let found = self.answers.iter().position(|answer| answer.key == key);
+        let position = |key: char| self.answers.iter().position(|answer| answer.key == key);
+        let found = position(key).or_else(|| position(key.to_ascii_lowercase()));
         self.cursor = found.unwrap_or(self.cursor);
         found.is_some()
     }

@@ -277,3 +277,12 @@ async fn one_kind_of_event_is_muted_for_four_hours() {
     person.press("enter m 4").await;
     person.sees("Webhook for heartbeat stopped is muted until 15 Nov 2023 02:13 UTC");
 }
+
+#[tokio::test]
+async fn a_capital_sets_up_a_channel_that_has_nothing_yet_as_well() {
+    let mut person = Person::sits_down(many_accounts().await.0).await;
+    person.press("/").await;
+    person.type_text("acme").await;
+    person.press("enter s H").await;
+    person.sees("HipChat > new");
+}

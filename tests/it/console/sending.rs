@@ -49,6 +49,7 @@ async fn what_a_disabled_destination_missed_is_offered_and_its_sending_is_watche
     sees(&console, "Look at what it missed, and send");
     console.keys("y").await;
     sees(&console, "150 never tried: send now");
+    sees(&console, "... and 145 more");
     console.keys("enter y").await;
     let running = console.test.store.replays().await.unwrap().remove(0);
     assert_eq!((running.state, running.total, running.sent), (ReplayState::Running, 150, 100));
