@@ -141,8 +141,12 @@ impl Line {
 
 /// On a runtime as such a client has it, of which no thread gives way to another.
 fn bare_client(url: &str, count: usize) -> (Duration, Duration) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    tokio::task::block_in_place(|| runtime.block_on(post_all(url, count)))
+    tokio::task::block_in_place(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let took = runtime.block_on(post_all(url, count));
+        runtime.shutdown_background();
+        took
+    })
 }
 
 async fn post_all(url: &str, count: usize) -> (Duration, Duration) {
