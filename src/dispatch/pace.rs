@@ -84,3 +84,24 @@ impl Pace {
         if free * 2 < ahead { 0 } else { free }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_claims_by_halves() {
+        let mut fast = Pace::default();
+        fast.took(Duration::from_millis(1));
+        for (claimed, expected) in [(0, 256), (132, 124), (133, 0), (256, 0), (300, 0)] {
+            assert_eq!(fast.claims_now(8, false, claimed), expected, "{claimed} of 256 are claimed");
+        }
+        // Where little or nothing is claimed ahead, what is free is claimed at once.
+        let mut slow = Pace::default();
+        slow.took(SLOW);
+        assert_eq!(
+            [(8, 7), (8, 8), (1, 0), (1, 1)].map(|(most, claimed)| slow.claims_now(most, false, claimed)),
+            [1, 0, 1, 0]
+        );
+    }
+}
