@@ -27,9 +27,9 @@ static WRITE_STATES: Bulk = Bulk {
 };
 
 /// The same for what has been delivered, after which nothing else follows: a row that is returned costs as much as one that is
-/// written.
+/// written. `OR FAIL` as for claims.
 static WRITE_DELIVERED: Bulk = Bulk {
-    before: "UPDATE delivery SET state = 'delivered', due_at = NULL, status = result.column3, reason = NULL,
+    before: "UPDATE OR FAIL delivery SET state = 'delivered', due_at = NULL, status = result.column3, reason = NULL,
                     duration_ms = result.column4, updated_at = result.column5
              FROM (VALUES ",
     after: ") AS result

@@ -99,7 +99,8 @@ macro_rules! due {
     };
 }
 
-/// The first pending deliveries of lanes: `?1` as they are due, `?4` of strict ones, at most `?2` of a lane.
+/// The first pending deliveries of lanes: `?1` as they are due, `?4` of strict ones, at most `?2` of a lane. A sum as its limit: for
+/// a bare parameter there SQLite plans by its value, so that it would prepare this anew each time.
 pub const LANE_HEADS: &str = concat!(
     "SELECT delivery.destination_id, delivery.id,
                     ",
@@ -110,7 +111,7 @@ pub const LANE_HEADS: &str = concat!(
                 SELECT id FROM delivery WHERE state = 'pending' AND destination_id = lane.value AND ",
     not_ended!(),
     "
-                ORDER BY due_at, id LIMIT ?2)
+                ORDER BY due_at, id LIMIT ?2 + 0)
              UNION ALL
              SELECT delivery.destination_id, delivery.id,
                     ",
