@@ -60,7 +60,10 @@ impl EventTypes {
             Self::List { account } => {
                 let types = match account {
                     None => built_in(),
-                    Some(account) => session.open().await?.catalogue(&account).await?.types().to_vec(),
+                    Some(account) => {
+                        let catalogue = session.open().await?.catalogue(&account).await?;
+                        catalogue.types().iter().map(|kind| kind.as_ref().clone()).collect()
+                    }
                 };
                 Ok(session.out.list(&types, table, "")?)
             }

@@ -1,5 +1,7 @@
 //! `messages`: what customers read, and where the words come from.
 
+use std::sync::Arc;
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -98,7 +100,7 @@ impl Preview {
     }
 }
 
-fn find(catalogue: &Catalogue, name: &str) -> Result<EventType, Failure> {
+fn find(catalogue: &Catalogue, name: &str) -> Result<Arc<EventType>, Failure> {
     catalogue.get(name).cloned().ok_or_else(|| {
         let hint = catalogue.nearest(name).map(|other| format!(" (did you mean `{}`?)", other.name));
         let sentence = format!(

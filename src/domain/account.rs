@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -11,7 +12,7 @@ use crate::domain::time::Timestamp;
 /// The short key that people type and scripts use: 1 to 64 lower-case letters, digits, `-`, `_` and `.`, beginning with a
 /// letter or digit. Capitals are taken and lowered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountKey(String);
+pub struct AccountKey(Arc<str>);
 
 /// Longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 64;
@@ -81,7 +82,7 @@ impl FromStr for AccountKey {
         let fits = (1..=KEY_BYTES_MAX).contains(&key.len())
             && key.starts_with(|c: char| c.is_ascii_alphanumeric())
             && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-        if fits { Ok(Self(key)) } else { Err(AccountError::Key(text.to_owned())) }
+        if fits { Ok(Self(key.into())) } else { Err(AccountError::Key(text.to_owned())) }
     }
 }
 

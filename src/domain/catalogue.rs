@@ -1,5 +1,7 @@
 //! The event types: the rows of the matrix. Fifteen are built in; an account may add its own.
 
+use std::sync::{Arc, LazyLock};
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::channel::Channel;
@@ -170,34 +172,39 @@ pub fn is_valid_name(name: &str) -> bool {
 
 /// All event types of one account: the built-in ones and its own, group by group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Catalogue(Vec<EventType>);
+pub struct Catalogue(Vec<Arc<EventType>>);
 
 impl Catalogue {
     /// The built-in types and `own`; a type of a group that exists stands at that group's end, others at the very end.
     #[must_use]
     pub fn new(own: Vec<EventType>) -> Self {
-        let mut types = built_in();
+        /// Each account's catalogue has them: thousands of accounts are kept in memory.
+        static SHARED: LazyLock<Vec<Arc<EventType>>> = LazyLock::new(|| built_in().into_iter().map(Arc::new).collect());
+        let mut types = SHARED.clone();
         for event_type in own {
             let at =
                 types.iter().rposition(|other| other.group == event_type.group).map_or(types.len(), |last| last + 1);
-            types.insert(at, event_type);
+            types.insert(at, Arc::new(event_type));
         }
         let recovered: Vec<String> = types.iter().filter_map(|event_type| event_type.recovers.clone()).collect();
         for event_type in &mut types {
-            event_type.is_recovered = recovered.contains(&event_type.name);
+            let is_recovered = recovered.contains(&event_type.name);
+            if event_type.is_recovered != is_recovered {
+                Arc::make_mut(event_type).is_recovered = is_recovered;
+            }
         }
         Self(types)
     }
 
     /// The rows, in order.
     #[must_use]
-    pub fn types(&self) -> &[EventType] {
+    pub fn types(&self) -> &[Arc<EventType>] {
         &self.0
     }
 
     /// The type of that name; takes the spelling with the stop as well.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&EventType> {
+    pub fn get(&self, name: &str) -> Option<&Arc<EventType>> {
         let name = normal_name(name);
         self.0.iter().find(|event_type| event_type.name == name)
     }
@@ -210,7 +217,7 @@ impl Catalogue {
             .map(|event_type| (edit_distance(&event_type.name, name), event_type))
             .filter(|(distance, event_type)| *distance <= event_type.name.len() / 3)
             .min_by_key(|(distance, _)| *distance)
-            .map(|(_, event_type)| event_type)
+            .map(|(_, event_type)| event_type.as_ref())
     }
 }
 

@@ -314,7 +314,7 @@ mod tests {
         Target { id: DestinationId::new(id), channel, state, state_reason: Some("gone".to_owned()), only }
     }
 
-    fn stopped() -> EventType {
+    fn stopped() -> std::sync::Arc<EventType> {
         let catalogue = Catalogue::new(Vec::new());
         catalogue.get("server.stopped").cloned().unwrap_or_else(|| panic!("built in"))
     }

@@ -1,5 +1,7 @@
 //! What a channel is given to send, and the words that people read in it.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -36,7 +38,7 @@ pub struct Message {
     /// The account's time zone, an IANA name.
     pub timezone: String,
     /// The event's type.
-    pub event_type: EventType,
+    pub event_type: Arc<EventType>,
     /// What it carries.
     pub payload: Payload,
     /// When bellboard accepted it.
@@ -127,7 +129,7 @@ impl Message {
 
     /// How the event is meant, for colours and marks.
     #[must_use]
-    pub const fn severity(&self) -> Severity {
+    pub fn severity(&self) -> Severity {
         self.event_type.severity
     }
 }

@@ -1,5 +1,6 @@
 //! Payloads like those that the platform's API gives, one for each event type: for tests of a destination and for previews.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::account::{AccountKey, AccountStatus, Profile};
@@ -15,7 +16,12 @@ pub const SAMPLE_DOWN_FOR: Duration = Duration::from_mins(125);
 
 /// The message of an event that never was: of a type, to an account, at some time.
 #[must_use]
-pub fn message(account: (AccountKey, &Profile), event_type: EventType, payload: Payload, at: Timestamp) -> Message {
+pub fn message(
+    account: (AccountKey, &Profile),
+    event_type: Arc<EventType>,
+    payload: Payload,
+    at: Timestamp,
+) -> Message {
     let (account, profile) = account;
     Message {
         delivery: DeliveryId::new(0),
@@ -69,9 +75,9 @@ pub fn messages(template: &str) -> Vec<Message> {
     let at = Timestamp::from_millis(1_700_000_000_000);
     let payload = sample_payload(template, at);
     let event_type = if own_event::is_own(template) {
-        own_event::event_type(template, &payload)
+        Arc::new(own_event::event_type(template, &payload))
     } else {
-        Catalogue::new(Vec::new()).get(template).cloned().unwrap_or_else(|| own(template))
+        Catalogue::new(Vec::new()).get(template).cloned().unwrap_or_else(|| Arc::new(own(template)))
     };
     let whole = message((key, &profile), event_type, payload, at);
     let of_unknown_length = Message { down_since: None, ..whole.clone() };

@@ -225,7 +225,7 @@ fn find<'a>(matrix: &'a MatrixView, name: &str) -> Result<&'a EventType, Problem
     let bare = name.strip_suffix(".json").unwrap_or(name);
     let is_it =
         |row: &&EventType| row.name == normal_name(bare) || notification_id(&matrix.account, row).to_string() == bare;
-    matrix.catalogue.types().iter().find(is_it).ok_or_else(|| {
+    matrix.catalogue.types().iter().map(AsRef::as_ref).find(is_it).ok_or_else(|| {
         Problem::not_found(format!("{} has no notification `{bare}`; list them to see their ids", matrix.account.key))
     })
 }

@@ -41,7 +41,7 @@ pub(crate) struct Tester<'a> {
 pub(crate) fn check<'a>(
     setup: Option<&'a AccountSetup>,
     event: &NewEvent,
-) -> Result<(&'a AccountSetup, &'a EventType), AcceptError> {
+) -> Result<(&'a AccountSetup, &'a Arc<EventType>), AcceptError> {
     let setup = setup.ok_or_else(|| AcceptError::UnknownAccount(event.account.to_string()))?;
     if event.idempotency_key.as_ref().is_some_and(|key| !(1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())) {
         return Err(AcceptError::BadKey);

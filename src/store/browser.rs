@@ -1,5 +1,7 @@
 //! What the page of an enrolled browser fetches, and that it has shown it.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use sqlx::Row;
 
@@ -63,7 +65,7 @@ impl Store {
                     account: account.key.clone(),
                     account_name: account.profile.name.clone(),
                     timezone: account.profile.timezone.clone(),
-                    event_type: catalogue.get(&name).cloned().unwrap_or_else(|| removed_type(&name)),
+                    event_type: catalogue.get(&name).cloned().unwrap_or_else(|| Arc::new(removed_type(&name))),
                     payload: Payload::trusted(row.try_get(3)?),
                     received_at: Timestamp::from_millis(row.try_get(4)?),
                     sent_at: now,

@@ -259,9 +259,9 @@ impl Session {
             if name == own_event::SUMMARY && payload == Payload::empty() {
                 payload = self.close_summary(&setup, delivery).await?;
             }
-            own_event::event_type(&name, &payload)
+            Arc::new(own_event::event_type(&name, &payload))
         } else {
-            setup.catalogue.get(&name).cloned().unwrap_or_else(|| removed_type(&name))
+            setup.catalogue.get(&name).cloned().unwrap_or_else(|| Arc::new(removed_type(&name)))
         };
         let message = Message {
             delivery,

@@ -1,5 +1,7 @@
 //! The rows of events that came in, on their way into the store: one bulk statement for each table.
 
+use std::sync::Arc;
+
 use crate::domain::account::Account;
 use crate::domain::catalogue::EventType;
 use crate::domain::id::{DeliveryId, DestinationId, EventId};
@@ -104,7 +106,7 @@ pub(crate) fn first_message(
     (delivery, destination): (DeliveryId, DestinationId),
     row: &EventRow<'_>,
     account: &Account,
-    event_type: &EventType,
+    event_type: &Arc<EventType>,
     payload: &Payload,
 ) -> Message {
     Message {

@@ -35,5 +35,5 @@ fn channel_of(word: &str) -> Option<Channel> {
 /// Whether an event type is called by this word, so that it is no channel's.
 fn is_only_type(view: &MatrixView, word: &str) -> bool {
     let begins = |kind: &EventType| kind.short.split(' ').any(|part| part.eq_ignore_ascii_case(word));
-    view.catalogue.types().iter().any(begins)
+    view.catalogue.types().iter().any(|kind| begins(kind))
 }

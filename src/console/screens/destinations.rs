@@ -10,6 +10,7 @@ pub mod sorted;
 
 mod speaking;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -52,7 +53,7 @@ pub struct Destinations {
     cursor: ListCursor<DestinationId>,
     test: TestWatch,
     /// The account's event types.
-    types: Vec<EventType>,
+    types: Vec<Arc<EventType>>,
     /// For how many event types the matrix turns this channel on, and of how many.
     turned_on: (usize, usize),
     marked: Marks<DestinationId>,

@@ -1,5 +1,7 @@
 //! Mutes by keys: the usual times in a question, everything else in a small form.
 
+use std::sync::Arc;
+
 use jiff::ToSpan;
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
@@ -28,7 +30,7 @@ const SAVE: usize = 0;
 
 /// Asks for how long a cell is to be muted; on a column's head, the column.
 #[must_use]
-pub fn ask(services: &Shared, view: &MatrixView, kind: Option<&EventType>, channel: Channel) -> Outcome {
+pub fn ask(services: &Shared, view: &MatrixView, kind: Option<&Arc<EventType>>, channel: Channel) -> Outcome {
     let now = services.clock.now();
     let zone = &services.options.zone;
     let scope = Scope { event_type: kind.map(|kind| kind.name.clone()), channel: Some(channel) };

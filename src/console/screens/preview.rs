@@ -29,7 +29,7 @@ const INDENT: usize = 3;
 pub struct PreviewScreen {
     services: Shared,
     key: AccountKey,
-    event_type: EventType,
+    event_type: Arc<EventType>,
     channel: Channel,
     account: Option<Account>,
     templates: Arc<Templates>,
@@ -41,7 +41,7 @@ pub struct PreviewScreen {
 impl PreviewScreen {
     /// Of that event type to that account, beginning with a channel.
     #[must_use]
-    pub fn new(services: Shared, key: AccountKey, event_type: EventType, channel: Channel) -> Self {
+    pub fn new(services: Shared, key: AccountKey, event_type: Arc<EventType>, channel: Channel) -> Self {
         let templates = services.templates();
         Self { services, key, event_type, channel, account: None, templates, offset: 0, height: 1, width: 80 }
     }

@@ -89,11 +89,9 @@ impl Simulate {
         let event = NewEvent { account, event_type, data, idempotency_key: None };
         match store.preview(&event).await? {
             Ok(preview) => {
-                let about = |kind: &crate::domain::catalogue::EventType| Choice {
-                    value: kind.name.clone(),
-                    about: kind.title.clone(),
-                };
-                self.types = preview.matrix.catalogue.types().iter().map(about).collect();
+                let types = preview.matrix.catalogue.types().iter();
+                let about = types.map(|kind| Choice { value: kind.name.clone(), about: kind.title.clone() });
+                self.types = about.collect();
                 self.rows = rows(&preview);
                 self.refused = None;
             }

@@ -1,5 +1,7 @@
 //! A test message on its way: what became of it, told as soon as it is known.
 
+use std::sync::Arc;
+
 use crate::console::screen::{Message, Outcome};
 use crate::console::widgets::dialog::{Answer, Question};
 use crate::console::words::millis;
@@ -13,9 +15,9 @@ use crate::store::error::StoreError;
 
 /// Asks of which event type a test is to be; the types beyond the letters are reached by the cursor.
 #[must_use]
-pub fn choose_test(label: &str, id: DestinationId, types: &[EventType]) -> Outcome {
+pub fn choose_test(label: &str, id: DestinationId, types: &[Arc<EventType>]) -> Outcome {
     let keys = "123456789abcdefghilmoprstuvwxyz".chars().chain(std::iter::repeat('\0'));
-    let answer = |(key, kind): (char, &EventType)| Answer {
+    let answer = |(key, kind): (char, &Arc<EventType>)| Answer {
         key,
         label: format!("{}: {}", kind.name, kind.title),
         outcome: Outcome::Run(Command::TestDestination { id, event_type: Some(kind.name.clone()) }),

@@ -8,6 +8,8 @@
 //!
 //! A `+` beside a mark, and bold, say that the cell differs from the default.
 
+use std::sync::Arc;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -67,7 +69,7 @@ impl MatrixCursor {
 
     /// The event type under the cursor; nothing in the heads.
     #[must_use]
-    pub fn event_type<'a>(&self, view: &'a MatrixView) -> Option<&'a EventType> {
+    pub fn event_type<'a>(&self, view: &'a MatrixView) -> Option<&'a Arc<EventType>> {
         view.catalogue.types().get(self.row.checked_sub(1)?)
     }
 

@@ -124,7 +124,7 @@ fn a_template_of_ones_own_stands_before_the_built_in_one() {
     assert_eq!(templates.words(&sample::messages("job.fail")[0]).text, "0 3 * * * & <b>");
     let of_own = |name: &str, payload: &str| {
         let mut message = message("job.fail", payload);
-        message.event_type = sample::own_type(name, Severity::Failure);
+        message.event_type = sample::own_type(name, Severity::Failure).into();
         templates.words(&message).text
     };
     assert_eq!(of_own("disk.full", r#"{"disk":"sda"}"#), "sda");

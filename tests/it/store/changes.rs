@@ -1,5 +1,7 @@
 //! What people change, and how they take it back.
 
+use std::sync::Arc;
+
 use bellboard::domain::account::{AccountKey, AccountStatus, Profile};
 use bellboard::domain::catalogue::{EventType, Severity};
 use bellboard::domain::channel::Channel;
@@ -247,7 +249,7 @@ async fn a_copied_setup_is_taken_back_and_done_again_as_one() {
     test.run(Command::SetCells { account: beta.clone(), cells }).await.unwrap();
     let shown = async || {
         let view = test.store.matrix(&beta).await.unwrap();
-        let row = |kind: &EventType| (kind.name.clone(), Channel::ALL.map(|channel| view.cell(kind, channel).on));
+        let row = |kind: &Arc<EventType>| (kind.name.clone(), Channel::ALL.map(|channel| view.cell(kind, channel).on));
         let rows: Vec<_> = view.catalogue.types().iter().map(row).collect();
         (rows, view.destinations.iter().map(|one| one.label.clone()).collect::<Vec<_>>())
     };
