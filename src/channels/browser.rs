@@ -27,6 +27,7 @@ use crate::domain::catalogue::Severity;
 use crate::domain::delivery::{Answer, Exchange, Reason, SendError, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::message::Message;
+use crate::domain::redactor::Redactor;
 use crate::domain::retry::Patience;
 use crate::domain::secret::{MASK, Secret};
 use crate::domain::time::Timestamp;
@@ -88,7 +89,7 @@ struct Push {
     endpoint: Url,
     shown: String,
     subscriber: Subscriber,
-    secrets: Vec<Secret>,
+    secrets: Redactor,
 }
 
 /// Makes the fields ready to send with.
@@ -105,8 +106,8 @@ pub fn parse(values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
     let public_key = decoded("p256dh", text("p256dh"), PUBLIC_KEY_BYTES)?;
     let auth = Zeroizing::new(decoded("auth", text("auth"), AUTH_BYTES)?);
     let shown = format!("{}/{MASK}", endpoint.origin().ascii_serialization());
-    let mut secrets = vec![Secret::new(endpoint.as_str()), Secret::new(text("auth"))];
-    secrets.extend(endpoint.path_segments().into_iter().flatten().filter(|part| part.len() >= 16).map(Secret::new));
+    let parts = endpoint.path_segments().into_iter().flatten().filter(|part| part.len() >= 16);
+    let secrets = Redactor::new([endpoint.as_str(), text("auth")].into_iter().chain(parts).map(Secret::new));
     Ok(Settings { push: Some(Push { endpoint, shown, subscriber: Subscriber { public_key, auth }, secrets }) })
 }
 
@@ -195,8 +196,7 @@ async fn attempt(
     let body_shown = SentBody::Text(text);
     let (method, url) = ("POST".to_owned(), push.shown.clone());
     let shown = SentRequest { method, url, headers: shown_headers, body: body_shown };
-    let mut secrets = push.secrets.clone();
-    secrets.push(token);
+    let secrets = &[&push.secrets, &Redactor::new([token])];
     let (method, url) = (reqwest::Method::POST, push.endpoint.clone());
     let call = Call { method, url, headers, body, kept_max: BODY_KEPT_MAX, shown, secrets };
     client.exchange(call, |answer| judge(answer, message.sent_at)).await

@@ -21,6 +21,7 @@ use crate::channels::words::Words;
 use crate::domain::delivery::{Exchange, Reason, SendError, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::message::Message;
+use crate::domain::redactor::Redactor;
 use crate::domain::retry::Patience;
 use crate::domain::secret::Secret;
 use crate::domain::text::{safe_line, shorten};
@@ -148,12 +149,15 @@ pub async fn send(mailer: &Mailer, settings: &Settings, message: &Message, words
             return Exchange { request: None, answer: None, result: Err(SendError::Reject { reason }) };
         }
     };
+    // Whoever has the link can turn mail off.
+    let token = link.as_deref().and_then(|link| link.rsplit('/').next());
+    let secrets = Redactor::new(token.map(Secret::new));
+    let masked = |text: String| secrets.redact(text).into_owned();
     let request = SentRequest {
         method: "SMTP".to_owned(),
         url: server.shown(),
-        // Whoever has the link can turn mail off.
-        headers: headers(&mail).into_iter().map(|(name, value)| (name, masked(&value, link.as_deref()))).collect(),
-        body: SentBody::Text(masked(&text, link.as_deref())),
+        headers: headers(&mail).into_iter().map(|(name, value)| (name, masked(value))).collect(),
+        body: SentBody::Text(masked(text)),
     };
     let _connection = match server.connection().await {
         Ok(connection) => connection,
@@ -173,11 +177,6 @@ pub async fn send(mailer: &Mailer, settings: &Settings, message: &Message, words
 fn link(mailer: &Mailer, message: &Message) -> Option<String> {
     let (account, event_type) = (message.account.clone(), message.event_type.name.clone());
     mailer.unsubscribe.as_ref().map(|links| links.link(&Cell { account, event_type, destination: message.destination }))
-}
-
-fn masked(text: &str, link: Option<&str>) -> String {
-    let token = link.and_then(|link| link.rsplit('/').next());
-    token.map_or_else(|| text.to_owned(), |token| Secret::new(token).redact(text))
 }
 
 fn mail(

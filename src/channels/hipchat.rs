@@ -23,6 +23,7 @@ use crate::domain::catalogue::Severity;
 use crate::domain::delivery::{Answer, Exchange, Reason, SendError, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::message::Message;
+use crate::domain::redactor::Redactor;
 use crate::domain::retry::Patience;
 use crate::domain::secret::{MASK, Secret};
 use crate::domain::text::{safe_line, shorten};
@@ -90,7 +91,7 @@ pub struct Settings {
     room: String,
     from: String,
     notify: bool,
-    secrets: Vec<Secret>,
+    secrets: Redactor,
     limit: Limit,
 }
 
@@ -117,7 +118,7 @@ pub fn parse(values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
         room: text("room").to_owned(),
         from: from.to_owned(),
         notify: text("notify") == "true",
-        secrets: as_written(token),
+        secrets: redactor(token),
         limit: Limit::by(RATE, &[text("base_url").trim_end_matches('/'), token]),
     })
 }
@@ -162,15 +163,15 @@ pub async fn send(client: &Client, settings: &Settings, message: &Message, words
         body: body.into_bytes(),
         kept_max: BODY_KEPT_MAX,
         shown,
-        secrets: settings.secrets.clone(),
+        secrets: &[&settings.secrets],
     };
     client.exchange(call, |answer| judge(answer, message.sent_at)).await
 }
 
-/// The token as it is, and as it is written in a URL.
-pub(crate) fn as_written(token: &str) -> Vec<Secret> {
+/// Masks the token as it is, and as it is written in a URL.
+pub(crate) fn redactor(token: &str) -> Redactor {
     let encoded: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
-    vec![Secret::new(token), Secret::new(encoded)]
+    Redactor::new([Secret::new(token), Secret::new(encoded)])
 }
 
 /// The URL of a method of the API, and the same as it is shown.

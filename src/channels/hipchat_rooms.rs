@@ -7,7 +7,7 @@
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
-use crate::channels::hipchat::{as_written, endpoint};
+use crate::channels::hipchat::{endpoint, redactor};
 use crate::channels::http::{BODY_READ_MAX, Call, Client, answered};
 use crate::domain::delivery::{Answer, Exchange, Reason, SendError, SentBody, SentRequest};
 use crate::domain::secret::Secret;
@@ -70,7 +70,7 @@ async fn ask(
         body: Vec::new(),
         kept_max: BODY_READ_MAX,
         shown,
-        secrets: as_written(token.expose()),
+        secrets: &[&redactor(token.expose())],
     };
     Ok(client.exchange(call, is_taken).await)
 }

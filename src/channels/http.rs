@@ -13,8 +13,8 @@ use url::Url;
 use crate::channels::net::{Gate, HostError, Refused};
 use crate::channels::tls::{self, OwnTls};
 use crate::domain::delivery::{Answer, Exchange, Reason, SendError, SentRequest};
+use crate::domain::redactor::Redactor;
 use crate::domain::retry::{Patience, parse_retry_after};
-use crate::domain::secret::Secret;
 use crate::domain::text::human_bytes;
 use crate::domain::time::{Timestamp, human_duration};
 
@@ -67,7 +67,7 @@ fn builder(gate: &Gate) -> reqwest::ClientBuilder {
 
 /// A request to make.
 #[derive(Debug)]
-pub struct Call {
+pub struct Call<'a> {
     /// `POST` or `GET`.
     pub method: reqwest::Method,
     /// Where to.
@@ -81,7 +81,7 @@ pub struct Call {
     /// The same as it is shown to people: secrets masked.
     pub shown: SentRequest,
     /// What must not be shown even if the other end repeats it.
-    pub secrets: Vec<Secret>,
+    pub secrets: &'a [&'a Redactor],
 }
 
 impl Client {
@@ -128,7 +128,7 @@ impl Client {
     }
 
     /// Makes the request and lets `judge` say what the answer means.
-    pub async fn exchange(&self, call: Call, judge: impl FnOnce(&Answer) -> Result<(), SendError>) -> Exchange {
+    pub async fn exchange(&self, call: Call<'_>, judge: impl FnOnce(&Answer) -> Result<(), SendError>) -> Exchange {
         let Call { method, url, headers, body, kept_max, shown, secrets } = call;
         let asked = tokio::time::timeout(self.timeout, self.ask(method, url, headers, body));
         let answered = match asked.await {
@@ -137,12 +137,12 @@ impl Client {
         };
         match answered {
             Ok((answer, bytes)) => {
-                let answer = redacted(answer, bytes, &secrets, kept_max);
+                let answer = redacted(answer, bytes, secrets, kept_max);
                 let result = judge(&answer);
                 Exchange { request: Some(shown), answer: Some(answer), result }
             }
             Err(Broken { error, sent }) => {
-                Exchange { request: sent.then_some(shown), answer: None, result: Err(hidden(error, &secrets)) }
+                Exchange { request: sent.then_some(shown), answer: None, result: Err(hidden(error, secrets)) }
             }
         }
     }
@@ -291,10 +291,15 @@ fn refused_error(refused: &Refused) -> SendError {
 }
 
 /// The answer, of so many bytes, as it may be kept: without secrets, and cut to what is kept only then, or the cut could go through one.
-fn redacted(answer: Answer, bytes: usize, secrets: &[Secret], kept_max: usize) -> Answer {
-    let redact = |text: String| secrets.iter().fold(text, |text, secret| secret.redact(&text));
-    let header = |text: String| redact(text).chars().take(HEADER_KEPT_MAX).collect();
-    let mut body = redact(answer.body);
+fn redacted(answer: Answer, bytes: usize, secrets: &[&Redactor], kept_max: usize) -> Answer {
+    let header = |text: String| {
+        let mut kept = without(secrets, text);
+        if let Some((end, _)) = kept.char_indices().nth(HEADER_KEPT_MAX) {
+            kept.truncate(end);
+        }
+        kept
+    };
+    let mut body = without(secrets, answer.body);
     if body.len() > kept_max {
         body.truncate(body.floor_char_boundary(kept_max));
         let _ = if bytes >= BODY_READ_MAX {
@@ -310,10 +315,12 @@ fn redacted(answer: Answer, bytes: usize, secrets: &[Secret], kept_max: usize) -
     }
 }
 
-fn hidden(error: SendError, secrets: &[Secret]) -> SendError {
-    let redact = |reason: &Reason| {
-        Reason::new(secrets.iter().fold(reason.as_str().to_owned(), |text, secret| secret.redact(&text)))
-    };
+fn without(secrets: &[&Redactor], text: String) -> String {
+    secrets.iter().fold(text, |text, secrets| secrets.redact(text).into_owned())
+}
+
+fn hidden(error: SendError, secrets: &[&Redactor]) -> SendError {
+    let redact = |reason: &Reason| Reason::new(without(secrets, reason.as_str().to_owned()));
     match error {
         SendError::Retry { reason, after, patience } => SendError::Retry { reason: redact(&reason), after, patience },
         SendError::Reject { reason } => SendError::Reject { reason: redact(&reason) },

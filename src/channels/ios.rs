@@ -21,6 +21,7 @@ use crate::domain::catalogue::Severity;
 use crate::domain::delivery::{Exchange, Reason, SendError, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::message::Message;
+use crate::domain::redactor::Redactor;
 use crate::domain::retry::Patience;
 use crate::domain::secret::{MASK, Secret};
 
@@ -72,6 +73,7 @@ pub const NOT_CONFIGURED: &str =
 #[derive(Debug)]
 pub struct Settings {
     device_token: Secret,
+    secrets: Redactor,
     is_sandbox: bool,
 }
 
@@ -85,7 +87,9 @@ pub fn parse(values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
     if !TOKEN_DIGITS.contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(vec![FieldError::new("device_token", "a device token has 64 or more hex digits")]);
     }
-    Ok(Settings { device_token: Secret::new(token), is_sandbox: text("environment") == "sandbox" })
+    let device_token = Secret::new(token);
+    let secrets = Redactor::new([device_token.clone()]);
+    Ok(Settings { device_token, secrets, is_sandbox: text("environment") == "sandbox" })
 }
 
 /// What its owner calls the device.
@@ -150,11 +154,11 @@ async fn attempt(apns: &Apns, settings: &Settings, message: &Message, words: &Wo
     shown_headers.push(("authorization".to_owned(), format!("bearer {MASK}")));
     let shown = SentRequest {
         method: "POST".to_owned(),
-        url: settings.device_token.redact(url.as_str()),
+        url: settings.secrets.redact(url.as_str()).into_owned(),
         headers: shown_headers,
         body: SentBody::Text(payload.clone()),
     };
-    let secrets = vec![settings.device_token.clone(), Secret::new(token)];
+    let secrets = &[&settings.secrets, &Redactor::new([Secret::new(token)])];
     let (method, body) = (reqwest::Method::POST, payload.into_bytes());
     let call = Call { method, url, headers, body, kept_max: BODY_KEPT_MAX, shown, secrets };
     apns.client.exchange(call, |answer| judge(answer, message.sent_at)).await

@@ -21,6 +21,7 @@ use crate::domain::catalogue::Severity;
 use crate::domain::delivery::{Exchange, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::message::Message;
+use crate::domain::redactor::Redactor;
 use crate::domain::secret::{MASK, Secret};
 use crate::domain::text::{safe_line, shorten};
 
@@ -59,7 +60,7 @@ pub struct Settings {
     url: Url,
     shown_url: String,
     headers: HeaderMap,
-    secrets: Vec<Secret>,
+    secrets: Redactor,
     host: String,
 }
 
@@ -72,9 +73,9 @@ pub fn parse(values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
     let url = Url::parse(text).map_err(|error| vec![FieldError::new("url", error.to_string())])?;
     let host = host_of(text);
     // What tells one webhook from another is in the path; a server's answer or error may repeat any part of it.
-    let mut secrets = vec![Secret::new(text), Secret::new(url.path())];
     let is_telling = |part: &&str| part.len() >= 8 && *part != "services";
-    secrets.extend(url.path_segments().into_iter().flatten().filter(is_telling).map(Secret::new));
+    let parts = url.path_segments().into_iter().flatten().filter(is_telling);
+    let secrets = Redactor::new([text, url.path()].into_iter().chain(parts).map(Secret::new));
     Ok(Settings {
         shown_url: format!("{}://{host}/{MASK}", url.scheme()),
         headers: header_map([("content-type", "application/json"), ("user-agent", USER_AGENT)].into_iter()),
@@ -119,7 +120,7 @@ pub async fn send(client: &Client, settings: &Settings, message: &Message, words
         body: body.into_bytes(),
         kept_max: BODY_KEPT_MAX,
         shown,
-        secrets: settings.secrets.clone(),
+        secrets: &[&settings.secrets],
     };
     client.exchange(call, |answer| judge(answer, message.sent_at)).await
 }

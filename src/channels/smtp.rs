@@ -24,6 +24,7 @@ use crate::channels::http::retry;
 use crate::channels::net::{Gate, HostError};
 use crate::channels::smtp_wire::{Broken, Pool, Tls, Whole, connect};
 use crate::domain::delivery::{Answer, Reason, SendError};
+use crate::domain::redactor::Redactor;
 use crate::domain::retry::Patience;
 use crate::domain::secret::Secret;
 
@@ -54,6 +55,8 @@ pub struct Server {
     port: u16,
     protection: Protection,
     user: Option<(String, Secret)>,
+    /// Masks the password where the server repeats it.
+    secrets: Redactor,
     /// Authorities that may vouch for it, PEM, besides those that this machine trusts.
     ca: Option<Vec<u8>>,
     gate: Gate,
@@ -110,6 +113,7 @@ impl Server {
             host: host.to_owned(),
             port,
             protection,
+            secrets: Redactor::new(options.password.clone()),
             user,
             ca,
             gate,
@@ -146,10 +150,10 @@ impl Server {
         self.pool.keep(address, connection).await;
         match sent {
             Ok(response) => {
-                let answer = answer(&response);
                 // One that takes the mail may repeat the log-in as well.
-                let body = self.hide(&answer.body);
-                (Some(Answer { body, ..answer }), Ok(()))
+                let mut answer = answer(&response);
+                answer.body = self.secrets.redact(answer.body).into_owned();
+                (Some(answer), Ok(()))
             }
             Err(error) => self.refused(&error),
         }
@@ -224,7 +228,7 @@ impl Server {
     /// What an error means: as [`judge`] says when the server said something. What is between us and our own server (its
     /// address, TLS, the log-in) is nobody's else fault: it holds the mail, uses up no try and says nothing about the address.
     fn refused(&self, error: &Error) -> (Option<Answer>, Result<(), SendError>) {
-        let said = self.hide(&innermost(error));
+        let said = self.secrets.redact(innermost(error)).into_owned();
         let status = error.status().map(u16::from).or_else(|| leading_code(&said));
         let answer = status.map(|status| Answer { status, headers: Vec::new(), body: said.clone() });
         let result = match &answer {
@@ -240,10 +244,6 @@ impl Server {
             None => Err(retry(format!("no answer from the mail server: {said}"), Patience::Full)),
         };
         (answer, result)
-    }
-
-    fn hide(&self, text: &str) -> String {
-        self.user.as_ref().map_or_else(|| text.to_owned(), |(_, password)| password.redact(text))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::channels::tls::{OwnClients, OwnTls};
 use crate::domain::delivery::{Answer, Exchange, SendError, SentBody, SentRequest};
 use crate::domain::destination::{FieldValue, FieldValues};
 use crate::domain::message::Message;
+use crate::domain::redactor::Redactor;
 use crate::domain::retry::Patience;
 use crate::domain::secret::{MASK, Secret};
 use crate::domain::time::Timestamp;
@@ -90,7 +91,7 @@ pub struct Settings {
     tls: Option<OwnTls>,
     headers: HeaderMap,
     shown_headers: Vec<(String, String)>,
-    secrets: Vec<Secret>,
+    secrets: Redactor,
     ordered: bool,
 }
 
@@ -108,15 +109,15 @@ pub fn parse(values: &FieldValues) -> Result<Settings, Vec<FieldError>> {
     let all = fixed.into_iter().chain(own.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let mut shown_headers: Vec<_> = fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     shown_headers.extend(own.iter().map(|(name, _)| (name.clone(), MASK.to_owned())));
-    let mut secrets: Vec<_> = own.iter().flat_map(|(_, value)| telling_parts(value)).collect();
-    secrets.extend([text("secret"), text("old_secret")].into_iter().flat_map(signing::as_written));
+    let signing_secrets = [text("secret"), text("old_secret")].into_iter().flat_map(signing::as_written);
+    let secrets = own.iter().flat_map(|(_, value)| telling_parts(value)).chain(signing_secrets);
     Ok(Settings {
         url,
         signing,
         tls,
         headers: header_map(all),
         shown_headers,
-        secrets,
+        secrets: Redactor::new(secrets),
         ordered: text("ordered") == "true",
     })
 }
@@ -180,8 +181,8 @@ pub async fn send(client: &Client, own: &OwnClients, settings: &Settings, messag
         headers: shown_headers,
         body: SentBody::Payload(message.sent_at.seconds()),
     };
-    let (url, secrets) = (settings.url.clone(), settings.secrets.clone());
-    let body = body.into_bytes();
+    let (url, body) = (settings.url.clone(), body.into_bytes());
+    let secrets = &[&settings.secrets];
     let call = Call { method: reqwest::Method::POST, url, headers, body, kept_max: BODY_KEPT_MAX, shown, secrets };
     client.exchange(call, |answer| judge(answer, message.sent_at)).await
 }

@@ -14,6 +14,8 @@ pub mod text;
 
 pub mod secret;
 
+pub mod redactor;
+
 pub mod channel;
 
 pub mod account;
