@@ -115,7 +115,7 @@ impl Again {
         let filter = self.query.filter(session.clock.now(), 0);
         let plan = store.plan_again(&filter).await?;
         let kind = Kind {
-            what: format!("{} deliveries {}", state.name(), filter.words()),
+            what: format!("{} deliveries {}", state.name(), filter.words(|at| at.to_string())),
             question: "Send again",
             nothing: "no delivery matches, so nothing is sent; `bellboard deliveries send-missed` is for what was never tried",
         };
@@ -138,7 +138,7 @@ impl Missed {
         let filter = self.query.filter(session.clock.now(), 0);
         let plan = store.plan_missed(&filter).await?;
         let kind = Kind {
-            what: format!("never sent {}", filter.words()),
+            what: format!("never sent {}", filter.words(|at| at.to_string())),
             question: "Send",
             nothing: "nothing was missed that would go somewhere now; `bellboard deliveries replay` is for what failed",
         };

@@ -59,9 +59,9 @@ impl Default for DeliveryFilter {
 }
 
 impl DeliveryFilter {
-    /// What narrows it besides the state, for people, as `of acme over email since 2026-05-04T10:00:00.000Z`.
+    /// What narrows it besides the state, for people, as `of acme over email since 2026-05-04T10:00:00.000Z`; `time` writes the times.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn words(&self, time: impl Fn(Timestamp) -> String) -> String {
         let part = |word: &str, value: Option<String>| value.map(|value| format!("{word} {value}"));
         let parts = [
             part("of", self.account.as_ref().map(ToString::to_string)),
@@ -69,8 +69,8 @@ impl DeliveryFilter {
             part("over", self.channel.map(|channel| channel.to_string())),
             part("to", self.destination.map(|destination| destination.to_string())),
             part("for", self.event_type.clone()),
-            part("since", self.since.map(|since| since.to_string())),
-            part("until", self.until.map(|until| until.to_string())),
+            part("since", self.since.map(&time)),
+            part("until", self.until.map(&time)),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }

@@ -210,7 +210,7 @@ async fn enable(session: &Session, store: &Store, id: DestinationId, replay_miss
     }
     let is_anybody_there = io::stdin().is_terminal() && io::stderr().is_terminal();
     if replay_missed || (is_anybody_there && confirm(session.out, "Send these now?", false)?) {
-        let what = format!("failed or never sent {}", filter.words());
+        let what = format!("failed or never sent {}", filter.words(|at| at.to_string()));
         let items = failed.items.into_iter().chain(missed.items).collect();
         let done = session.change(store, Command::StartReplay { account: None, what, items }).await?;
         return if session.out.json { Ok(()) } else { Ok(session.out.line(&done.says)?) };

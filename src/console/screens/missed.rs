@@ -16,7 +16,7 @@ use crate::console::widgets::finder::Finder;
 use crate::console::widgets::list::ListCursor;
 use crate::console::widgets::paint::{Column, below, cursor_at, line, put, put_columns};
 use crate::console::widgets::text_box::Edit;
-use crate::console::words::moment;
+use crate::console::words::{full_time, moment};
 use crate::domain::account::AccountKey;
 use crate::domain::channel::Channel;
 use crate::domain::command::Command;
@@ -163,7 +163,8 @@ impl Missed {
             (Kind::Missed, 1) => ("Send now", "delivery that was never tried"),
             (Kind::Missed, _) => ("Send now", "deliveries that were never tried"),
         };
-        let what = format!("{what} {}", filter.words());
+        let zone = &self.services.options.zone;
+        let what = format!("{what} {}", filter.words(|at| full_time(at, zone)));
         let items = plan.items.clone();
         let start =
             Outcome::Run(Command::StartReplay { account: Some(self.account.clone()), what: what.clone(), items });
