@@ -161,8 +161,10 @@ impl Failures {
         let at = moment(row.started_at, now, &self.services.options.zone);
         let delivery = &row.delivery;
         let then = match delivery.state {
-            DeliveryState::Failed => ("given up", theme.bad),
             DeliveryState::Delivered => ("then well", theme.good),
+            // What became of the delivery came of its last try.
+            _ if row.number < delivery.attempts => ("retried", theme.dim),
+            DeliveryState::Failed => ("given up", theme.bad),
             DeliveryState::Cancelled => ("cancelled", theme.dim),
             DeliveryState::Pending | DeliveryState::Sending => ("retries", theme.warn),
             DeliveryState::Folded => ("folded", theme.dim),

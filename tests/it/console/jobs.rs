@@ -179,6 +179,12 @@ async fn failures_are_watched_and_looked_into_without_losing_the_place() {
     person.press("q").await;
     person.sees(&format!("{failing} try 1: answered 500"));
     person.sees("standing still");
+    let failed = Next::Failed { reason: bellboard::domain::delivery::Reason::new("given up"), gone: false };
+    person.console.deliver(failing, 500, failed).await;
+    person.console.reload().await;
+    let picture = person.console.picture();
+    let count = |word: &str| picture.lines().filter(|line| line.contains(word)).count();
+    assert_eq!((count("retried"), count("given up")), (2, 1), "the last try alone was the end: {picture}");
 }
 
 #[tokio::test]
@@ -261,7 +267,8 @@ async fn what_one_customer_missed_since_this_morning_is_sent() {
     person.press("enter R").await;
     person.sees("1 failed: send again");
     person.press("enter").await;
-    person.sees("Send again 1 failed delivery of acme");
+    person.sees("Send again 1 failed delivery of acme since 14 Nov 2023");
+    person.sees("00:00:00 UTC? What the customer got stays there");
     person.press("y").await;
     let replays = person.console.test.store.replays().await.unwrap();
     assert_eq!((replays.len(), replays[0].total), (1, 1), "{}", person.console.picture());
