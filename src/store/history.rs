@@ -100,4 +100,25 @@ impl Store {
             })
             .collect()
     }
+    /// Who removed a subject that is there no more, or the account that it was of; nothing where the trail does not tell.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn removed_by(&self, subject: &Subject) -> Result<Option<String>, StoreError> {
+        let destination = match subject {
+            Subject::Destination { id, .. } => Some(id.to_string()),
+            Subject::Account(_) | Subject::Cell { .. } => None,
+        };
+        let login = sqlx::query_scalar(
+            "SELECT login FROM (SELECT * FROM audit WHERE account = ?1 ORDER BY id DESC LIMIT ?2)
+             WHERE command = 'remove_account' OR command = 'remove_destination' AND before ->> '$.id' = ?3
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(subject.account().as_str())
+        .bind(LOOKED_THROUGH_MAX)
+        .bind(destination)
+        .fetch_optional(self.readers())
+        .await?;
+        Ok(login)
+    }
 }

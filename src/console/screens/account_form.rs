@@ -17,6 +17,7 @@ use crate::domain::command::{Command, Done};
 use crate::store::Store;
 use crate::store::accounts::AccountFilter;
 use crate::store::error::{CommandError, StoreError};
+use crate::store::history::Subject;
 
 const SAVE: usize = 0;
 
@@ -33,8 +34,8 @@ pub struct AccountForm {
     opened: Option<Profile>,
     /// What somebody else has made of it meanwhile.
     theirs: Option<Profile>,
-    /// Whether somebody removed it meanwhile.
-    is_gone: bool,
+    /// Who removed it meanwhile.
+    removed_by: Option<String>,
     /// What the account is that the set-up comes from; an error when there is none.
     template: Result<String, String>,
     /// Whether the account was made and its set-up is being copied.
@@ -73,7 +74,7 @@ impl AccountForm {
             key: account.map(|account| account.key.clone()),
             opened: account.map(|account| account.profile.clone()),
             theirs: None,
-            is_gone: false,
+            removed_by: None,
             template: Ok(String::new()),
             copying: false,
             accounts: Vec::new(),
@@ -264,7 +265,8 @@ impl Screen for AccountForm {
                     Ok(now) => Some(now.profile).filter(|now| Some(now) != self.opened.as_ref()),
                     // What was typed stays to be read until it is left.
                     Err(StoreError::NotFound(_)) if self.form.changed() => {
-                        self.is_gone = true;
+                        let removed_by = store.removed_by(&Subject::Account(key.clone())).await?;
+                        self.removed_by = removed_by.or_else(|| Some("somebody".to_owned()));
                         None
                     }
                     Err(error) => return Err(error),
@@ -346,8 +348,8 @@ impl Screen for AccountForm {
     }
 
     fn status(&self) -> Option<Message> {
-        if self.is_gone {
-            return Some(Message::warn("somebody removed this account, so it cannot be saved; esc leaves"));
+        if let Some(by) = &self.removed_by {
+            return Some(Message::warn(format!("{by} removed this account, so it cannot be saved; esc leaves")));
         }
         if self.theirs.is_some() {
             return Some(Message::warn("somebody changed this account while this form was open"));

@@ -34,6 +34,7 @@ use crate::domain::destination::Destination;
 use crate::domain::id::DestinationId;
 use crate::store::Store;
 use crate::store::error::{CommandError, StoreError};
+use crate::store::history::Subject;
 
 const SAVE: usize = 0;
 const SAVE_AND_TEST: usize = 1;
@@ -65,8 +66,8 @@ pub struct DestinationScreen {
     opened: Option<Destination>,
     /// What somebody else has made of it since.
     theirs: Option<Theirs>,
-    /// Whether somebody removed it since, so that saving makes a new one.
-    is_anew: bool,
+    /// Who removed it since, so that saving makes a new one.
+    removed_by: Option<String>,
     /// The secret that is being asked for.
     revealing: Option<&'static str>,
     /// Event types and groups, for the field that narrows to them.
@@ -107,7 +108,7 @@ impl DestinationScreen {
             test_after: false,
             opened: of.cloned(),
             theirs: None,
-            is_anew: false,
+            removed_by: None,
             revealing: None,
             types: Vec::new(),
         };
@@ -141,8 +142,8 @@ impl DestinationScreen {
     }
 
     /// Goes on as the form of a new destination, since the one that it was opened for is gone. Its secrets went with it.
-    fn begin_anew(&mut self) {
-        (self.id, self.opened, self.theirs, self.is_anew) = (None, None, None, true);
+    fn begin_anew(&mut self, removed_by: String) {
+        (self.id, self.opened, self.theirs, self.removed_by) = (None, None, None, Some(removed_by));
         for field in &mut self.form.fields {
             (field.kept, field.touched) = (false, true);
         }
@@ -236,7 +237,11 @@ impl Screen for DestinationScreen {
                 match self.look_for_theirs(store, opened).await {
                     Ok(theirs) => self.theirs = theirs,
                     // What was typed is not lost with the destination.
-                    Err(StoreError::NotFound(_)) if self.form.changed() => self.begin_anew(),
+                    Err(StoreError::NotFound(_)) if self.form.changed() => {
+                        let subject = Subject::Destination { account: self.account.clone(), id: opened.id };
+                        let removed_by = store.removed_by(&subject).await?;
+                        self.begin_anew(removed_by.unwrap_or_else(|| "somebody".to_owned()));
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -317,8 +322,8 @@ impl Screen for DestinationScreen {
     }
 
     fn status(&self) -> Option<Message> {
-        if self.is_anew {
-            let text = format!("somebody removed {}; save adds it anew, with its secrets typed again", self.label);
+        if let Some(by) = &self.removed_by {
+            let text = format!("{by} removed {}; save adds it anew, with its secrets typed again", self.label);
             return Some(Message::warn(text));
         }
         let wrong = self.form.wrong();

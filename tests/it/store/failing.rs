@@ -1,7 +1,7 @@
 //! What is wrong at present, who changed what, and the way among events.
 
 use bellboard::domain::channel::Channel;
-use bellboard::domain::command::Command;
+use bellboard::domain::command::{Actor, Command};
 use bellboard::domain::destination::DestinationState;
 use bellboard::domain::matrix::CellSetting;
 use bellboard::store::failing::FailureFilter;
@@ -70,6 +70,21 @@ async fn a_cell_and_a_destination_have_a_history_of_their_own() {
     assert_eq!(history(cell(Channel::Webhook)).await.len(), 1);
     let of_webhook = history(Subject::Destination { account: acme(), id: webhook }).await;
     assert_eq!(of_webhook.iter().map(|row| row.change.command.as_str()).collect::<Vec<_>>(), ["add_destination"]);
+}
+
+#[tokio::test]
+async fn who_removed_something_is_known() {
+    let test = TestStore::acme().await;
+    let id = test.webhook().await;
+    let (webhook, account) = (Subject::Destination { account: acme(), id }, Subject::Account(acme()));
+    let by = async |subject| test.store.removed_by(subject).await.unwrap();
+    test.set("job.fail", Channel::Webhook, CellSetting::On).await;
+    assert_eq!((by(&webhook).await, by(&account).await), (None, None));
+    let bob = Actor { login: "bob".to_owned(), origin: "pts/7".to_owned() };
+    test.store.run(&bob, Command::RemoveDestination { id }).await.unwrap();
+    assert_eq!((by(&webhook).await.as_deref(), by(&account).await), (Some("bob"), None));
+    test.run(Command::RemoveAccount { key: acme() }).await.unwrap();
+    assert_eq!((by(&webhook).await.as_deref(), by(&account).await.as_deref()), (Some("jane"), Some("jane")));
 }
 
 #[tokio::test]
