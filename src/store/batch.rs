@@ -85,7 +85,7 @@ impl Batch {
         self.taken.rows += request.rows();
         self.taken.bytes += request.bytes();
         match request {
-            Request::Accept { events, reply } => self.accepts.push(Incoming::new(events, reply)),
+            Request::Accept { events, yields, reply } => self.accepts.push(Incoming::new(events, yields, reply)),
             Request::Claim { deliveries, lease_ends, reply } => self.claims.push((deliveries, lease_ends, reply)),
             Request::Finish { results, reply } => self.finishes.push((results, reply)),
             Request::Run { actor, command, reply } => self.commands.push((actor, command, reply)),

@@ -275,9 +275,9 @@ impl Store {
         if self.role < Role::Operate {
             return Err(StoreError::ReadOnly);
         }
-        let _places = self.inner.door.pass(&events).await;
+        let places = self.inner.door.pass(&events).await;
         let (reply, answer) = oneshot::channel();
-        self.request(Request::Accept { events, reply }).await?;
+        self.request(Request::Accept { events, yields: places.yields, reply }).await?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 

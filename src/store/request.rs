@@ -19,6 +19,8 @@ pub type Reply<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
 /// Events of one caller, and where their answers go. They are answered together, when the last of them is durable.
 pub(crate) struct Incoming {
     events: Vec<NewEvent>,
+    /// Whether they leave room for those of others, who send little.
+    pub(crate) yields: bool,
     /// Of the first events, which are durable.
     answers: Vec<Answer>,
     reply: Reply<Vec<Answer>>,
@@ -28,8 +30,8 @@ pub(crate) struct Incoming {
 pub(crate) type Answer = Result<Accepted, AcceptError>;
 
 impl Incoming {
-    pub(crate) const fn new(events: Vec<NewEvent>, reply: Reply<Vec<Answer>>) -> Self {
-        Self { events, answers: Vec::new(), reply }
+    pub(crate) const fn new(events: Vec<NewEvent>, yields: bool, reply: Reply<Vec<Answer>>) -> Self {
+        Self { events, yields, answers: Vec::new(), reply }
     }
 
     /// The events that have not been stored yet.
@@ -60,6 +62,8 @@ pub enum Request {
     Accept {
         /// Which.
         events: Vec<NewEvent>,
+        /// Whether they leave room for those of others, who send little.
+        yields: bool,
         /// One answer for each.
         reply: Reply<Vec<Result<Accepted, AcceptError>>>,
     },
