@@ -163,6 +163,11 @@ impl Doctor {
             Ok(senders) => (Ok(senders), true),
             // What is wrong with the database is told already.
             Err(Failure::Silent(_) | Failure::Damaged(_)) => (session::senders(&session.config), false),
+            // Another program holds it, or nothing can be stored in it.
+            Err(Failure::Says { sentence, code: EXIT_STORE }) => {
+                lines.push(damaged("file", sentence));
+                (session::senders(&session.config), false)
+            }
             Err(failure) => (Err(failure), false),
         };
         let senders = match senders {
