@@ -148,14 +148,16 @@ class Store:
 
 
 class Receiver:
-    """An HTTP server by Python's library. `answers` are (status, headers) in turn, the last one for ever.
+    """An HTTP server by Python's library. `answers` are (status, headers, text) in turn, the last one for ever; the text may be left
+    out. With `of_paths`, each path has answers of its own.
 
-    While `may_answer` is cleared, requests are taken and none is answered.
+    What came is (when, headers, body), its path beside it in `paths`. While `may_answer` is cleared, requests are taken and none
+    is answered.
     """
 
-    def __init__(self, *answers):
-        self.answers = answers or ((200, {}),)
-        self.requests = []
+    def __init__(self, *answers, of_paths=None):
+        self.answers, self.of_paths = answers or ((200, {}),), of_paths
+        self.requests, self.paths = [], []
         self.may_answer = threading.Event()
         self.may_answer.set()
         lock = threading.Lock()
@@ -169,18 +171,21 @@ class Receiver:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
                 with lock:
-                    number = len(receiver.requests)
-                    headers = {name.lower(): value for name, value in self.headers.items()}
+                    number = receiver.paths.count(self.path) if receiver.of_paths else len(receiver.requests)
+                    receiver.paths.append(self.path)
                     receiver.requests.append((time.monotonic(), headers, body.decode()))
                 receiver.may_answer.wait()
-                status, headers = receiver.answers[min(number, len(receiver.answers) - 1)]
+                answers = receiver.of_paths[self.path] if receiver.of_paths else receiver.answers
+                status, headers, *text = answers[min(number, len(answers) - 1)]
+                said = (text[0] if text else "heard").encode()
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("content-length", "5")
+                self.send_header("content-length", str(len(said)))
                 self.end_headers()
-                self.wfile.write(b"heard")
+                self.wfile.write(said)
 
             def log_message(self, *_):
                 pass
@@ -190,7 +195,8 @@ class Receiver:
             daemon_threads = True
 
         self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/in"
+        self.root = f"http://127.0.0.1:{self.server.server_port}"
+        self.url = f"{self.root}/in"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):

@@ -15,7 +15,6 @@ from rig import BINARY, PATIENCE, SECRET, Receiver, Store, wait_until
 from terminal import Tmux
 from test_browser import PushService
 from test_ios import Apple, device
-from test_slack import Scripted
 
 
 class OtherEnds:
@@ -24,7 +23,7 @@ class OtherEnds:
     def __init__(self, store):
         self.push, self.mailbox, self.hipchat = PushService(), aiosmtpd_mailbox.Mailbox(), HipChat()
         self.apple = Apple(store.folder, [{"status": 200}])
-        self.slack, self.webhook = Scripted([(200, {}, "ok")]), Receiver()
+        self.slack, self.webhook = Receiver((200, {}, "ok")), Receiver()
         store.environment |= self.apple.environment | self.mailbox.environment
 
     def __enter__(self):
@@ -105,7 +104,7 @@ class Setup(unittest.TestCase):
             self.try_it("Jane's phone")
 
             self.channel("Right")
-            self.form(f"{ends.slack.url}/services/T1/B1/hush-hush", "#ops")
+            self.form(f"{ends.slack.root}/services/T1/B1/hush-hush", "#ops")
             self.try_it("#ops")
 
             self.channel("Right")
@@ -116,7 +115,7 @@ class Setup(unittest.TestCase):
             tmux.keys("o")
             self.try_it("127.0.0.1")
             wait_until(lambda: ends.heard() == ONE_EACH)
-            self.assertTrue(all(path == "/services/T1/B1/hush-hush" for _, path, _, _ in ends.slack.requests))
+            self.assertTrue(all(path == "/services/T1/B1/hush-hush" for path in ends.slack.paths))
 
     def channel(self, key):
         """On to the next channel's destinations."""
@@ -161,7 +160,7 @@ class Setup(unittest.TestCase):
                 "email": add("email", "--address", "ops@acme.test"),
                 "hipchat": add("hipchat", "--token", ends.hipchat.notification, "--room", "Ops", "--base-url", ends.hipchat.url),
                 "ios": add("ios", "--device-token", device(0), "--device", "Jane's phone"),
-                "slack": add("slack", "--url", f"{ends.slack.url}/services/T1/B1/hush-hush", "--channel", "#ops"),
+                "slack": add("slack", "--url", f"{ends.slack.root}/services/T1/B1/hush-hush", "--channel", "#ops"),
                 "webhook": add("webhook", "--url", ends.webhook.url, "--secret", SECRET),
             }
             for channel, destination in ids.items():

@@ -4,13 +4,10 @@ The SDK (slack_sdk) comes from PyPI; it knows Slack's rules for blocks and refus
 """
 
 import datetime
-import http.server
 import json
-import threading
-import time
 import unittest
 
-from rig import Store, package, wait_until
+from rig import Receiver, Store, package, wait_until
 
 blocks_of = package("slack_sdk.models.blocks")
 
@@ -63,53 +60,6 @@ RECORDED = [
 ]
 
 
-class Scripted:
-    """A server that answers what is scripted for the path, the last one for ever, and notes when what came."""
-
-    def __init__(self, script):
-        self.requests = []
-        lock = threading.Lock()
-        scripted = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1
-            disable_nagle_algorithm = True
-
-            def do_POST(self):
-                at = time.monotonic()
-                body = self.rfile.read(int(self.headers["content-length"])).decode()
-                with lock:
-                    number = sum(path == self.path for _, path, _, _ in scripted.requests)
-                    scripted.requests.append((at, self.path, body, self.headers["content-type"]))
-                answers = script[self.path] if isinstance(script, dict) else script
-                status, headers, text = answers[min(number, len(answers) - 1)]
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("content-length", str(len(text.encode())))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def log_message(self, *_):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            request_queue_size = 128
-            daemon_threads = True
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 def add(store, url, label, *more):
     return store.json("destinations", "add", "acme", "slack", "--url", url, "--label", label, *more)["id"]
 
@@ -147,11 +97,11 @@ class Slack(unittest.TestCase):
             self.assertTrue(all(character.isprintable() or character == "\n" for character in text), repr(text))
 
     def test_slacks_own_sdk_takes_every_message(self):
-        with Scripted([(200, {}, "ok")]) as slack, Store() as store:
+        with Receiver((200, {}, "ok")) as slack, Store() as store:
             on(store, *EVENT_TYPES)
             for event_type in EVENT_TYPES:
                 # A webhook each: one takes one message a second.
-                add(store, f"{slack.url}/services/T/B/{event_type}", event_type, "--only", event_type)
+                add(store, f"{slack.root}/services/T/B/{event_type}", event_type, "--only", event_type)
             lines = [json.dumps({"account": "acme", "event_type": event_type, "data": json.loads(data)})
                      for event_type in EVENT_TYPES for data in ("{}", HOSTILE, HUGE)]
             store.serve()
@@ -160,17 +110,17 @@ class Slack(unittest.TestCase):
                 if destination["channel"] == "slack":
                     store.ok("destinations", "test", destination["id"], "--event-type", destination["label"])
             wait_until(lambda: len(slack.requests) >= 4 * len(EVENT_TYPES))
-            paths = [path.rsplit("/", 1)[1] for _, path, _, _ in slack.requests]
+            paths = [path.rsplit("/", 1)[1] for path in slack.paths]
             self.assertEqual({event_type: paths.count(event_type) for event_type in EVENT_TYPES}, dict.fromkeys(EVENT_TYPES, 4))
-            for _, _, body, kind in slack.requests:
-                self.assertEqual(kind, "application/json")
+            for _, headers, body in slack.requests:
+                self.assertEqual(headers["content-type"], "application/json")
                 self.check(body)
 
     def test_every_recorded_answer_leads_to_its_state(self):
         script = {f"/services/T01/B01/hush-{number}-secret": [answer[:3]] for number, answer in enumerate(RECORDED)}
-        with Scripted(script) as slack, Store(BELLBOARD_DELIVERY_RETRY="1h,1h,1h,1h") as store:
+        with Receiver(of_paths=script) as slack, Store(BELLBOARD_DELIVERY_RETRY="1h,1h,1h,1h") as store:
             on(store, "server.stopped")
-            ids = [add(store, slack.url + path, f"to-{number}") for number, path in enumerate(script)]
+            ids = [add(store, slack.root + path, f"to-{number}") for number, path in enumerate(script)]
             store.serve()
             event = store.json("emit", "acme", "server.stopped", "--data", "{}")["event"]["id"]
 
@@ -208,11 +158,11 @@ class Slack(unittest.TestCase):
                     self.assertNotIn(f"hush-{number}-secret", shown)
 
     def test_a_webhook_gets_one_message_a_second_and_waiting_is_no_try(self):
-        with Scripted([(200, {}, "ok")]) as slack, Store() as store:
+        with Receiver((200, {}, "ok")) as slack, Store() as store:
             on(store, "server.stopped")
             # Two destinations of the same webhook share its second.
             for label in ("one", "two"):
-                add(store, slack.url + "/services/T/B/x", label)
+                add(store, slack.root + "/services/T/B/x", label)
             store.serve()
             for _ in range(3):
                 store.ok("emit", "acme", "server.stopped", "--data", "{}")
@@ -226,20 +176,20 @@ class Slack(unittest.TestCase):
 
     def test_a_429_holds_every_webhook_of_that_host_and_is_no_try(self):
         slower = (429, {"Retry-After": "10"}, "rate_limited")
-        with Scripted({"/a": [slower, (200, {}, "ok")], "/b": [(200, {}, "ok")]}) as slack, Store() as store:
+        with Receiver(of_paths={"/a": [slower, (200, {}, "ok")], "/b": [(200, {}, "ok")]}) as slack, Store() as store:
             on(store, "server.stopped")
-            add(store, slack.url + "/a", "a", "--only", "servers")
+            add(store, slack.root + "/a", "a", "--only", "servers")
             store.serve()
             store.ok("emit", "acme", "server.stopped", "--data", "{}")
             wait_until(lambda: slack.requests)
             first = wait_until(lambda: (row := store.json("deliveries", "list")[0])["reason"] and row)
             self.assertEqual((first["state"], first["attempts"]), ("pending", 0), first)
             self.assertIn("slower pace", first["reason"])
-            add(store, slack.url + "/b", "b")
+            add(store, slack.root + "/b", "b")
             store.ok("emit", "acme", "server.stopped", "--data", "{}")
             wait_until(lambda: len(slack.requests) == 4)
             asked = slack.requests[0][0]
-            for at, path, *_ in slack.requests[1:]:
+            for (at, *_), path in zip(slack.requests[1:], slack.paths[1:], strict=True):
                 self.assertGreaterEqual(at - asked, 9.995, path)
             rows = wait_until(lambda: (rows := store.json("deliveries", "list")) and
                               all(row["state"] == "delivered" for row in rows) and rows)
