@@ -2,7 +2,8 @@
 //!
 //! Made once, where a destination's settings are parsed, since each answer to each send is searched. All ways of writing all
 //! secrets are searched for at once, after Wu and Manber ("A fast algorithm for multi-pattern searching", 1994): three bytes of the
-//! text say how far the next place is at which any of them could end, so most of the text is never looked at.
+//! text say how far the next place is at which any of them could end, so most of the text is never looked at. A library's automaton
+//! would keep the secrets in memory that nobody wipes.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};

@@ -100,6 +100,7 @@ impl Store {
             })
             .collect()
     }
+
     /// Who removed a subject that is there no more, or the account that it was of; nothing where the trail does not tell.
     ///
     /// # Errors
