@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::channels::Senders;
-use crate::dispatch::jobs::{Done, Job, Kind};
+use crate::dispatch::jobs::{self, Done, Job, Kind};
 use crate::dispatch::lanes::Lanes;
 use crate::dispatch::pace::{self, AHEAD_MAX};
 use crate::dispatch::send::{lease, release, send};
@@ -66,6 +66,8 @@ pub struct Engine {
     heads: Vec<(DestinationId, bool)>,
     claims: Vec<(DeliveryId, DestinationId)>,
     pub(crate) results: Vec<Finished>,
+    /// When the writer was last asked to claim.
+    claimed_at: Instant,
     pub(crate) shares: Shares,
     sends: Underway,
     jobs: FuturesUnordered<Job>,
@@ -99,6 +101,7 @@ impl Engine {
             heads: Vec::new(),
             claims: Vec::new(),
             results: Vec::new(),
+            claimed_at: Instant::now(),
             shares: Shares::new(options.sending_max),
             options,
             sends: Underway::default(),
@@ -309,6 +312,7 @@ impl Engine {
 
     fn ask_to_claim(&mut self, now: Timestamp) {
         if !self.claims.is_empty() && self.stalled_until.is_none() && self.asked.insert(Kind::Claim) {
+            self.claimed_at = Instant::now();
             let most = pace::claim_max(self.lanes.is_beside_fresh(now));
             let claims: Vec<_> = self.claims.drain(..self.claims.len().min(most)).collect();
             let ids = claims.iter().map(|(delivery, _)| *delivery).collect();
@@ -320,12 +324,8 @@ impl Engine {
 
     fn ask_to_finish(&mut self) {
         if !self.results.is_empty() && self.stalled_until.is_none() && self.asked.insert(Kind::Finish) {
-            let results: Arc<[Finished]> = std::mem::take(&mut self.results).into();
-            let store = self.store.clone();
-            self.jobs.push(Box::pin(async move {
-                let written = store.finish(results.clone()).await;
-                Done::Finish(results, written)
-            }));
+            let rest = pace::rest(self.lanes.is_beside_fresh(self.clock.now()), self.claimed_at.elapsed());
+            self.jobs.push(jobs::finish(self.store.clone(), std::mem::take(&mut self.results), rest));
         }
     }
 

@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::id::{DeliveryId, DestinationId};
+use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::lanes::{Lane, Lanes as DueLanes};
 use crate::store::queue::{Claimed, Finished, NewWork};
@@ -28,4 +30,16 @@ pub(crate) enum Done {
     Setup(DestinationId, Result<Option<Lane>, StoreError>),
     Heads(Vec<DestinationId>, Result<Vec<NewWork>, StoreError>),
     Lanes(u64, Result<DueLanes, StoreError>),
+}
+
+/// Writes what became of sends, after a rest.
+pub(crate) fn finish(store: Store, results: Vec<Finished>, rest: Duration) -> Job {
+    let results: Arc<[Finished]> = results.into();
+    Box::pin(async move {
+        if !rest.is_zero() {
+            tokio::time::sleep(rest).await;
+        }
+        let written = store.finish(results.clone()).await;
+        Done::Finish(results, written)
+    })
 }
