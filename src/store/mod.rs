@@ -101,6 +101,7 @@ mod finish;
 
 mod park;
 
+mod steps;
 mod storms;
 
 mod health;

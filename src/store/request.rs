@@ -1,5 +1,6 @@
 //! What the writer can be asked for, and how it answers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
@@ -34,6 +35,12 @@ impl Incoming {
         Self { events, yields, answers: Vec::new(), reply }
     }
 
+    /// Whether both bring events of the same account.
+    pub(crate) fn shares_account(&self, other: &Self) -> bool {
+        let accounts: HashSet<_> = self.rest().iter().map(|event| &event.account).collect();
+        other.rest().iter().any(|event| accounts.contains(&event.account))
+    }
+
     /// The events that have not been stored yet.
     pub(crate) fn rest(&self) -> &[NewEvent] {
         &self.events[self.answers.len()..]
@@ -51,6 +58,46 @@ impl Incoming {
     }
 
     /// Says that the rest cannot be stored.
+    pub(crate) fn refuse(self, error: StoreError) {
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+/// Results of one caller, who is answered when the last of them is durable. If that fails, the caller writes all of them again, and
+/// those that are written already change nothing.
+pub(crate) struct Writing {
+    results: Arc<[Finished]>,
+    written: usize,
+    reply: Reply<()>,
+}
+
+impl Writing {
+    pub(crate) const fn new(results: Arc<[Finished]>, reply: Reply<()>) -> Self {
+        Self { results, written: 0, reply }
+    }
+
+    /// Those that have not been written yet.
+    pub(crate) fn rest(&self) -> &[Finished] {
+        &self.results[self.written..]
+    }
+
+    /// The next ones are written, at most so many; returns how many those are.
+    pub(crate) fn wrote(&mut self, most: usize) -> usize {
+        let written = most.min(self.rest().len());
+        self.written += written;
+        written
+    }
+
+    /// Answers the caller if all are durable; else gives itself back.
+    pub(crate) fn answer(self) -> Option<Self> {
+        if !self.rest().is_empty() {
+            return Some(self);
+        }
+        let _ = self.reply.send(Ok(()));
+        None
+    }
+
+    /// Says that the rest cannot be written.
     pub(crate) fn refuse(self, error: StoreError) {
         let _ = self.reply.send(Err(error));
     }

@@ -4,6 +4,7 @@
 //! answers all (group commit): with `synchronous=FULL` a commit costs a sync, and a statement costs some 43 microseconds of
 //! processor whatever it does, so both are shared. The hot kinds (accept, claim, finish) become a handful of bulk statements
 //! over all their rows; the rare ones run one by one, each in a savepoint of its own. Nothing is answered before the commit.
+//! What may wait for others' events is written in steps ([`crate::store::steps`]).
 //!
 //! Transactions live here and nowhere else, under no `select!` and no time-out: a future that is dropped in the middle of
 //! one would leave its connection unusable.
@@ -21,16 +22,17 @@ use crate::domain::account::AccountKey;
 use crate::domain::id::{AccountId, DestinationId};
 use crate::domain::time::{SharedClock, Timestamp};
 use crate::store::Revision;
-use crate::store::batch::{Answers, Batch};
+use crate::store::batch::{Answers, Batch, Left};
 use crate::store::commands::Trail;
 use crate::store::error::StoreError;
 use crate::store::failpoint;
 use crate::store::matrix::KnownSetup;
 use crate::store::outbox::Outbox;
 use crate::store::queue::{Claimed, News};
-use crate::store::request::{Incoming, Request};
+use crate::store::request::Request;
 use crate::store::seal::Sealer;
 use crate::store::slots::Slots;
+use crate::store::steps::Steps;
 use crate::store::storms::Storms;
 use crate::store::turns::Turns;
 
@@ -100,6 +102,7 @@ pub(crate) struct Writer {
     data_version: i64,
     revision: watch::Sender<Revision>,
     outbox: Outbox,
+    steps: Steps,
     /// Told of a wait for another program; nothing while such a wait has an end.
     patience: Option<watch::Sender<bool>>,
 }
@@ -139,20 +142,21 @@ impl Writer {
             data_version,
             revision,
             outbox,
+            steps: Steps::default(),
             patience: None,
         })
     }
 
     /// Serves requests until it is told to close or nobody can ask any more.
     pub(crate) async fn serve(mut self, mut requests: mpsc::Receiver<Request>) {
-        let mut carried = Vec::new();
+        let mut left = Left::default();
         let mut closing = None;
         loop {
-            let first = if carried.is_empty() { requests.recv().await } else { None };
-            if first.is_none() && carried.is_empty() {
+            let first = if left.is_empty() { requests.recv().await } else { None };
+            if first.is_none() && left.is_empty() {
                 return;
             }
-            let mut batch = Batch::new(self.outbox.metrics.clone(), carried);
+            let mut batch = Batch::new(self.outbox.metrics.clone(), left);
             if let Some(request) = first {
                 batch.put(request);
             }
@@ -165,12 +169,12 @@ impl Writer {
                 self.be_patient(waits).await;
             }
             let rests = std::mem::take(&mut batch.rests);
-            carried = self.commit(batch).await;
+            left = self.commit(batch, &mut requests).await;
             for (resting, until) in rests {
                 let _ = resting.send(());
                 let _ = until.await;
             }
-            if carried.is_empty()
+            if left.is_empty()
                 && let Some(reply) = closing.take()
             {
                 let _ = self.session.connection.close().await;
@@ -181,15 +185,15 @@ impl Writer {
     }
 
     /// Writes all of it, or nothing; returns what is left for the next transaction.
-    async fn commit(&mut self, mut batch: Batch) -> Vec<Incoming> {
+    async fn commit(&mut self, mut batch: Batch, requests: &mut mpsc::Receiver<Request>) -> Left {
         if batch.is_empty() {
             if batch.look {
                 self.look().await;
             }
-            return Vec::new();
+            return Left::default();
         }
         // Whatever breaks, the callers get an answer and the next transaction begins on a connection of its own.
-        let written = AssertUnwindSafe(self.transact(&mut batch)).catch_unwind().await;
+        let written = AssertUnwindSafe(self.transact(&mut batch, requests)).catch_unwind().await;
         let broken = || Err(StoreError::Io("bellboard failed at this; see its log".to_owned()));
         match written.unwrap_or_else(|_| broken()) {
             Ok(answers) => {
@@ -199,16 +203,20 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(%error, "a transaction failed; nothing of it was stored");
-                batch.refuse(&error);
+                let left = batch.refuse(&error);
                 let claimed = std::mem::take(&mut self.session.claimed);
                 self.outbox.forget(&std::mem::take(&mut self.session.work), &claimed);
                 self.recover().await;
-                Vec::new()
+                left
             }
         }
     }
 
-    async fn transact(&mut self, batch: &mut Batch) -> Result<Answers, StoreError> {
+    async fn transact(
+        &mut self,
+        batch: &mut Batch,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Result<Answers, StoreError> {
         self.session.now = self.clock.now();
         self.session.may_claim = !batch.touches_lanes();
         let _turn = self.turns.take().await;
@@ -232,14 +240,9 @@ impl Writer {
         for (task, _) in &batch.upkeep {
             answers.kept_up.push(self.session.upkeep_in_savepoint(task).await?);
         }
+        self.steps.write(&mut self.session, batch, &mut answers, requests).await?;
         if !batch.accepts.is_empty() {
             answers.accepted = self.session.accept(&batch.accepts).await?;
-        }
-        if !batch.finishes.is_empty() {
-            self.session.finish(batch.finishes.iter().flat_map(|(results, _)| results.iter())).await?;
-        }
-        for (deliveries, lease_ends, _) in &batch.claims {
-            answers.claimed.push(self.session.claim(deliveries, *lease_ends).await?);
         }
         batch.failpoints().for_each(|(before, _)| failpoint::pass(before));
         sqlx::query("COMMIT").execute(&mut self.session.connection).await?;

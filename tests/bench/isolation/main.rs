@@ -1,13 +1,13 @@
 //! What others feel of a destination, a channel or an account that is in trouble: the time from emit to receiver of a hundred
 //! destinations under a steady load, without and with each kind of trouble, in short rounds that take turns, so that both have the
-//! same weather.
+//! same weather. Beside it stands how many deliveries a second what is in trouble gets itself.
 //!
 //! `cargo bench --bench isolation [-- BACKLOG [TROUBLE]]`: all troubles, or that one. It asserts nothing: what counts is each line's second half beside its first.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first trouble")]
 
 #[path = "../common/receiver.rs"]
-#[expect(dead_code, reason = "others count what arrived")]
+#[expect(dead_code, reason = "others wait for a count")]
 mod receiver;
 
 use std::collections::BTreeMap;
@@ -85,9 +85,12 @@ async fn compare(trouble: Trouble) {
     let receiver = receiver::Process::start();
     let sides = [Side::new(&receiver, Trouble::None).await, Side::new(&receiver, trouble).await];
     let mut pooled = [Vec::new(), Vec::new()];
+    let mut own = 0;
     for _ in 0..ROUNDS {
         for (side, pooled) in sides.iter().zip(&mut pooled) {
-            pooled.extend(side.round(&receiver).await);
+            let (latencies, of_trouble) = side.round(&receiver).await;
+            pooled.extend(latencies);
+            own += of_trouble;
         }
     }
     let [without, with] = pooled.map(|mut all| {
@@ -95,13 +98,14 @@ async fn compare(trouble: Trouble) {
         [50, 99].map(|part| receiver::percentile(&all, part))
     });
     println!(
-        "{:<20} p50 {:>6.2} {:>6.2} ms   p99 {:>7.2} {:>7.2} ms   {:>4.0} %",
+        "{:<20} p50 {:>6.2} {:>6.2} ms   p99 {:>7.2} {:>7.2} ms   {:>4.0} %   itself {:>6} a second",
         format!("{trouble:?}"),
         without[0],
         with[0],
         without[1],
         with[1],
-        100.0 * with[1] / without[1]
+        100.0 * with[1] / without[1],
+        own / (ROUNDS * SECONDS)
     );
 }
 
@@ -229,8 +233,8 @@ impl Side {
         dispatch::start(store.clone(), senders, options)
     }
 
-    /// How long each event of the others was under way, in milliseconds.
-    async fn round(&self, receiver: &receiver::Process) -> Vec<f64> {
+    /// How long each event of the others was under way, in milliseconds, and how many others' deliveries arrived meanwhile.
+    async fn round(&self, receiver: &receiver::Process) -> (Vec<f64>, usize) {
         let store = self.open().await;
         let handle = self.dispatch(&store);
         let stop = Arc::new(AtomicBool::new(false));
@@ -242,6 +246,7 @@ impl Side {
         }
         arrived(receiver, OTHERS).await;
         receiver.forget_latencies();
+        let before = receiver.count();
         let mut interval = tokio::time::interval(Duration::from_millis(2));
         let mut tasks = tokio::task::JoinSet::new();
         for number in 0..PER_SECOND * SECONDS {
@@ -250,6 +255,7 @@ impl Side {
             tasks.spawn(async move { emit(&store, event(key("acme", number % OTHERS))).await });
         }
         while tasks.join_next().await.is_some() {}
+        let of_trouble = (receiver.count() - before).saturating_sub(PER_SECOND * SECONDS);
         let latencies = arrived(receiver, PER_SECOND * SECONDS).await;
         stop.store(true, Ordering::Relaxed);
         if let Some(flood) = flood {
@@ -257,7 +263,7 @@ impl Side {
         }
         handle.stop().await;
         store.close().await;
-        latencies
+        (latencies, of_trouble)
     }
 }
 
