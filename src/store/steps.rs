@@ -15,8 +15,10 @@ use crate::store::error::StoreError;
 use crate::store::request::Request;
 use crate::store::writer::Session;
 
-/// Rows of results in one step while others come: a third of a millisecond.
+/// Rows of results in one step while others come, a third of a millisecond; or a quarter of those that wait, since under full load
+/// it is the number of statements that everybody waits for.
 const STEP_ROWS: usize = 16;
+const STEP_PART: usize = 4;
 
 /// For how long after others' events more of them are expected.
 const EXPECTED: Duration = Duration::from_millis(100);
@@ -83,8 +85,9 @@ impl Steps {
         match self.next {
             Kind::Results => {
                 let expected = self.others_at.is_some_and(|at| at.elapsed() < EXPECTED);
-                let most = if expected { STEP_ROWS } else { usize::MAX };
-                let count = batch.results(most).count();
+                let waiting = batch.results(usize::MAX).count();
+                let most = if expected { STEP_ROWS.max(waiting / STEP_PART) } else { usize::MAX };
+                let count = waiting.min(most);
                 if count > 0 {
                     session.finish(batch.results(most)).await?;
                     batch.wrote(count);
