@@ -4,7 +4,7 @@
 //! answers all (group commit): with `synchronous=FULL` a commit costs a sync, and a statement costs some 43 microseconds of
 //! processor whatever it does, so both are shared. The hot kinds (accept, claim, finish) become a handful of bulk statements
 //! over all their rows; the rare ones run one by one, each in a savepoint of its own. Nothing is answered before the commit.
-//! What may wait for others' events is written in steps ([`crate::store::steps`]).
+//! What may wait for others' events is written in steps (`store/steps.rs`).
 //!
 //! Transactions live here and nowhere else, under no `select!` and no time-out: a future that is dropped in the middle of
 //! one would leave its connection unusable.
