@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::domain::time::SharedClock;
 use crate::store::batch::{Answers, Batch};
 use crate::store::error::StoreError;
 use crate::store::request::Request;
@@ -54,10 +55,12 @@ impl Kind {
 }
 
 impl Steps {
-    /// Writes until all of it is written or somebody else waits; takes along what comes meanwhile.
+    /// Writes until all of it is written or somebody else waits; takes along what comes meanwhile, which is of a later time than what
+    /// the transaction began with.
     pub(crate) async fn write(
         &mut self,
         session: &mut Session,
+        clock: &SharedClock,
         batch: &mut Batch,
         answers: &mut Answers,
         requests: &mut mpsc::Receiver<Request>,
@@ -66,6 +69,7 @@ impl Steps {
         let (mut rows, mut idle) = (0, 0);
         loop {
             batch.join(requests);
+            session.now = clock.now();
             if !batch.accepts.is_empty() {
                 self.others_at = Some(Instant::now());
             }

@@ -240,7 +240,7 @@ impl Writer {
         for (task, _) in &batch.upkeep {
             answers.kept_up.push(self.session.upkeep_in_savepoint(task).await?);
         }
-        self.steps.write(&mut self.session, batch, &mut answers, requests).await?;
+        self.steps.write(&mut self.session, &self.clock, batch, &mut answers, requests).await?;
         if !batch.accepts.is_empty() {
             answers.accepted = self.session.accept(&batch.accepts).await?;
         }
