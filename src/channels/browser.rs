@@ -20,6 +20,7 @@ use crate::channels::LaneRules;
 use crate::channels::field::{Field, FieldKind};
 use crate::channels::form::FieldError;
 use crate::channels::http::{BODY_KEPT_MAX, Call, Client, answered, judge_status, retry, retry_after};
+use crate::channels::limit::key;
 use crate::channels::notice::Notice;
 use crate::channels::web_push::{AUTH_BYTES, Identity, PLAIN_BYTES_MAX, PUBLIC_KEY_BYTES, Subscriber};
 use crate::channels::words::Words;
@@ -131,7 +132,7 @@ pub fn address(values: &FieldValues) -> String {
 /// How fast it may be sent to: one at a time, so that a recovery does not overtake its failure.
 #[must_use]
 pub fn lane(settings: &Settings) -> LaneRules {
-    LaneRules { concurrency: 1, rate: None, gate: settings.push.as_ref().map(|push| push.shown.clone()) }
+    LaneRules { concurrency: 1, rate: None, gate: settings.push.as_ref().map(|push| key(&[&push.shown])) }
 }
 
 /// Whether it has no push service, so that its page must fetch what comes.

@@ -15,6 +15,7 @@ use crate::channels::apns::{Apns, judge, word};
 use crate::channels::field::{Field, FieldKind};
 use crate::channels::form::FieldError;
 use crate::channels::http::{BODY_KEPT_MAX, Call};
+use crate::channels::limit::key;
 use crate::channels::notice::Notice;
 use crate::channels::words::Words;
 use crate::domain::catalogue::Severity;
@@ -106,7 +107,7 @@ pub fn address(values: &FieldValues) -> String {
 #[must_use]
 pub fn lane(settings: &Settings) -> LaneRules {
     let gate = if settings.is_sandbox { "APNs sandbox" } else { "APNs" };
-    LaneRules { concurrency: 1, rate: None, gate: Some(gate.to_owned()) }
+    LaneRules { concurrency: 1, rate: None, gate: Some(key(&[gate])) }
 }
 
 /// Sends one message; once more with a new token when Apple says that the old one has expired.

@@ -27,9 +27,14 @@ impl Limit {
     /// A limit that the service counts by these, a token and its server for one.
     #[must_use]
     pub fn by(rate: Rate, counted: &[&str]) -> Self {
-        let key = URL_SAFE_NO_PAD.encode(&digest(&SHA256, counted.join("\n").as_bytes()).as_ref()[..16]);
-        Self { rate, key }
+        Self { rate, key: key(counted) }
     }
+}
+
+/// A digest of what a service counts by, which may be a secret.
+#[must_use]
+pub fn key(counted: &[&str]) -> String {
+    URL_SAFE_NO_PAD.encode(&digest(&SHA256, counted.join("\n").as_bytes()).as_ref()[..16])
 }
 
 /// What a service says is left until it counts anew.

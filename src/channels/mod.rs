@@ -133,7 +133,7 @@ pub struct LaneRules {
     pub concurrency: u32,
     /// A limit of the service.
     pub rate: Option<Limit>,
-    /// What destinations share, a host or a token, whose refusals for being too fast stop all of them.
+    /// What destinations share, a host or a token, whose refusals for being too fast stop all of them: its digest ([`limit::key`]).
     pub gate: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use url::Url;
 use crate::channels::field::{Field, FieldKind};
 use crate::channels::form::FieldError;
 use crate::channels::http::{BODY_KEPT_MAX, Call, Client, USER_AGENT, header_map};
-use crate::channels::limit::Limit;
+use crate::channels::limit::{Limit, key};
 use crate::channels::slack_answers::judge;
 use crate::channels::webhook::host_of;
 use crate::channels::words::Words;
@@ -98,7 +98,7 @@ pub fn address(values: &FieldValues) -> String {
 #[must_use]
 pub fn lane(settings: &Settings) -> LaneRules {
     let rate = Limit::by(RATE, &[settings.url.as_str()]);
-    LaneRules { concurrency: 1, rate: Some(rate), gate: Some(settings.host.clone()) }
+    LaneRules { concurrency: 1, rate: Some(rate), gate: Some(key(&[&settings.host])) }
 }
 
 /// Sends one message.

@@ -7,16 +7,19 @@ use tokio::time::Instant;
 
 use crate::channels::{self, LaneRules};
 use crate::dispatch::engine::{Engine, STALL};
+use crate::dispatch::holds::Whom;
 use crate::dispatch::jobs::{Done, Kind};
 use crate::dispatch::send::{Failing, release};
 use crate::dispatch::setup::Setup;
 use crate::dispatch::underway::Ended;
 use crate::domain::channel::Channel;
-use crate::domain::delivery::Next;
+use crate::domain::delivery::{Next, hold_after};
 use crate::domain::destination::DestinationState;
 use crate::domain::id::{DeliveryId, DestinationId};
+use crate::domain::time::Timestamp;
 use crate::metrics::Outcome;
 use crate::store::error::StoreError;
+use crate::store::holds::Word;
 use crate::store::lanes::{Lane, Lanes as DueLanes};
 use crate::store::queue::{Claimed, Finished, Health, NewWork, News, Waiting};
 use crate::store::seal::SealError;
@@ -44,13 +47,19 @@ impl Engine {
         self.lanes.fresh(now);
         for claimed in claims {
             self.inbox.slots.received(claimed.destination);
-            let lane = self.lanes.touch(claimed.destination);
-            lane.claimed.insert(claimed.message.delivery);
-            if lane.may_send() && !self.paused {
-                lane.ready.push_back(claimed);
-            } else {
-                self.results.push(release(&claimed, now));
-            }
+            self.lanes.touch(claimed.destination).claimed.insert(claimed.message.delivery);
+            self.take_claim(claimed, now);
+        }
+    }
+
+    /// A claimed delivery is sent, unless all was paused while the claim was on its way, or its destination was paused or disabled, or
+    /// asked to be left alone.
+    fn take_claim(&mut self, claimed: Claimed, now: Timestamp) {
+        let id = claimed.destination;
+        if self.lanes.may_send(id, now) && !self.paused {
+            self.lanes.touch(id).ready.push_back(claimed);
+        } else {
+            self.results.push(release(&claimed, now));
         }
     }
 
@@ -71,13 +80,8 @@ impl Engine {
             Ok(claimed) => {
                 let got: HashSet<_> = claimed.iter().map(|claimed| claimed.message.delivery).collect();
                 for claimed in claimed {
-                    let lane = self.lanes.touch(claimed.destination);
-                    if lane.may_send() && !self.paused {
-                        lane.ready.push_back(claimed);
-                    } else {
-                        // All was paused, or it was paused or disabled, while the claim was on its way.
-                        self.results.push(release(&claimed, now));
-                    }
+                    self.lanes.touch(claimed.destination);
+                    self.take_claim(claimed, now);
                 }
                 for (delivery, id) in asked.into_iter().filter(|(delivery, _)| !got.contains(delivery)) {
                     self.lanes.not_claimed(id, delivery);
@@ -107,14 +111,17 @@ impl Engine {
         let lane = self.lanes.touch(id);
         lane.sent(sent.duration);
         let since = lane.setup().and_then(|setup| setup.failing_since);
-        let failing = Failing { since, noted_at: lane.noted_at };
-        let gate = lane.setup().and_then(|setup| setup.rules.gate.clone());
+        let (noted_at, whom) = (lane.noted_at, sent.whom.clone());
+        let held_since = self.lanes.holds.since(id, whom.revision);
+        let failing = Failing { since, noted_at, held_since };
+        let lane = self.lanes.touch(id);
         let settings = lane.setup().and_then(|setup| setup.settings.as_ref().ok());
         let answered = settings.zip(sent.exchange.answer.as_ref());
         let word = answered.and_then(|(settings, answer)| channels::allowance(settings, answer, now));
         let channel = lane.setup().map(|setup| setup.channel);
         let (took, accepted) = (sent.duration, now.since(sent.claimed.message.received_at));
-        let finished = sent.finish(&self.options, failing, now);
+        let hold = hold_after(now, &sent.exchange.result, sent.chance());
+        let mut finished = sent.finish(&self.options, failing, now);
         if let Some(channel) = channel {
             self.metrics.sent(channel, outcome(&finished.next), took, accepted);
         }
@@ -129,16 +136,37 @@ impl Engine {
             Some(Health::Disable { .. }) => lane.disable(),
             None => {}
         }
-        if let Next::Retry { at, counted: false } = finished.next {
-            lane.hold(at);
-            if let Some(gate) = gate {
-                self.lanes.hold_gate(gate, at, now);
-            }
-        }
+        finished.word = self.heed(id, whom, hold, &finished.next, now).map(Box::new);
         self.lanes.sent(id, word, now);
         self.results.push(finished);
         for id in self.shares.next_in_line() {
             self.lanes.activate(id);
+        }
+    }
+
+    /// Leaves a destination alone for as long as it asks, and all that goes to the same gate when that was for a limit.
+    fn heed(
+        &mut self,
+        id: DestinationId,
+        whom: Whom,
+        hold: Option<Timestamp>,
+        next: &Next,
+        now: Timestamp,
+    ) -> Option<Word> {
+        let Some(until) = hold else {
+            let is_over = *next == Next::Delivered && self.lanes.holds.took(id, now);
+            return is_over.then_some(Word::Over);
+        };
+        let shared = matches!(next, Next::Retry { counted: false, .. });
+        Some(Word::Hold(self.lanes.holds.ask(id, whom, shared, until, now)))
+    }
+
+    /// What was claimed and not begun goes back, where it may not be sent now: its destination, or one that shares a limit with it,
+    /// has asked to be left alone since.
+    pub(crate) fn give_back_held(&mut self, id: DestinationId, now: Timestamp) {
+        if !self.lanes.may_send(id, now) {
+            let ready = self.lanes.get(id).map(|lane| std::mem::take(&mut lane.ready)).unwrap_or_default();
+            self.results.extend(ready.iter().map(|claimed| release(claimed, now)));
         }
     }
 
@@ -186,6 +214,9 @@ impl Engine {
         // A destination that is no more wants nothing; its lane stays until the last send to it has ended.
         let removed = || Setup { state: DestinationState::Disabled, ..unusable(Channel::Webhook, "it was removed") };
         let setup = setup.unwrap_or_else(removed);
+        if setup.state == DestinationState::Disabled {
+            self.lanes.holds.forget(id);
+        }
         let lane = self.lanes.touch(id);
         lane.set_up(setup);
         if !lane.may_send() || (lane.strict && lane.claimed.len() > 1) {
@@ -205,6 +236,7 @@ impl Engine {
                 Setup {
                     channel,
                     account: Some(lane.destination.account),
+                    revision: Some(lane.destination.revision),
                     rules: channels::lane(&settings),
                     settings: Ok(Arc::new(settings)),
                     state: lane.destination.state,
@@ -217,7 +249,8 @@ impl Engine {
                 let problems: Vec<_> =
                     errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
                 let (state, account) = (lane.destination.state, Some(lane.destination.account));
-                Setup { account, state, held, ..unusable(channel, &problems.join("; ")) }
+                let revision = Some(lane.destination.revision);
+                Setup { account, revision, state, held, ..unusable(channel, &problems.join("; ")) }
             }
         }
     }
@@ -292,6 +325,7 @@ fn unusable(channel: Channel, problem: &str) -> Setup {
     Setup {
         channel,
         account: None,
+        revision: None,
         settings: Err(problem.to_owned()),
         rules: LaneRules { concurrency: 1, rate: None, gate: None },
         state: DestinationState::Enabled,

@@ -24,14 +24,11 @@ use crate::dispatch::shares::Shares;
 use crate::dispatch::underway::Underway;
 use crate::dispatch::want::Want;
 use crate::dispatch::{Options, Status, Word};
-use crate::domain::channel::Channel;
 use crate::domain::id::{DeliveryId, DestinationId};
 use crate::domain::time::{SharedClock, Timestamp};
 use crate::metrics::Metrics;
-use crate::store::error::StoreError;
 use crate::store::outbox::Inbox;
-use crate::store::queue::{Deliverer, Finished};
-use crate::store::upkeep::Upkeep;
+use crate::store::queue::Finished;
 use crate::store::{Revision, Store};
 
 /// After a write or read that failed, how long to wait before the next.
@@ -45,7 +42,7 @@ const HEADS_MAX: usize = 32;
 
 /// The dispatcher.
 pub struct Engine {
-    store: Store,
+    pub(crate) store: Store,
     pub(crate) senders: Arc<Senders>,
     pub(crate) options: Options,
     pub(crate) clock: SharedClock,
@@ -147,28 +144,6 @@ impl Engine {
         self.shut_down().await;
     }
 
-    /// Says that this process delivers, and takes over what the last one left.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn begin(&mut self) -> Result<(), StoreError> {
-        let holds = Channel::ALL.into_iter().filter_map(|channel| Some((channel, self.senders.waits_for(channel)?)));
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let pid = std::process::id();
-        let deliverer = Deliverer {
-            boot_id: format!("{host}/{pid}/{}", self.clock.now()),
-            process: format!("pid {pid} on {host}"),
-            holds: holds.collect(),
-            schedule: self.options.retry.schedule.clone(),
-        };
-        let Options { storm, failing_max, .. } = self.options;
-        self.store.keep_up(Upkeep::Begin { storm, failing_max }).await?;
-        let reclaimed = self.store.reclaim(deliverer).await?;
-        self.inbox.slots.open(lease(&self.senders, AHEAD_MAX));
-        tracing::info!(reclaimed, "delivering from {}", self.store.path().display());
-        Ok(())
-    }
-
     /// Works until nothing is due and nothing is under way. For a clock that stands still: in tests, and in the demo's past.
     pub async fn until_idle(&mut self) {
         loop {
@@ -232,6 +207,7 @@ impl Engine {
             }
             Want::At(_) | Want::Nothing => {}
         }
+        self.give_back_held(id, now);
         self.start_sends(id);
         // What may be folded is decided about at its claim, where what was sent lately is counted.
         let storm = self.options.storm;
@@ -254,9 +230,9 @@ impl Engine {
             }
             let Some(claimed) = lane.next_send() else { return };
             let Some(setup) = lane.setup() else { return };
-            let settings = setup.settings.clone();
+            let (settings, whom) = (setup.settings.clone(), setup.whom());
             let (senders, clock) = (self.senders.clone(), self.clock.clone());
-            self.sends.begin(id, share, send(senders, settings, clock, claimed));
+            self.sends.begin(id, share, send(senders, settings, whom, clock, claimed));
         }
     }
 

@@ -35,8 +35,6 @@ pub struct Lane {
     /// When its failing was last noted in the store.
     pub noted_at: Option<Timestamp>,
     pace: Pace,
-    /// Its receiver asked to be left alone until then.
-    pub hold_until: Timestamp,
 }
 
 impl Lane {
@@ -110,21 +108,10 @@ impl Lane {
         }
     }
 
-    /// Sends nothing before that time.
-    pub fn hold(&mut self, until: Timestamp) {
-        self.hold_until = self.hold_until.max(until);
-    }
-
     /// Whether nothing is known of it that could not be read again: nothing is under way, nor about to be.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.claimed.is_empty() && !self.reading
-    }
-
-    /// The clock was set back by this much: what was to last a while lasts no longer for it, and what is due is read anew.
-    pub fn clock_went_back(&mut self, by: Duration) {
-        self.hold_until = self.hold_until.minus(by);
-        self.head.is_stale();
     }
 
     /// A claim is at an end: what follows is written.
@@ -180,7 +167,7 @@ impl Lane {
 
     /// How many deliveries that come in now may be claimed as they are stored: what waits and is due goes first, and where order
     /// matters, all that waits. None where several lanes share a limit, which only the engine can share out.
-    pub fn free(&mut self, now: Timestamp, gate: Timestamp) -> usize {
+    pub fn free(&mut self, now: Timestamp, held_until: Timestamp) -> usize {
         let Some(setup) = self.setup.as_ref().filter(|_| !self.reading && !self.head.must_be_read()) else { return 0 };
         let concurrency = setup.rules.concurrency.max(1);
         let in_turn = if self.strict {
@@ -190,15 +177,21 @@ impl Lane {
         } else {
             self.head.next().is_none_or(|at| at > now)
         };
-        if !in_turn || !self.may_send() || setup.held || setup.rules.rate.is_some() || self.hold_until.max(gate) > now {
+        if !in_turn || !self.may_send() || setup.held || setup.rules.rate.is_some() || held_until > now {
             return 0;
         }
         self.pace.claims_max(concurrency, false).saturating_sub(self.claimed.len())
     }
 
-    /// Says what the lane wants, and notes a claim or read that it asks for. `gate` is the time before which the host that it
-    /// shares with others must be left alone, `fresh` whether there is fresh work, `bucket` what is left of its service's limit.
-    pub fn want(&mut self, now: Timestamp, gate: Timestamp, fresh: bool, mut bucket: Option<&mut Bucket>) -> Want {
+    /// Says what the lane wants, and notes a claim or read that it asks for. `held_until` is the time before which its destination
+    /// must be left alone, `fresh` whether there is fresh work, `bucket` what is left of its service's limit.
+    pub fn want(
+        &mut self,
+        now: Timestamp,
+        held_until: Timestamp,
+        fresh: bool,
+        mut bucket: Option<&mut Bucket>,
+    ) -> Want {
         if self.reading {
             return Want::Nothing;
         }
@@ -210,9 +203,8 @@ impl Lane {
         if setup.state != DestinationState::Enabled || setup.held {
             return Want::Nothing;
         }
-        let held = self.hold_until.max(gate);
-        if held > now {
-            return Want::At(held);
+        if held_until > now {
+            return Want::At(held_until);
         }
         let yields = fresh && self.head.is_long();
         let mut free = self.pace.claims_now(setup.rules.concurrency.max(1), yields, self.claimed.len());
@@ -259,7 +251,18 @@ mod tests {
         let rules = LaneRules { concurrency, rate: None, gate: None };
         let (settings, state) = (Err("never sent in this test".to_owned()), DestinationState::Enabled);
         let (channel, account, strict) = (Channel::Webhook, None, false);
-        lane.set_up(Setup { channel, account, settings, rules, state, failing_since: None, held: false, strict });
+        let revision = Some(0);
+        lane.set_up(Setup {
+            channel,
+            account,
+            revision,
+            settings,
+            rules,
+            state,
+            failing_since: None,
+            held: false,
+            strict,
+        });
         assert_eq!(wants(&mut lane), Want::Head(false));
         let head = (1..=waiting).map(|id| Waiting { delivery: DeliveryId::new(id), due_at: NOW });
         lane.set_head(head.take(HEAD_MAX));
@@ -316,15 +319,13 @@ mod tests {
     }
 
     #[test]
-    fn it_waits_for_times_rates_holds_and_gates() {
+    fn it_waits_for_times_rates_and_holds() {
         let second = Duration::from_secs(1);
         let (mut lane, mut bucket) = (lane(1, 3), Bucket::new(Rate { count: 1, per: second }, NOW));
-        assert_eq!(lane.want(NOW, NOW.plus(second), false, Some(&mut bucket)), Want::At(NOW.plus(second)), "the gate");
+        assert_eq!(lane.want(NOW, NOW.plus(second), false, Some(&mut bucket)), Want::At(NOW.plus(second)), "held");
         assert_eq!(claims(&lane.want(NOW, NOW, false, Some(&mut bucket))), 1);
         lane.claimed.clear();
         assert_eq!(lane.want(NOW, NOW, false, Some(&mut bucket)), Want::At(NOW.plus(second)), "the rate");
-        lane.hold(NOW.plus(7 * second));
-        assert_eq!(lane.want(NOW.plus(second), NOW, false, Some(&mut bucket)), Want::At(NOW.plus(7 * second)), "held");
         assert_eq!(claims(&lane.want(NOW.plus(7 * second), NOW, false, Some(&mut bucket))), 1);
     }
 

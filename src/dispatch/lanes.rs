@@ -1,9 +1,10 @@
-//! All lanes: which may have something to do, when the next one will, and the hosts that several share.
+//! All lanes: which may have something to do, when the next one will, and what several share.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::channels::limit::{Allowance, Limit};
+use crate::dispatch::holds::Holds;
 use crate::dispatch::lane::Lane;
 use crate::dispatch::limit::Bucket;
 use crate::dispatch::pace;
@@ -22,15 +23,14 @@ const KNOWN_MAX: usize = 2 * IDLE_MAX;
 #[derive(Debug, Default)]
 pub struct Lanes {
     by_id: HashMap<DestinationId, Lane>,
-    /// Until when receivers asked to be left alone whose lanes are forgotten. Each has a timer, at which it goes.
-    holds: HashMap<DestinationId, Timestamp>,
+    /// Whoever asked to be left alone, also where the lane is forgotten.
+    pub holds: Holds,
     active: VecDeque<DestinationId>,
     queued: HashSet<DestinationId>,
     /// One for each lane at most: a lane that is looked at says anew what it waits for.
     timers: BTreeSet<(Timestamp, DestinationId)>,
     /// The timer of each lane that has one.
     earliest: HashMap<DestinationId, Timestamp>,
-    gates: HashMap<String, Timestamp>,
     /// When something was last claimed as it was stored.
     fresh_at: Timestamp,
     /// What is left of services' limits. They outlive a set-up that is read again, or each change would fill them.
@@ -41,11 +41,7 @@ impl Lanes {
     /// The lane of a destination, new when it was not known. It is looked at in the next round.
     pub fn touch(&mut self, id: DestinationId) -> &mut Lane {
         self.activate(id);
-        let lane = self.by_id.entry(id).or_default();
-        if let Some(until) = self.holds.remove(&id) {
-            lane.hold(until);
-        }
-        lane
+        self.by_id.entry(id).or_default()
     }
 
     /// Something waits in a lane, the first of it until that time. One in which nothing is due yet costs a timer and no more.
@@ -132,11 +128,11 @@ impl Lanes {
     }
 
     /// What a lane wants. A lane that waits for a time is looked at again then; one that has nothing to do may be forgotten until
-    /// then, but for its receiver's wish to be left alone.
+    /// then.
     pub fn want(&mut self, id: DestinationId, now: Timestamp) -> Want {
         let many = self.by_id.len() > IDLE_MAX;
         let Some(lane) = self.by_id.get_mut(&id) else { return Want::Nothing };
-        let gate = lane.setup().and_then(|setup| setup.rules.gate.as_ref()).and_then(|gate| self.gates.get(gate));
+        let held_until = held_until(&self.holds, id, lane);
         let limit = lane.setup().and_then(|setup| setup.rules.rate.as_ref());
         if let Some(limit) = limit.filter(|limit| !self.buckets.contains_key(limit)) {
             if self.buckets.len() >= IDLE_MAX {
@@ -146,14 +142,9 @@ impl Lanes {
         }
         let bucket = limit.and_then(|limit| self.buckets.get_mut(limit));
         let fresh = pace::is_beside_fresh(self.fresh_at, now);
-        let want = lane.want(now, gate.copied().unwrap_or_default(), fresh, bucket);
+        let want = lane.want(now, held_until, fresh, bucket);
         if many && lane.is_idle() {
-            let held = lane.hold_until;
             self.by_id.remove(&id);
-            if held > now {
-                self.holds.insert(id, held);
-                self.set_timer(id, held);
-            }
         }
         if let Want::At(at) = want {
             self.set_timer(id, at);
@@ -164,8 +155,7 @@ impl Lanes {
     /// How many more deliveries of a lane may be claimed as they are stored: none where something waits that is due.
     pub fn free(&mut self, id: DestinationId, now: Timestamp) -> usize {
         let Some(lane) = self.by_id.get_mut(&id) else { return 0 };
-        let gate = lane.setup().and_then(|setup| setup.rules.gate.as_ref()).and_then(|gate| self.gates.get(gate));
-        lane.free(now, gate.copied().unwrap_or_default())
+        lane.free(now, held_until(&self.holds, id, lane))
     }
 
     /// A claim came back without this delivery, which is not sent and so takes nothing of its service's limit.
@@ -178,11 +168,10 @@ impl Lanes {
         }
     }
 
-    /// Leaves a host that destinations share alone until then.
-    pub fn hold_gate(&mut self, gate: String, until: Timestamp, now: Timestamp) {
-        self.gates.retain(|_, until| *until > now);
-        let held = self.gates.entry(gate).or_default();
-        *held = until.max(*held);
+    /// Whether what is claimed for a lane may be sent now, as far as is known.
+    pub fn may_send(&mut self, id: DestinationId, now: Timestamp) -> bool {
+        let Some(lane) = self.by_id.get(&id) else { return true };
+        lane.may_send() && held_until(&self.holds, id, lane) <= now
     }
 
     /// A send of this lane has ended, and with it may have come its service's word for what is left of its limit.
@@ -203,18 +192,12 @@ impl Lanes {
     pub fn clock_went_back(&mut self, by: Duration) {
         self.timers.clear();
         self.earliest.clear();
-        for (id, until) in std::mem::take(&mut self.holds) {
-            self.holds.insert(id, until.minus(by));
-            self.set_timer(id, until.minus(by));
-        }
-        for until in self.gates.values_mut() {
-            *until = until.minus(by);
-        }
+        self.holds.clock_went_back(by);
         for bucket in self.buckets.values_mut() {
             bucket.clock_went_back(by);
         }
         for lane in self.by_id.values_mut() {
-            lane.clock_went_back(by);
+            lane.head_is_stale();
         }
         self.activate_all();
     }
@@ -247,6 +230,12 @@ impl Lanes {
     pub fn next_time(&self) -> Option<Timestamp> {
         self.timers.first().map(|(at, _)| *at)
     }
+}
+
+fn held_until(holds: &Holds, id: DestinationId, lane: &Lane) -> Timestamp {
+    let setup = lane.setup();
+    let revision = setup.and_then(|setup| setup.revision);
+    holds.until(id, revision, setup.and_then(|setup| setup.rules.gate.as_ref()))
 }
 
 #[cfg(test)]
@@ -292,8 +281,18 @@ mod tests {
         lanes.touch(id);
         assert_eq!(lanes.want(id, NOW), Want::Setup);
         let (channel, account) = (Channel::Webhook, None);
-        let (held, strict, failing_since) = (false, false, None);
-        lanes.touch(id).set_up(Setup { channel, account, settings, rules, state, failing_since, held, strict });
+        let (held, strict, failing_since, revision) = (false, false, None, Some(0));
+        lanes.touch(id).set_up(Setup {
+            channel,
+            account,
+            revision,
+            settings,
+            rules,
+            state,
+            failing_since,
+            held,
+            strict,
+        });
     }
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);

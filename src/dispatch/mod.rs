@@ -32,6 +32,10 @@ pub mod files;
 
 pub mod lanes;
 
+pub mod holds;
+
+mod begin;
+
 pub mod send;
 
 pub mod engine;

@@ -8,11 +8,11 @@ use futures_util::FutureExt;
 
 use crate::channels::{Senders, Settings};
 use crate::dispatch::Options;
+use crate::dispatch::holds::Whom;
 use crate::domain::delivery::{Exchange, Next, Reason, SendError, after_try};
 use crate::domain::health::noted_every;
-use crate::domain::id::DeliveryId;
 use crate::domain::own_event;
-use crate::domain::retry::Patience;
+use crate::domain::retry::{Patience, jitter};
 use crate::domain::time::{SharedClock, Timestamp};
 use crate::store::failpoint;
 use crate::store::queue::{Claimed, Finished, Health, Kept};
@@ -22,6 +22,8 @@ use crate::store::queue::{Claimed, Finished, Health, Kept};
 pub struct Sent {
     /// What was claimed.
     pub claimed: Claimed,
+    /// For whom an answer speaks.
+    pub whom: Whom,
     /// When it began.
     pub started_at: Timestamp,
     /// How long it took.
@@ -45,6 +47,7 @@ pub fn lease(senders: &Senders, sends_before: u32) -> Duration {
 pub async fn send(
     senders: Arc<Senders>,
     settings: Result<Arc<Settings>, String>,
+    whom: Whom,
     clock: SharedClock,
     mut claimed: Claimed,
 ) -> Sent {
@@ -70,7 +73,7 @@ pub async fn send(
     };
     failpoint::pass("send.after");
     let duration = began.elapsed();
-    Sent { claimed, started_at, duration, kept: Kept::of(&exchange), exchange }
+    Sent { claimed, whom, started_at, duration, kept: Kept::of(&exchange), exchange }
 }
 
 /// A claim given back: it was no try.
@@ -86,6 +89,7 @@ pub fn release(claimed: &Claimed, now: Timestamp) -> Finished {
         next: Next::Retry { at: now, counted: false },
         decided_at: now,
         health: None,
+        word: None,
     }
 }
 
@@ -97,11 +101,17 @@ pub fn broken(text: &str, patience: Patience) -> Exchange {
 }
 
 impl Sent {
+    /// How far into its jitter what follows comes.
+    #[must_use]
+    pub fn chance(&self) -> f64 {
+        jitter(self.claimed.message.delivery, self.claimed.message.attempt)
+    }
+
     /// What is to be written, by the schedule in force and what is known of the destination's health.
     #[must_use]
     pub fn finish(self, options: &Options, failing: Failing, now: Timestamp) -> Finished {
         let message = &self.claimed.message;
-        let chance = jitter(message.delivery, message.attempt);
+        let chance = self.chance();
         let tries = self.claimed.tries;
         let next = after_try(&options.retry, tries, self.claimed.due_since, now, &self.exchange.result, chance);
         // Nor does a notice about one destination say anything about another, or it would cause the next notice.
@@ -118,6 +128,7 @@ impl Sent {
             next,
             decided_at: now,
             health,
+            word: None,
         }
     }
 }
@@ -129,9 +140,16 @@ pub struct Failing {
     pub since: Option<Timestamp>,
     /// When that was last noted in the store by this process.
     pub noted_at: Option<Timestamp>,
+    /// Since when it has answered nothing but that it be left alone.
+    pub held_since: Option<Timestamp>,
 }
 
-/// What a result says about the destination. Waiting for a rate or a server says nothing; one that keeps failing is noted now and
+/// For how long a receiver may answer nothing but that it be left alone before that counts as failing: longer than limits are counted
+/// by, and than a backlog takes to be let through again.
+const HELD_MAX: Duration = Duration::from_hours(1);
+
+/// What a result says about the destination. Waiting for a rate or a server says nothing, unless it is a receiver that has answered 429 to
+/// all for more than an hour: it would be so for ever, and nobody would hear of it. One that keeps failing is noted now and
 /// then, and the store decides what follows from that.
 fn health(exchange: &Exchange, next: &Next, options: &Options, failing: Failing, now: Timestamp) -> Option<Health> {
     let reason = match &exchange.result {
@@ -139,23 +157,14 @@ fn health(exchange: &Exchange, next: &Next, options: &Options, failing: Failing,
         Err(error) => error.reason().clone(),
     };
     let is_due = |at: Timestamp| now < at || now.since(at) >= noted_every(options.failing_max);
+    let is_held_long =
+        exchange.status() == Some(429) && failing.held_since.is_some_and(|since| now.since(since) >= HELD_MAX);
     match next {
-        Next::Retry { counted: false, .. } => None,
+        Next::Retry { counted: false, .. } if !is_held_long => None,
         Next::Failed { gone: true, .. } => Some(Health::Disable { reason }),
         _ if failing.since.is_none() || failing.noted_at.is_none_or(is_due) => Some(Health::Failing { reason }),
         _ => None,
     }
-}
-
-/// A number from 0 to 1 that is another for each delivery and try, and the same whenever it is asked for (splitmix64's
-/// finalizer), so that a herd spreads and a test can foretell.
-fn jitter(delivery: DeliveryId, attempt: u32) -> f64 {
-    let seed = u64::try_from(delivery.number()).unwrap_or(0).wrapping_mul(64).wrapping_add(u64::from(attempt));
-    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    let top = u32::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap_or(0);
-    f64::from(top) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]
@@ -179,12 +188,13 @@ mod tests {
         let retry = Next::Retry { at: NOW, counted: true };
         let ago = |hours: u64| Some(NOW.minus(Duration::from_hours(hours)));
         let check = |exchange: &Exchange, next: &Next, since, noted_at, expected: &str| {
-            let found = match health(exchange, next, &Options::default(), Failing { since, noted_at }, NOW) {
-                None => "none",
-                Some(Health::Recovered) => "recovered",
-                Some(Health::Failing { .. }) => "failing",
-                Some(Health::Disable { .. }) => "disable",
-            };
+            let found =
+                match health(exchange, next, &Options::default(), Failing { since, noted_at, held_since: None }, NOW) {
+                    None => "none",
+                    Some(Health::Recovered) => "recovered",
+                    Some(Health::Failing { .. }) => "failing",
+                    Some(Health::Disable { .. }) => "disable",
+                };
             assert_eq!(found, expected, "{exchange:?} {since:?} {noted_at:?}");
         };
         check(&delivered, &Next::Delivered, None, None, "none");
@@ -195,13 +205,5 @@ mod tests {
         check(&failed(), &retry, ago(90), None, "failing");
         check(&failed(), &Next::Retry { at: NOW, counted: false }, None, None, "none");
         check(&gone(), &Next::Failed { reason: Reason::new("x"), gone: true }, None, None, "disable");
-    }
-
-    #[test]
-    fn jitter_spreads_between_nothing_and_all() {
-        let all: Vec<f64> = (1..1000).map(|id| jitter(DeliveryId::new(id), 1)).collect();
-        assert!(all.iter().all(|chance| (0.0..=1.0).contains(chance)));
-        let low = all.iter().filter(|chance| **chance < 0.5).count();
-        assert!((400..600).contains(&low), "{low} of 999 in the lower half");
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::channels::{LaneRules, Settings};
+use crate::dispatch::holds::Whom;
 use crate::domain::channel::Channel;
 use crate::domain::destination::DestinationState;
 use crate::domain::id::AccountId;
@@ -15,6 +16,8 @@ pub struct Setup {
     pub channel: Channel,
     /// Whose it is; nothing when the destination is no more.
     pub account: Option<AccountId>,
+    /// How many times they had been edited; nothing when they could not be read.
+    pub revision: Option<i64>,
     /// The parsed settings; why not, when they cannot be used.
     pub settings: Result<Arc<Settings>, String>,
     /// How fast it may go.
@@ -27,4 +30,12 @@ pub struct Setup {
     pub held: bool,
     /// Whether nothing may overtake what was accepted before it.
     pub strict: bool,
+}
+
+impl Setup {
+    /// For whom an answer to what is sent by it speaks.
+    #[must_use]
+    pub fn whom(&self) -> Whom {
+        Whom { revision: self.revision, gate: self.rules.gate.clone() }
+    }
 }

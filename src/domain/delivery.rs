@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::retry::{Patience, RetryPolicy};
+use crate::domain::retry::{Patience, RetryPolicy, wait};
 use crate::domain::text;
 use crate::domain::time::Timestamp;
 
@@ -103,7 +103,7 @@ pub enum SendError {
     Retry {
         /// What went wrong.
         reason: Reason,
-        /// The other end's wish: not before this long.
+        /// The other end's wish: not before this long. It is about all that is sent there, not about this message.
         after: Option<Duration>,
         /// How far the schedule goes.
         patience: Patience,
@@ -254,6 +254,18 @@ pub fn after_try(
     }
 }
 
+/// Until when a destination is left alone after such a result: `Retry-After` and its like speak of the service and not of one message, so
+/// whatever else waits for it waits too.
+#[must_use]
+pub fn hold_after(now: Timestamp, result: &Result<(), SendError>, jitter: f64) -> Option<Timestamp> {
+    match result {
+        Err(SendError::Retry { after, patience, .. }) if after.is_some() || *patience == Patience::NotCounted => {
+            Some(now.plus(wait(*after, jitter)))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,7 +283,12 @@ mod tests {
         assert_eq!(next(1, &Ok(())), Next::Delivered);
         let at = NOW.plus(Duration::from_secs(5));
         assert_eq!(next(1, &retry(Patience::Full)), Next::Retry { at, counted: true });
-        assert_eq!(next(1, &retry(Patience::NotCounted)), Next::Retry { at: NOW, counted: false });
+        let a_second = NOW.plus(Duration::from_secs(1));
+        assert_eq!(
+            next(1, &retry(Patience::NotCounted)),
+            Next::Retry { at: a_second, counted: false },
+            "never at once"
+        );
         let failed = |text: &str, gone| Next::Failed { reason: Reason::new(text), gone };
         assert_eq!(next(10, &retry(Patience::Full)), failed("answered 500; given up after 10 tries", false));
         assert!(matches!(next(3, &retry(Patience::Own)), Next::Retry { counted: true, .. }));
@@ -280,6 +297,25 @@ mod tests {
         assert_eq!(next(4, &retry(Patience::Short)), failed("answered 500; given up after 4 tries", false));
         assert_eq!(next(1, &Err(SendError::Reject { reason: Reason::new("no") })), failed("no", false));
         assert_eq!(next(1, &Err(SendError::Gone { reason: Reason::new("left") })), failed("left", true));
+    }
+
+    #[test]
+    fn what_asks_for_a_rest_gets_one_as_a_whole() {
+        let check = |after: Option<u64>, patience, expected: Option<u64>| {
+            let result =
+                Err(SendError::Retry { reason: Reason::new("x"), after: after.map(Duration::from_secs), patience });
+            let found = hold_after(NOW, &result, 0.0).map(|until| until.since(NOW).as_secs());
+            assert_eq!(found, expected, "{after:?} {patience:?}");
+        };
+        check(Some(600), Patience::NotCounted, Some(600));
+        check(Some(600), Patience::Full, Some(600));
+        check(Some(9_999_999_999), Patience::Full, Some(86_400));
+        check(Some(0), Patience::NotCounted, Some(1));
+        check(Some(0), Patience::Short, Some(1));
+        check(None, Patience::NotCounted, Some(1));
+        check(None, Patience::Full, None);
+        assert_eq!(hold_after(NOW, &Ok(()), 0.0), None);
+        assert_eq!(hold_after(NOW, &Err(SendError::Gone { reason: Reason::new("x") }), 0.0), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
 
 /// Standard Webhooks' schedule: how long after each failed try the next one is made (standardwebhooks.com, "Deliverability
@@ -24,8 +25,15 @@ pub const SHORT_RETRIES: usize = 3;
 /// Longest that a receiver's `Retry-After` is heeded.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
+/// Longest that anybody is left alone for it: with jitter.
+pub const WAIT_MAX: Duration = RETRY_AFTER_MAX.saturating_add(Duration::from_mins(24 * 6));
+
+/// Shortest wait for a rate or a server. One that asks for no wait at all, or for one until a time that has passed, would otherwise be
+/// knocked at as fast as it answers.
+pub const WAIT_MIN: Duration = Duration::from_secs(1);
+
 /// The most that jitter adds, as a part of the delay.
-const JITTER_PART_MAX: f64 = 0.1;
+pub const JITTER_PART_MAX: f64 = 0.1;
 
 /// How far a failed delivery's schedule goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,12 +78,18 @@ impl RetryPolicy {
         let retries = match patience {
             Patience::Full => self.schedule.len(),
             Patience::Short | Patience::Own => SHORT_RETRIES.min(self.schedule.len()),
-            Patience::NotCounted => return Some(now.plus(with_jitter(floor(Duration::ZERO, retry_after), jitter))),
+            Patience::NotCounted => return Some(now.plus(wait(retry_after, jitter))),
         };
         let index = usize::try_from(attempts).ok()?.checked_sub(1)?;
         let delay = self.schedule.get(..retries)?.get(index)?;
         Some(now.plus(with_jitter(floor(*delay, retry_after), jitter)))
     }
+}
+
+/// How long a service is left alone that asks for it.
+#[must_use]
+pub fn wait(retry_after: Option<Duration>, jitter: f64) -> Duration {
+    with_jitter(floor(WAIT_MIN, retry_after), jitter)
 }
 
 fn floor(delay: Duration, retry_after: Option<Duration>) -> Duration {
@@ -84,6 +98,18 @@ fn floor(delay: Duration, retry_after: Option<Duration>) -> Duration {
 
 fn with_jitter(delay: Duration, jitter: f64) -> Duration {
     delay + delay.mul_f64(JITTER_PART_MAX * jitter.clamp(0.0, 1.0))
+}
+
+/// A number from 0 to 1 that is another for each delivery and try, and the same whenever it is asked for (splitmix64's
+/// finalizer), so that a herd spreads and a test can foretell.
+#[must_use]
+pub fn jitter(delivery: DeliveryId, attempt: u32) -> f64 {
+    let seed = u64::try_from(delivery.number()).unwrap_or(0).wrapping_mul(64).wrapping_add(u64::from(attempt));
+    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let top = u32::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap_or(0);
+    f64::from(top) / f64::from(u32::MAX)
 }
 
 /// Reads a `Retry-After` header: seconds or an HTTP date (RFC 9110 section 10.2.3). A date in the past is no wait at all;
@@ -169,5 +195,13 @@ mod tests {
         check("", None);
         check("-5", None);
         check("soon", None);
+    }
+
+    #[test]
+    fn jitter_spreads_between_nothing_and_all() {
+        let all: Vec<f64> = (1..1000).map(|id| jitter(DeliveryId::new(id), 1)).collect();
+        assert!(all.iter().all(|chance| (0.0..=1.0).contains(chance)));
+        let low = all.iter().filter(|chance| **chance < 0.5).count();
+        assert!((400..600).contains(&low), "{low} of 999 in the lower half");
     }
 }

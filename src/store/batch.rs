@@ -325,6 +325,7 @@ mod tests {
             next: Next::Delivered,
             decided_at: Timestamp::default(),
             health: None,
+            word: None,
         };
         let (reply, answer) = oneshot::channel();
         (Request::Finish { results: vec![result; count].into(), reply }, answer)

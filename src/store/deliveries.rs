@@ -232,7 +232,10 @@ macro_rules! delivery_columns {
              WHEN destination.state = 'paused' THEN destination.state_reason
              WHEN destination.channel = 'browser' AND json_type(destination.fields, '$.endpoint') IS NULL
              THEN 'its page is not open in the browser; it is shown when it is'
-             ELSE coalesce((SELECT holds ->> destination.channel FROM deliverer WHERE id = 1), (
+             ELSE coalesce((SELECT holds ->> destination.channel FROM deliverer WHERE id = 1),
+                (SELECT 'the receiver asked to be left alone until ' || strftime('%Y-%m-%d %H:%M:%S', until / 1000, 'unixepoch') || ' UTC'
+                 FROM hold WHERE hold.destination_id = destination.id AND hold.revision = destination.revision
+                    AND hold.until > delivery.due_at), (
                 SELECT 'an earlier one, dlv_' || earlier.id || ', goes first' FROM delivery AS earlier INDEXED BY delivery_order
                 JOIN event AS its ON its.id = earlier.event_id
                 WHERE earlier.state = 'pending' AND earlier.destination_id = delivery.destination_id
@@ -240,7 +243,8 @@ macro_rules! delivery_columns {
                   AND earlier.id < delivery.id
                 ORDER BY earlier.id LIMIT 1)) END),
          delivery.duration_ms, delivery.created_at, delivery.updated_at,
-         CASE delivery.state WHEN 'pending' THEN delivery.due_at END, event.is_test, delivery.folded_into"
+         CASE delivery.state WHEN 'pending' THEN max(delivery.due_at, coalesce((SELECT until FROM hold
+                WHERE hold.destination_id = destination.id AND hold.revision = destination.revision), 0)) END, event.is_test, delivery.folded_into"
     };
 }
 pub(crate) use delivery_columns;

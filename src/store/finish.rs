@@ -57,6 +57,8 @@ impl Session {
         let tried = |result: &&&Finished| !matches!(result.next, Next::Retry { counted: false, .. });
         let rows: Vec<_> = results.iter().filter(tried).collect();
         INSERT_ATTEMPTS.run(&mut self.connection, &rows, |row, values| put_attempt(row, values)).await?;
+        // Before what may disable the destination, which ends its hold.
+        self.write_holds(results.iter().copied()).await?;
         let is_plain = |result: &&Finished| matches!(result.next, Next::Delivered) && result.health.is_none();
         let (plain, others): (Vec<_>, Vec<_>) = results.into_iter().partition(is_plain);
         WRITE_DELIVERED

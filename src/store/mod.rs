@@ -51,6 +51,8 @@ pub mod queue;
 
 pub mod lanes;
 
+pub mod holds;
+
 pub mod slots;
 
 pub mod outbox;

@@ -32,6 +32,9 @@ const OLD_REPLAYS: &str = "SELECT id FROM (SELECT id, state, ended_at FROM repla
 /// Failures that began before a time and were never told to be over: of the oldest hundred.
 const OLD_TROUBLES: &str = "SELECT id FROM (SELECT id, since FROM trouble ORDER BY id LIMIT 100) WHERE since < ?1";
 
+/// Holds that were over before a time.
+const OLD_HOLDS: &str = "SELECT id FROM hold WHERE until < ?1 LIMIT 100";
+
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place(i64);
@@ -56,13 +59,13 @@ impl Store {
         Ok(Pruned { events, next })
     }
 
-    /// Removes a little of what else is over since before that time: bulk replays that ended, and failures of which nobody told
-    /// that they were over. Returns how many rows went; nothing when there are no more.
+    /// Removes a little of what else is over since before that time: bulk replays that ended, failures of which nobody told
+    /// that they were over, and holds. Returns how many rows went; nothing when there are no more.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn prune_others(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let statement = format!("SELECT EXISTS ({OLD_REPLAYS}) OR EXISTS ({OLD_TROUBLES})");
+        let statement = format!("SELECT EXISTS ({OLD_REPLAYS}) OR EXISTS ({OLD_TROUBLES}) OR EXISTS ({OLD_HOLDS})");
         let any: bool =
             sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).bind(before.millis()).fetch_one(self.readers()).await?;
         if any { self.keep_up(Upkeep::PruneOthers { before }).await } else { Ok(0) }
@@ -163,7 +166,7 @@ impl Session {
 
     pub(crate) async fn prune_others(&mut self, before: Timestamp) -> Result<u64, StoreError> {
         let mut removed = 0;
-        for (table, old) in [("replay", OLD_REPLAYS), ("trouble", OLD_TROUBLES)] {
+        for (table, old) in [("replay", OLD_REPLAYS), ("trouble", OLD_TROUBLES), ("hold", OLD_HOLDS)] {
             let statement = format!("DELETE FROM {table} WHERE id IN ({old})");
             let done = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(before.millis()).execute(&mut self.connection);
             removed += done.await?.rows_affected();

@@ -22,6 +22,7 @@ use crate::domain::time::Timestamp;
 use crate::store::ending::not_ended;
 use crate::store::error::StoreError;
 use crate::store::events::event_id;
+use crate::store::holds::Word;
 use crate::store::matrix::read_setup;
 use crate::store::request::Request;
 use crate::store::writer::Session;
@@ -85,6 +86,8 @@ pub struct Finished {
     pub decided_at: Timestamp,
     /// What the destination is now held to be; nothing when that has not changed.
     pub health: Option<Health>,
+    /// How it is to be left alone from now on; nothing when it has not said anything of that.
+    pub word: Option<Box<Word>>,
 }
 
 /// An exchange as it is kept. Its texts are made where it ended: the writer is one, and what it does all others wait for.

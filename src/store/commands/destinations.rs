@@ -198,6 +198,7 @@ pub(crate) async fn set_state(
         says = format!("{says}: {reason}");
     }
     if state == DestinationState::Disabled {
+        session.forget_hold(id).await?;
         let reason = format!("the destination was disabled: {}", state_reason.as_deref().unwrap_or_default());
         says.push_str(&cancelled(&session.end_backlog(id, &reason).await?));
     }

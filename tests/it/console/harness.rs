@@ -150,6 +150,7 @@ impl Console {
             next,
             decided_at: now,
             health: if is_ok { None } else { Some(Health::Failing { reason }) },
+            word: None,
         };
         store.finish(vec![finished]).await.unwrap();
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bellboard::channels::LaneRules;
+use bellboard::dispatch::holds::Whom;
 use bellboard::dispatch::lanes::Lanes;
 use bellboard::dispatch::setup::Setup;
 use bellboard::dispatch::want::Want;
@@ -26,8 +27,8 @@ fn look(lanes: &mut Lanes, id: DestinationId, now: Timestamp, waiting: i64) -> W
     let settings = Err("never sent in this test".to_owned());
     let rules = LaneRules { concurrency: 1, rate: None, gate: None };
     let (channel, state) = (Channel::Webhook, DestinationState::Enabled);
-    let setup =
-        Setup { channel, account: None, settings, rules, state, failing_since: None, held: false, strict: false };
+    let (account, revision, failing_since, strict) = (None, Some(0), None, false);
+    let setup = Setup { channel, account, revision, settings, rules, state, failing_since, held: false, strict };
     lanes.touch(id);
     let mut want = lanes.want(id, now);
     if want == Want::Setup {
@@ -50,7 +51,7 @@ fn ids() -> impl Iterator<Item = DestinationId> {
 fn held() -> Lanes {
     let mut lanes = Lanes::default();
     for id in ids() {
-        lanes.touch(id).hold(at(3600));
+        lanes.holds.ask(id, Whom { revision: Some(0), gate: None }, false, at(3600), NOW);
         assert_eq!(look(&mut lanes, id, NOW, 0), Want::At(at(3600)));
     }
     let known = ids().filter(|id| lanes.get(*id).is_some()).count();

@@ -147,6 +147,7 @@ fn a_strict_lane_reads_who_is_first_before_each_send() {
     let mut lane = Lane::default();
     assert_eq!(lane.want(NOW, NOW, false, None), Want::Setup);
     lane.set_up(Setup {
+        revision: Some(0),
         channel: Channel::Webhook,
         account: None,
         settings: Err("never sent in this test".to_owned()),

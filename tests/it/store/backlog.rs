@@ -58,6 +58,7 @@ async fn destinations_in_trouble_are_counted_by_channel() {
         next: Next::Retry { at: now.plus(Duration::from_hours(1)), counted: true },
         decided_at: now,
         health: Some(Health::Failing { reason }),
+        word: None,
     };
     test.store.finish(vec![result]).await.unwrap();
     let waiting = test.store.backlog().await.unwrap().channels[Channel::Webhook.index()];

@@ -31,6 +31,7 @@ fn delivered(test: &TestStore, claimed: &Claimed) -> Finished {
         next: Next::Delivered,
         decided_at: test.clock_now(),
         health: None,
+        word: None,
     }
 }
 

@@ -44,6 +44,7 @@ async fn end(test: &TestStore, delivery: DeliveryId, health: Option<Health>) {
         next: if is_good { Next::Delivered } else { Next::Failed { reason, gone: false } },
         decided_at: now,
         health,
+        word: None,
     };
     test.store.finish(vec![result]).await.unwrap();
 }

@@ -56,6 +56,7 @@ fn finished(test: &TestStore, claimed: &Claimed, next: Next) -> Finished {
         next,
         decided_at: test.store.clock().now(),
         health: None,
+        word: None,
     }
 }
 

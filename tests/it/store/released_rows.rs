@@ -89,6 +89,13 @@ const ROWS: &[(&str, &[&str])] = &[
     ("audit_secret", &["audit_id=2 | sealed=$sealed"]),
     ("audit_together", &["audit_id=2 | leader=1"]),
     ("deliverer", &["boot_id='gone' | process='bellboard 12' | holds='{}' | schedule='[5000,300000]'"]),
+    (
+        "hold",
+        &[
+            "destination_id=2 | gate=NULL | until=1700003600000",
+            "destination_id=NULL | gate='a digest' | until=1700003600000",
+        ],
+    ),
     ("rescheduling", &["last_attempt=2 | destination_id=2 | delivery_id=1"]),
     (
         "token",

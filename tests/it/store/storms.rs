@@ -54,6 +54,7 @@ async fn delivered(test: &TestStore, claimed: &Claimed) {
         next: Next::Delivered,
         decided_at: test.clock_now(),
         health: None,
+        word: None,
     };
     test.store.finish(vec![result]).await.unwrap();
 }
