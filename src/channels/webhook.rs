@@ -2,6 +2,20 @@
 //!
 //! The id is the event's, the same for every try; the timestamp is the try's ([`crate::channels::signing`]). An answer of 410 means that the endpoint is no more; other
 //! 4xx, 3xx and 501 get short patience, since a receiver that is being redeployed answers 404 for a minute.
+//!
+//! # 429
+//!
+//! Standard Webhooks says of a 429 that the sender should throttle what it sends, and of `Retry-After` that it is to be heeded when the
+//! next try is planned. Most senders count it as one of the delivery's tries, and let all others that wait for the same endpoint go on. With a
+//! backlog behind a limit of a hundred a minute that uses up the tries of thousands on requests that could not get through,
+//! puts those that met the limit off for hours by a schedule that is meant for failures, and is the opposite of a slower pace. So, as with
+//! Slack and the push services: a 429 that says when to come again is no try, and holds all that goes there until then. One that
+//! says nothing counts, as nothing else would tell how long to wait, and holds all that goes there for [`PAUSE`].
+//!
+//! One that answers so for ever comes to an end like any other: the waits grow while it takes nothing, after an hour of that it counts as
+//! failing ([`crate::domain::health`]), and is disabled when it has done so for days; a delivery that has become too old fails before that.
+
+use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use url::Url;
@@ -9,7 +23,9 @@ use url::Url;
 use crate::channels::LaneRules;
 use crate::channels::field::{Field, FieldKind, parse_headers};
 use crate::channels::form::FieldError;
-use crate::channels::http::{BODY_KEPT_MAX, Call, Client, USER_AGENT, answered, header_map, judge_status, retry};
+use crate::channels::http::{
+    BODY_KEPT_MAX, Call, Client, USER_AGENT, answered, header_map, judge_status, retry, retry_after,
+};
 use crate::channels::signing::{self, Signing};
 use crate::channels::tls::{OwnClients, OwnTls};
 use crate::domain::delivery::{Answer, Exchange, SendError, SentBody, SentRequest};
@@ -19,6 +35,9 @@ use crate::domain::redactor::Redactor;
 use crate::domain::retry::Patience;
 use crate::domain::secret::{MASK, Secret};
 use crate::domain::time::Timestamp;
+
+/// How long a receiver is left alone that asks for a slower pace and does not say until when.
+pub const PAUSE: Duration = Duration::from_secs(30);
 
 /// The form.
 pub const FIELDS: &[Field] = &[
@@ -190,6 +209,11 @@ pub async fn send(client: &Client, own: &OwnClients, settings: &Settings, messag
 fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
     match answer.status {
         410 => Err(SendError::Gone { reason: answered(answer) }),
+        429 => {
+            let (after, reason) = (retry_after(answer, now), answered(answer));
+            let patience = if after.is_some() { Patience::NotCounted } else { Patience::Full };
+            Err(SendError::Retry { reason, after: after.or(Some(PAUSE)), patience })
+        }
         _ => judge_status(answer, now),
     }
 }

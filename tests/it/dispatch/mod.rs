@@ -10,6 +10,8 @@ mod holds;
 
 mod lifecycle;
 
+mod limits;
+
 mod orders;
 
 mod outcomes;
