@@ -8,14 +8,18 @@
 //! The lanes are gone through in the order of their numbers. What becomes pending meanwhile behind that place is none of its
 //! business: it came from a try that the new schedule decided about, and each try has a higher number than those before the
 //! change. By that number it is left alone also where the steps have yet to come.
+//!
+//! Each gets the very time that it would have, had the new schedule been in force at its try: with the same jitter, or thousands that
+//! failed in one outage would be due in the same millisecond.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::Row;
 
-use crate::domain::id::DestinationId;
+use crate::domain::id::{DeliveryId, DestinationId};
+use crate::domain::retry::{JITTER_PART_MAX, jitter};
 use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::store::ending::not_ended;
@@ -30,17 +34,19 @@ const STEP: usize = 500;
 /// What waits in a lane after a delivery, and in the lanes after that one. A comparison of pairs would begin at the lane's first
 /// delivery at each step.
 const WAITING: [&str; 2] = [
-    "SELECT destination_id, id FROM delivery INDEXED BY delivery_order
+    "SELECT destination_id, id, attempts FROM delivery INDEXED BY delivery_order
      WHERE state = 'pending' AND destination_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
-    "SELECT destination_id, id FROM delivery INDEXED BY delivery_order
+    "SELECT destination_id, id, attempts FROM delivery INDEXED BY delivery_order
      WHERE state = 'pending' AND destination_id > ?1 AND ?2 >= 0 ORDER BY destination_id, id LIMIT ?3",
 ];
 
 /// Of these, what waits because its last try failed, for as long as the schedule says after that many tries. What a receiver asked
-/// for stays, and so does what waits for anything else, for a rate or a server: that has another reason than the try before it.
+/// for stays, and so does what waits for anything else, for a rate or a server: that has another reason than the try before it. `?1`
+/// has them in pairs: which, and by which part of its wait more.
 const MOVE: &str = concat!(
-    "UPDATE delivery SET due_at = updated_at + (?2 ->> (attempts - attempts_base - 1))
-     WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending' AND status IS NOT 429
+    "UPDATE delivery SET due_at = updated_at + CAST((?2 ->> (attempts - attempts_base - 1)) * (1 + waiting.more) AS INTEGER)
+     FROM (SELECT value ->> 0 AS id, value ->> 1 AS more FROM json_each(?1)) AS waiting
+     WHERE delivery.id = waiting.id AND state = 'pending' AND status IS NOT 429
        AND attempts > attempts_base AND attempts - attempts_base <= json_array_length(?2)
        AND EXISTS (SELECT 1 FROM attempt WHERE attempt.delivery_id = delivery.id AND attempt.number = delivery.attempts
            AND attempt.id <= ?3 AND attempt.outcome = 'failed' AND attempt.reason IS delivery.reason
@@ -99,15 +105,16 @@ impl Session {
         let Some((schedule, last_attempt, destination, delivery)) = left else { return Ok(0) };
         let mut waiting = Vec::new();
         for statement in WAITING {
-            let some = sqlx::query_as::<_, (i64, i64)>(statement).bind(destination).bind(delivery);
+            let some = sqlx::query_as::<_, (i64, i64, u32)>(statement).bind(destination).bind(delivery);
             let some = some.bind(i64::try_from(STEP - waiting.len()).unwrap_or(0));
             waiting.extend(some.fetch_all(&mut self.connection).await?);
         }
-        let ids = waiting.iter().map(|(_, id)| *id).collect::<Value>().to_string();
-        let moved = sqlx::query(MOVE).bind(ids).bind(schedule).bind(last_attempt);
+        let more = |id, attempts| JITTER_PART_MAX * jitter(DeliveryId::new(id), attempts);
+        let pairs: Value = waiting.iter().map(|(_, id, attempts)| json!([id, more(*id, *attempts)])).collect();
+        let moved = sqlx::query(MOVE).bind(pairs.to_string()).bind(schedule).bind(last_attempt);
         let moved = moved.fetch_all(&mut self.connection).await?;
         match waiting.last().filter(|_| waiting.len() == STEP) {
-            Some((destination, delivery)) => {
+            Some((destination, delivery, _)) => {
                 sqlx::query("UPDATE rescheduling SET destination_id = ?, delivery_id = ?")
                     .bind(destination)
                     .bind(delivery)
